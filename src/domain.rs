@@ -1,0 +1,17 @@
+//! The vocabulary: what happened, named the way the field names it.
+//!
+//! Nothing in here performs IO, is asynchronous, reads a clock or knows JSON beyond the derived
+//! (de)serialisation of facts. No rule of any KPI lives here: a fact says what happened, never
+//! what it means.
+
+pub mod fact;
+pub mod graph;
+pub mod name;
+pub mod timeline;
+
+pub use fact::{Fact, FactKey, Kind};
+pub use name::{CommitId, RepositoryId, ServiceName, SourceName, TeamName};
+pub use timeline::Timeline;
+
+/// An instant. Every instant in the program is UTC; zones appear only where calendar windows are cut.
+pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,204 @@
+//! Facts: what a source saw happen, with every attribute that a rule may need later.
+//!
+//! Facts carry no judgement. Whether a deployment was a production deployment, a login is a bot or
+//! an incident is a Sev1 is decided at evaluation from configuration, so a changed rule needs no
+//! re-collection.
+
+mod change;
+mod commit;
+mod decision;
+mod deployment;
+mod incident;
+mod release;
+mod repository;
+mod run;
+
+pub use change::{Actor, Change, ChangedPath, PathChange, PullReference, Review};
+pub use commit::Commit;
+pub use decision::{DecisionRevision, RevisionKind};
+pub use deployment::{Deployment, DeploymentState, DeploymentStatus};
+pub use incident::{
+    Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentService, IncidentStatus,
+};
+pub use release::Release;
+pub use repository::Repository;
+pub use run::{RunAttempt, WorkflowRun};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Instant, SourceName};
+
+/// What kind of thing a fact is about. The text form is stored and exported: it is stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant is documented at the fact of the same name")]
+pub enum Kind {
+    Repository,
+    Change,
+    Commit,
+    Deployment,
+    WorkflowRun,
+    Release,
+    DecisionRevision,
+    IncidentService,
+    Incident,
+    IncidentEvent,
+    IncidentAlert,
+}
+
+impl Kind {
+    /// Every kind, in the order in which lists show them.
+    pub const ALL: [Self; 11] = [
+        Self::Repository,
+        Self::Change,
+        Self::Commit,
+        Self::Deployment,
+        Self::WorkflowRun,
+        Self::Release,
+        Self::DecisionRevision,
+        Self::IncidentService,
+        Self::Incident,
+        Self::IncidentEvent,
+        Self::IncidentAlert,
+    ];
+
+    /// The stable text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Repository => "repository",
+            Self::Change => "change",
+            Self::Commit => "commit",
+            Self::Deployment => "deployment",
+            Self::WorkflowRun => "workflow_run",
+            Self::Release => "release",
+            Self::DecisionRevision => "decision_revision",
+            Self::IncidentService => "incident_service",
+            Self::Incident => "incident",
+            Self::IncidentEvent => "incident_event",
+            Self::IncidentAlert => "incident_alert",
+        }
+    }
+
+    /// The kind with this text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The identity of a fact: (source, kind, native id). Delivered twice, it is one fact.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FactKey {
+    /// The configured source that saw it.
+    pub source: SourceName,
+    /// What it is.
+    pub kind: Kind,
+    /// The vendor's id, unique within (source, kind).
+    pub id: String,
+}
+
+/// One fact. Each variant has a struct of the same name with the attributes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each variant is documented at its struct")]
+pub enum Fact {
+    Repository(Repository),
+    Change(Change),
+    Commit(Commit),
+    Deployment(Deployment),
+    WorkflowRun(WorkflowRun),
+    Release(Release),
+    DecisionRevision(DecisionRevision),
+    IncidentService(IncidentService),
+    Incident(Incident),
+    IncidentEvent(IncidentEvent),
+    IncidentAlert(IncidentAlert),
+}
+
+impl Fact {
+    /// What kind of fact this is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Repository(_) => Kind::Repository,
+            Self::Change(_) => Kind::Change,
+            Self::Commit(_) => Kind::Commit,
+            Self::Deployment(_) => Kind::Deployment,
+            Self::WorkflowRun(_) => Kind::WorkflowRun,
+            Self::Release(_) => Kind::Release,
+            Self::DecisionRevision(_) => Kind::DecisionRevision,
+            Self::IncidentService(_) => Kind::IncidentService,
+            Self::Incident(_) => Kind::Incident,
+            Self::IncidentEvent(_) => Kind::IncidentEvent,
+            Self::IncidentAlert(_) => Kind::IncidentAlert,
+        }
+    }
+
+    /// The native id, unique within (source, kind).
+    pub fn id(&self) -> String {
+        match self {
+            Self::Repository(fact) => fact.id.to_string(),
+            Self::Change(fact) => format!("{}#{}", fact.repository, fact.number),
+            Self::Commit(fact) => format!("{}@{}", fact.repository, fact.id),
+            Self::Deployment(fact) => fact.id.clone(),
+            Self::WorkflowRun(fact) => fact.id.clone(),
+            Self::Release(fact) => fact.id.clone(),
+            Self::DecisionRevision(fact) => {
+                format!("{}@{}:{}", fact.repository, fact.commit, fact.path)
+            }
+            Self::IncidentService(fact) => fact.id.clone(),
+            Self::Incident(fact) => fact.id.clone(),
+            Self::IncidentEvent(fact) => fact.id.clone(),
+            Self::IncidentAlert(fact) => fact.id.clone(),
+        }
+    }
+
+    /// The key of this fact when `source` delivers it.
+    pub fn key(&self, source: &SourceName) -> FactKey {
+        FactKey { source: source.clone(), kind: self.kind(), id: self.id() }
+    }
+
+    /// What the fact belongs to: its repository's or its incident's id. Reconciliation compares
+    /// the ids below one parent with what the vendor still has.
+    pub fn parent(&self) -> Option<&str> {
+        match self {
+            Self::Repository(_) | Self::IncidentService(_) | Self::Incident(_) => None,
+            Self::Change(fact) => Some(fact.repository.as_str()),
+            Self::Commit(fact) => Some(fact.repository.as_str()),
+            Self::Deployment(fact) => Some(fact.repository.as_str()),
+            Self::WorkflowRun(fact) => Some(fact.repository.as_str()),
+            Self::Release(fact) => Some(fact.repository.as_str()),
+            Self::DecisionRevision(fact) => Some(fact.repository.as_str()),
+            Self::IncidentEvent(fact) => Some(&fact.incident),
+            Self::IncidentAlert(fact) => Some(&fact.incident),
+        }
+    }
+
+    /// When the thing began: created, authored, triggered.
+    pub fn occurred_at(&self) -> Instant {
+        match self {
+            Self::Repository(fact) => fact.created_at,
+            Self::Change(fact) => fact.created_at,
+            Self::Commit(fact) => fact.committed_at,
+            Self::Deployment(fact) => fact.created_at,
+            Self::WorkflowRun(fact) => fact.created_at,
+            Self::Release(fact) => fact.created_at,
+            Self::DecisionRevision(fact) => fact.committed_at,
+            Self::IncidentService(fact) => fact.created_at,
+            Self::Incident(fact) => fact.created_at,
+            Self::IncidentEvent(fact) => fact.at,
+            Self::IncidentAlert(fact) => fact.created_at,
+        }
+    }
+
+    /// The version: of two deliveries of one fact the later `updated_at` wins, and of two equal
+    /// ones the delivery that came last. Facts that cannot change use the instant they happened.
+    pub fn updated_at(&self) -> Instant {
+        match self {
+            Self::Repository(fact) => fact.updated_at,
+            Self::Change(fact) => fact.updated_at,
+            Self::Deployment(fact) => fact.updated_at,
+            Self::WorkflowRun(fact) => fact.updated_at,
+            Self::Incident(fact) => fact.updated_at,
+            _ => self.occurred_at(),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{CommitId, Instant, RepositoryId};
+
+/// A run of a CI workflow. By configuration it may stand for a deployment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkflowRun {
+    /// The vendor's id, unique in the source.
+    pub id: String,
+    /// The repository it ran in.
+    pub repository: RepositoryId,
+    /// The workflow's name, or its file where the vendor gives none.
+    pub workflow: String,
+    /// What started it (`push`, `pull_request`, `schedule`, …).
+    pub event: String,
+    /// The branch it ran for.
+    pub branch: Option<String>,
+    /// The commit it ran on.
+    pub commit: CommitId,
+    /// When the first attempt was created.
+    pub created_at: Instant,
+    /// The vendor's last change of it: its version.
+    pub updated_at: Instant,
+    /// The attempts that are known, by number. Earlier ones of a re-run are there only where a
+    /// rule needs them.
+    pub attempts: Vec<RunAttempt>,
+}
+
+/// One attempt of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunAttempt {
+    /// 1 for the first.
+    pub number: u64,
+    /// When it started.
+    pub started_at: Instant,
+    /// When it ended; absent while it runs.
+    pub completed_at: Option<Instant>,
+    /// The vendor's word (`success`, `failure`, `cancelled`, …); absent while it runs.
+    pub conclusion: Option<String>,
+}

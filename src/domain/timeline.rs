@@ -1,0 +1,150 @@
+//! The timeline: every fact that is known, by kind and identity.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::fact::{
+    Change, DecisionRevision, Deployment, Incident, IncidentAlert, IncidentEvent, IncidentService,
+    Release, Repository, WorkflowRun,
+};
+use super::graph::CommitGraph;
+use super::{CommitId, Fact, FactKey, Kind, RepositoryId, SourceName};
+
+/// All facts, independent of the order in which they arrived. Keys order everything, so that two
+/// timelines with the same facts are walked the same way.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Timeline {
+    /// Repositories by id.
+    pub repositories: BTreeMap<RepositoryId, Repository>,
+    /// Changes by (repository, number).
+    pub changes: BTreeMap<(RepositoryId, u64), Change>,
+    /// Commit graphs by repository.
+    pub commits: HashMap<RepositoryId, CommitGraph>,
+    /// Deployments by (source, id).
+    pub deployments: BTreeMap<(SourceName, String), Deployment>,
+    /// Workflow runs by (source, id).
+    pub runs: BTreeMap<(SourceName, String), WorkflowRun>,
+    /// Releases by (source, id).
+    pub releases: BTreeMap<(SourceName, String), Release>,
+    /// Decision revisions by (repository, path, commit).
+    pub revisions: BTreeMap<(RepositoryId, String, CommitId), DecisionRevision>,
+    /// Incident services by (source, id).
+    pub incident_services: BTreeMap<(SourceName, String), IncidentService>,
+    /// Incidents by (source, id).
+    pub incidents: BTreeMap<(SourceName, String), Incident>,
+    /// Log entries by (source, incident) and entry id.
+    pub incident_events: BTreeMap<(SourceName, String), BTreeMap<String, IncidentEvent>>,
+    /// Alerts by (source, incident) and alert id.
+    pub incident_alerts: BTreeMap<(SourceName, String), BTreeMap<String, IncidentAlert>>,
+}
+
+impl Timeline {
+    /// Takes a fact in, replacing what was known under its key.
+    pub fn apply(&mut self, source: &SourceName, fact: Fact) {
+        match fact {
+            Fact::Repository(fact) => {
+                self.repositories.insert(fact.id.clone(), fact);
+            }
+            Fact::Change(fact) => {
+                self.changes.insert((fact.repository.clone(), fact.number), fact);
+            }
+            Fact::Commit(fact) => {
+                self.commits.entry(fact.repository.clone()).or_default().insert(fact);
+            }
+            Fact::Deployment(fact) => {
+                self.deployments.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::WorkflowRun(fact) => {
+                self.runs.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Release(fact) => {
+                self.releases.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::DecisionRevision(fact) => {
+                let key = (fact.repository.clone(), fact.path.clone(), fact.commit.clone());
+                self.revisions.insert(key, fact);
+            }
+            Fact::IncidentService(fact) => {
+                self.incident_services.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Incident(fact) => {
+                self.incidents.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::IncidentEvent(fact) => {
+                let incident = (source.clone(), fact.incident.clone());
+                self.incident_events.entry(incident).or_default().insert(fact.id.clone(), fact);
+            }
+            Fact::IncidentAlert(fact) => {
+                let incident = (source.clone(), fact.incident.clone());
+                self.incident_alerts.entry(incident).or_default().insert(fact.id.clone(), fact);
+            }
+        }
+    }
+
+    /// Takes a fact out that is gone upstream. Unknown keys change nothing.
+    pub fn remove(&mut self, key: &FactKey) {
+        let by_id = (key.source.clone(), key.id.clone());
+        match key.kind {
+            Kind::Repository => {
+                self.repositories.remove(&RepositoryId::new(key.id.as_str()));
+            }
+            Kind::Change => {
+                if let Some((repository, number)) = key.id.rsplit_once('#')
+                    && let Ok(number) = number.parse()
+                {
+                    self.changes.remove(&(RepositoryId::new(repository), number));
+                }
+            }
+            Kind::Commit => {
+                if let Some((repository, commit)) = key.id.rsplit_once('@')
+                    && let Some(graph) = self.commits.get_mut(&RepositoryId::new(repository))
+                {
+                    graph.remove(&CommitId::new(commit));
+                }
+            }
+            Kind::Deployment => {
+                self.deployments.remove(&by_id);
+            }
+            Kind::WorkflowRun => {
+                self.runs.remove(&by_id);
+            }
+            Kind::Release => {
+                self.releases.remove(&by_id);
+            }
+            Kind::DecisionRevision => {
+                if let Some((repository, rest)) = key.id.split_once('@')
+                    && let Some((commit, path)) = rest.split_once(':')
+                {
+                    let key =
+                        (RepositoryId::new(repository), path.to_owned(), CommitId::new(commit));
+                    self.revisions.remove(&key);
+                }
+            }
+            Kind::IncidentService => {
+                self.incident_services.remove(&by_id);
+            }
+            Kind::Incident => {
+                self.incidents.remove(&by_id);
+            }
+            Kind::IncidentEvent => {
+                for events in self.incident_events.values_mut() {
+                    events.remove(&key.id);
+                }
+            }
+            Kind::IncidentAlert => {
+                for alerts in self.incident_alerts.values_mut() {
+                    alerts.remove(&key.id);
+                }
+            }
+        }
+    }
+
+    /// The repository that has, or once had, this `owner/name`. A present name goes first.
+    pub fn repository_named(&self, name: &str) -> Option<&Repository> {
+        let present = self.repositories.values().find(|it| it.name.eq_ignore_ascii_case(name));
+        present.or_else(|| {
+            self.repositories
+                .values()
+                .find(|it| it.former_names.iter().any(|former| former.eq_ignore_ascii_case(name)))
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! The KPIs: written definitions as pure functions.
+//!
+//! A KPI is data plus two pure functions. [`Kpi::assess`] judges every item once (which deployments
+//! count, which of them failed and by which rule, which are left out and why). [`Kpi::measure`]
+//! turns the items of one scope and one window into readings. A number can therefore always be
+//! derived again from the very items that `explain` lists.
+//!
+//! Nothing in here fails, waits, reads a clock or performs IO.
+
+pub mod item;
+pub mod params;
+pub mod reading;
+pub mod view;
+
+pub use item::{Item, ItemId, Mark, Outcome, Placement};
+pub use params::Params;
+pub use reading::{Exclusions, Reading, Stat};
+pub use view::View;
+
+/// Which way is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Better {
+    Lower,
+    Higher,
+    /// Inside a band; above the band is fine and shown as such.
+    Band,
+}
+
+/// The unit of a KPI's value, as HELP and documentation print it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Unit {
+    Seconds,
+    /// Seconds of business time; 86,400 are one business day.
+    BusinessSeconds,
+    Ratio,
+    Incidents,
+    Decisions,
+    PerDay,
+}
+
+/// What a KPI needs to be fed. Coverage and staleness are judged per need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// Production deployments (deployments, runs or releases by rule).
+    Deployments,
+    /// Merged pull requests and the commit graph.
+    Changes,
+    /// Incidents with their log.
+    Incidents,
+    /// Decision records.
+    Decisions,
+}
+
+/// A metric family that a KPI exports. The registry is the only place that names families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// The full name, `engkpi_…`.
+    pub name: &'static str,
+    /// One sentence for HELP, with the unit.
+    pub help: &'static str,
+    /// The KPI's own dimensions beside scope, team, service, window, period and stat.
+    pub dimensions: &'static [&'static str],
+    /// Whether it has a `stat` label.
+    pub distribution: bool,
+    /// Whether a reading's value is about the present (`as_of`) whatever the window; such a family
+    /// has no `window` label.
+    pub now: bool,
+}
+
+/// The slice of time and scope that a measurement is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Slice<'a> {
+    /// Half-open `[start, end)`. A running calendar window ends at `as_of`.
+    pub window: Span,
+    /// Nothing at or after it is known.
+    pub as_of: crate::domain::Instant,
+    /// Whether the window is a complete calendar month, a complete quarter, a running one, …
+    pub calendar: WindowKind,
+    /// The whole view, for what the items alone do not say (such as coverage or the calendar).
+    pub view: &'a View<'a>,
+}
+
+/// A half-open interval of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First instant inside.
+    pub start: crate::domain::Instant,
+    /// First instant after.
+    pub end: crate::domain::Instant,
+}
+
+impl Span {
+    /// Whether `at` lies in `[start, end)`.
+    pub fn contains(&self, at: crate::domain::Instant) -> bool {
+        self.start <= at && at < self.end
+    }
+
+    /// Its length in days of 86,400 s.
+    pub fn days(&self) -> f64 {
+        (self.end - self.start).as_seconds_f64() / 86_400.0
+    }
+}
+
+/// What kind of window a slice is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowKind {
+    /// Ends at `as_of` and has a fixed length.
+    Rolling,
+    /// A calendar month; `complete` when it ended before or at `as_of`.
+    Month {
+        /// It ended before or at `as_of`.
+        complete: bool,
+    },
+    /// A calendar quarter.
+    Quarter {
+        /// It ended before or at `as_of`.
+        complete: bool,
+    },
+    /// A calendar or fiscal year.
+    Year {
+        /// It ended before or at `as_of`.
+        complete: bool,
+    },
+}
+
+/// How a KPI's status is decided (kpis.md 1.4 and 1.5). Defaults; configuration may override the numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TargetRule {
+    /// The headline value against `target`, with an optional second line `good`.
+    Value {
+        /// Decides the status.
+        target: f64,
+        /// A second line on the chart.
+        good: Option<f64>,
+    },
+    /// A count inside `[low, high]` over a complete calendar month.
+    Band {
+        /// Lowest count that meets it.
+        low: f64,
+        /// Above it is met and shown as above.
+        high: f64,
+    },
+    /// The exact rate ratio of this window to the previous one, compared with `ratio`.
+    RateRatio {
+        /// 1 = not worse than before.
+        ratio: f64,
+    },
+    /// The Hodges-Lehmann ratio to the configured baseline interval.
+    Baseline {
+        /// 0.2 = 20 % better than the baseline.
+        improvement: f64,
+        /// A second line on the chart.
+        good: Option<f64>,
+    },
+}
+
+/// One KPI: data plus two pure functions.
+pub struct Kpi {
+    /// The stable id, for example `change_failure`.
+    pub id: &'static str,
+    /// A short title for people.
+    pub title: &'static str,
+    /// The definition in a few sentences, with its source; printed in HELP, docs and explain.
+    pub definition: &'static str,
+    /// The unit of the headline value.
+    pub unit: Unit,
+    /// Which way is good.
+    pub better: Better,
+    /// The window that the status is shown for, for example `90d`.
+    pub default_window: &'static str,
+    /// The default target.
+    pub target: TargetRule,
+    /// The stat that the target names; `None` where the KPI has a single value.
+    pub target_stat: Option<Stat>,
+    /// The dimension values (for example `stage=merge_to_deploy`) that the target names.
+    pub target_dimensions: &'static [(&'static str, &'static str)],
+    /// Smallest n with a status.
+    pub min_n: u64,
+    /// How long after a window's end late knowledge may still change it, in days.
+    pub provisional_days: i64,
+    /// What must be collected to compute it.
+    pub needs: &'static [Need],
+    /// The KPI's own family first, then the secondary ones.
+    pub families: &'static [Family],
+    /// Judges every item that exists at `as_of`. Called once per evaluation.
+    pub assess: fn(&View<'_>) -> Vec<Item>,
+    /// Measures one slice of the items. The items are those of one scope, each at most once, in
+    /// the order of their ids.
+    pub measure: fn(&[&Item], &Slice<'_>) -> Vec<Reading>,
+}
+
+/// Every KPI, in the order in which people read them.
+pub static ALL: &[&Kpi] = &[];

@@ -1,0 +1,113 @@
+//! Items: the things that a number is made of, each with the rule that put it there.
+
+use std::borrow::Cow;
+
+use crate::domain::{Instant, RepositoryId, SourceName};
+
+/// One thing that a KPI counted, timed, left out or is still waiting for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// What it is. Items with equal ids are one thing seen in several services: a scope that holds
+    /// several of them keeps the one that completed first (kpis.md 1.9).
+    pub id: ItemId,
+    /// Which services and teams it belongs to. The organisation has every item.
+    pub placement: Placement,
+    /// When it began: places it in the cohort of Kaplan-Meier and in counts by start.
+    pub started_at: Instant,
+    /// When it completed: places durations. `None` while open at `as_of`.
+    pub completed_at: Option<Instant>,
+    /// Counted, left out with a reason, or open.
+    pub outcome: Outcome,
+    /// Named numbers of this item in the KPI's unit, for example one per stage.
+    pub values: Vec<(&'static str, f64)>,
+    /// The rules that classified it, for example `failed: revert` with the id of the reverting change.
+    pub marks: Vec<Mark>,
+    /// Named instants that the values were derived from, for people who check a number.
+    pub times: Vec<(&'static str, Instant)>,
+}
+
+/// The identity of an item and where people can look at it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ItemId {
+    /// A pull request.
+    Change {
+        /// Its repository.
+        repository: RepositoryId,
+        /// Its number.
+        number: u64,
+    },
+    /// A deployment of one service.
+    Deployment {
+        /// The service deployed, because one upstream deployment may be several of ours.
+        service: crate::domain::ServiceName,
+        /// Its repository.
+        repository: RepositoryId,
+        /// The vendor's id of the deployment, run or release whose success came first.
+        native: String,
+    },
+    /// An incident, or its later episode after a re-opening.
+    Incident {
+        /// The source.
+        source: SourceName,
+        /// The vendor's id.
+        native: String,
+        /// 0 for the first episode; re-opened later than 24 h makes another.
+        episode: u32,
+    },
+    /// A decision record under its first path.
+    Decision {
+        /// Its repository.
+        repository: RepositoryId,
+        /// Its present path.
+        path: String,
+    },
+}
+
+/// Which services and teams an item belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Indices into [`super::params::Catalogue::services`].
+    pub services: Vec<usize>,
+    /// Indices into [`super::params::Catalogue::teams`]. Holds the teams of `services`, and a team
+    /// that owns every service of the item's repository.
+    pub teams: Vec<usize>,
+}
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the statistics.
+    Counted,
+    /// It is in no statistic, for this reason (`negative_duration`, `bulk_import`, …).
+    Excluded(&'static str),
+    /// It has not completed at `as_of`: censored, never dropped.
+    Open,
+}
+
+/// A rule that classified an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// What it says, for example `failed`, `severity`, `fault_source`, `rework`.
+    pub name: &'static str,
+    /// With which value or by which rule, for example `revert`, `2`, `field`.
+    pub value: Cow<'static, str>,
+    /// The evidence, for example the id of the incident or change that made it so.
+    pub evidence: Option<String>,
+}
+
+impl Item {
+    /// The named number, if the item has it.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(it, _)| *it == name).map(|(_, value)| *value)
+    }
+
+    /// The first mark of this name.
+    pub fn mark(&self, name: &str) -> Option<&Mark> {
+        self.marks.iter().find(|mark| mark.name == name)
+    }
+
+    /// Whether it is in the statistics.
+    pub fn counted(&self) -> bool {
+        self.outcome == Outcome::Counted
+    }
+}

@@ -1,0 +1,200 @@
+//! Parameters: everything that configuration decides about the numbers.
+//!
+//! These are plain values. `crate::config` reads and checks the files and builds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Duration, NaiveDate};
+use regex::Regex;
+
+use super::{Need, Span, TargetRule};
+use crate::domain::{Instant, ServiceName, SourceName, TeamName};
+
+/// Everything that decides how facts are judged.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// Teams and services.
+    pub catalogue: Catalogue,
+    /// What counts as a bot, a hotfix, a Sev1, …
+    pub rules: Rules,
+    /// Zone, holidays and fiscal year.
+    pub calendar: CalendarParams,
+    /// By KPI id; a KPI that is not here uses its defaults.
+    pub kpis: BTreeMap<String, KpiParams>,
+    /// The fixed interval that "improve by" targets compare with.
+    pub baseline: Option<Span>,
+    /// What each configured source covers.
+    pub sources: Vec<SourceParams>,
+}
+
+/// Teams and services, in configured order. Indices into the two lists are used everywhere.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    /// The teams.
+    pub teams: Vec<TeamName>,
+    /// The services.
+    pub services: Vec<Service>,
+}
+
+/// A service of the catalogue.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// Index of the team that owns it.
+    pub team: usize,
+    /// `owner/name`.
+    pub repository: String,
+    /// Path globs inside the repository; empty = the whole repository.
+    pub paths: Vec<String>,
+    /// What is a production deployment of it.
+    pub deployments: DeploymentRule,
+    /// Ids of its services in the incident tool.
+    pub incident_services: Vec<String>,
+    /// 1 is the most important.
+    pub tier: Option<u8>,
+}
+
+/// What is a production deployment of a service.
+#[derive(Clone, Debug)]
+pub enum DeploymentRule {
+    /// The vendor's deployments into one of these environments.
+    Deployments {
+        /// Production environments; several are regions or waves of one rollout.
+        environments: Vec<String>,
+        /// Only deployments of this task.
+        task: Option<String>,
+        /// Only deployments whose payload has this key with this value.
+        payload: Option<(String, String)>,
+    },
+    /// Successful runs of these workflows on the default branch.
+    Workflow {
+        /// Names of workflows.
+        names: Vec<String>,
+    },
+    /// Published releases (no drafts, no pre-releases) whose tag matches.
+    Releases {
+        /// Matches the tag.
+        tag: Regex,
+    },
+}
+
+/// Classification rules.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Logins treated as bots beside those the vendor calls bots. Compared without case.
+    pub bots: BTreeSet<String>,
+    /// Labels that make a change a hotfix. Compared without case.
+    pub hotfix_labels: BTreeSet<String>,
+    /// Branch prefixes that make a change a hotfix.
+    pub hotfix_branches: Vec<String>,
+    /// Severity 1 to 5 by priority NAME. Compared without case.
+    pub severity_by_priority: BTreeMap<String, u8>,
+    /// Names of incident custom fields with a meaning.
+    pub fields: IncidentFields,
+    /// Decision records by `owner/name`.
+    pub decisions: BTreeMap<String, DecisionRule>,
+    /// Meaning of a record's status word, lower case.
+    pub statuses: BTreeMap<String, StatusMeaning>,
+    /// Successes of one commit within this time of the first are one deployment.
+    pub rollout_window: Duration,
+    /// A revert fails what it reverts if it ships within this time of its finish.
+    pub revert_window: Duration,
+    /// A rollback fails the deployment before it if it comes within this time of its finish.
+    pub rollback_window: Duration,
+    /// Links an incident to the latest deployment within this time before it; `None` = off.
+    pub proximity_window: Option<Duration>,
+    /// Re-opened within this time of the resolve is the same incident.
+    pub reopen_window: Duration,
+    /// This many records first seen in one commit are a bulk import.
+    pub bulk_import: usize,
+}
+
+/// Names of incident custom fields with a meaning.
+#[derive(Clone, Debug)]
+pub struct IncidentFields {
+    /// When the fault began.
+    pub fault_started_at: String,
+    /// When it was noticed.
+    pub detected_at: String,
+    /// When the impact ended.
+    pub mitigated_at: String,
+    /// The root-cause key.
+    pub root_cause: String,
+    /// A commit, or `deployment:ID`.
+    pub caused_by: String,
+}
+
+/// How the decision records of a repository are read.
+#[derive(Clone, Debug)]
+pub struct DecisionRule {
+    /// Folders with the records.
+    pub folders: Vec<String>,
+    /// What decides a record.
+    pub event: DecisionEvent,
+    /// Front-matter key with the proposal date.
+    pub proposed_field: Option<String>,
+    /// Front-matter key with the decision date.
+    pub decided_field: Option<String>,
+}
+
+/// What decides a record (kpis.md 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are those of the configuration")]
+pub enum DecisionEvent {
+    Auto,
+    Merge,
+    Status,
+}
+
+/// What a status word means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusMeaning {
+    /// Not decided yet.
+    Pending,
+    /// Decided: yes.
+    Accepted,
+    /// Decided: no.
+    Rejected,
+    /// Was accepted once and is no longer in force.
+    Retired,
+}
+
+/// Zone, holidays and fiscal year.
+#[derive(Clone, Debug)]
+pub struct CalendarParams {
+    /// Where months, quarters and business days are cut.
+    pub zone: chrono_tz::Tz,
+    /// Days that are not business days.
+    pub holidays: BTreeSet<NaiveDate>,
+    /// 1 = January.
+    pub fiscal_year_start_month: u32,
+}
+
+/// What configuration changes about one KPI.
+#[derive(Clone, Debug, Default)]
+pub struct KpiParams {
+    /// Replaces the default target.
+    pub target: Option<TargetRule>,
+    /// Replaces the default smallest n.
+    pub min_n: Option<u64>,
+    /// Targets of single teams, by index.
+    pub team_targets: BTreeMap<usize, TargetRule>,
+    /// Targets of single services, by index.
+    pub service_targets: BTreeMap<usize, TargetRule>,
+}
+
+/// What a configured source covers, for "missing is not zero".
+#[derive(Clone, Debug)]
+pub struct SourceParams {
+    /// Its name.
+    pub name: SourceName,
+    /// What it feeds.
+    pub feeds: Vec<Need>,
+    /// Complete from here on.
+    pub history_start: Instant,
+    /// Without a success for longer than this it is stale.
+    pub stale_after: Duration,
+    /// The web address that links to items are built from, for example `https://github.com`.
+    pub web_base: url::Url,
+}

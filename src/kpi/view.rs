@@ -1,0 +1,51 @@
+//! The view: what the facts amount to at `as_of` under the configured rules.
+//!
+//! Built once per evaluation and shared by all KPIs, so that two KPIs can never disagree about
+//! what a deployment, an incident or a decision is.
+
+pub mod changes;
+pub mod decisions;
+pub mod deployments;
+pub mod failures;
+pub mod incidents;
+
+use super::Params;
+use crate::domain::{Instant, Timeline};
+use changes::ServiceChange;
+use decisions::Record;
+use deployments::ServiceDeployment;
+use failures::Failures;
+use incidents::Episode;
+
+/// Facts cut at `as_of` and judged by the rules.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// Nothing that happened at or after it is known.
+    pub as_of: Instant,
+    /// The facts. They are not cut: whoever reads them here cuts them at `as_of`.
+    pub timeline: &'a Timeline,
+    /// The rules.
+    pub params: &'a Params,
+    /// Production deployments per service, by service and then by finish.
+    pub deployments: Vec<ServiceDeployment<'a>>,
+    /// Merged changes per service.
+    pub changes: Vec<ServiceChange<'a>>,
+    /// Incident episodes by detection.
+    pub incidents: Vec<Episode<'a>>,
+    /// Which deployments failed and why, and which incident belongs to which deployment.
+    pub failures: Failures,
+    /// Decision records by identity.
+    pub records: Vec<Record>,
+}
+
+impl<'a> View<'a> {
+    /// Judges the facts of `timeline` by `params` as they were known to have happened before `as_of`.
+    pub fn build(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Self {
+        let deployments = deployments::build(timeline, params, as_of);
+        let changes = changes::build(timeline, params, as_of, &deployments);
+        let incidents = incidents::build(timeline, params, as_of);
+        let failures = failures::build(timeline, params, &deployments, &changes, &incidents);
+        let records = decisions::build(timeline, params, as_of);
+        Self { as_of, timeline, params, deployments, changes, incidents, failures, records }
+    }
+}

@@ -1,0 +1,10 @@
+//! engkpi computes engineering KPIs from GitHub, PagerDuty and CI and exposes them as Prometheus
+//! metrics. Layers point strictly downward; `ARCHITECTURE.md` draws them and `tests/it/layers.rs`
+//! keeps them.
+
+pub mod clock;
+pub mod domain;
+pub mod kpi;
+pub mod source;
+pub mod store;
+pub mod telemetry;

@@ -1,0 +1,3 @@
+//! The `engkpi` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Stateful fakes of GitHub and PagerDuty on loopback.
