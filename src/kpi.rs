@@ -67,6 +67,9 @@ pub struct Family {
     /// Whether a reading's value is about the present (`as_of`) whatever the window; such a family
     /// has no `window` label.
     pub now: bool,
+    /// What this family needs beside what the KPI needs: while that is missing or stale only this
+    /// family is absent.
+    pub needs: &'static [Need],
 }
 
 /// The slice of time and scope that a measurement is about.
@@ -180,8 +183,14 @@ pub struct Kpi {
     pub min_n: u64,
     /// How long after a window's end late knowledge may still change it, in days.
     pub provisional_days: i64,
-    /// What must be collected to compute it.
+    /// What must be collected to compute it. Without a source for one of these there is no data.
     pub needs: &'static [Need],
+    /// What sharpens it. Without a source for one of these it is computed all the same; where one
+    /// is configured, its coverage and freshness count like those of `needs`.
+    pub uses: &'static [Need],
+    /// The name in [`Item::values`] of the duration that a baseline target compares (of counted
+    /// items, placed by `completed_at`). `None` where the target is no baseline target.
+    pub baseline_value: Option<&'static str>,
     /// The KPI's own family first, then the secondary ones.
     pub families: &'static [Family],
     /// Judges every item that exists at `as_of`. Called once per evaluation.
