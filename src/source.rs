@@ -3,9 +3,11 @@
 //! A source reads a vendor's API into facts. It never judges them and never reads a clock: the
 //! time of a poll is handed in.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
-use crate::domain::{Instant, SourceName};
+use crate::domain::{Instant, Kind, SourceName};
 use crate::store::{SharedStore, StoreError};
 
 /// Everything a poll needs from outside.
@@ -30,11 +32,27 @@ pub trait Progress: Send + Sync + std::fmt::Debug {
 pub struct PollReport {
     /// Intervals in which something may have been missed; they are read again.
     pub gaps: u64,
-    /// Items that could not be read, each already logged with its place.
-    pub rejected: u64,
+    /// How many items of each kind could not be read, each already logged with its place.
+    pub rejected: BTreeMap<Kind, u64>,
     /// Parts that could not be collected although the rest was (a feature switched off, a
     /// repository that is gone), for people.
     pub warnings: Vec<String>,
+}
+
+impl PollReport {
+    /// Counts an item of `kind` that could not be read.
+    pub fn reject(&mut self, kind: Kind) {
+        *self.rejected.entry(kind).or_default() += 1;
+    }
+
+    /// Adds what another part of the same poll found.
+    pub fn merge(&mut self, other: Self) {
+        self.gaps += other.gaps;
+        for (kind, count) in other.rejected {
+            *self.rejected.entry(kind).or_default() += count;
+        }
+        self.warnings.extend(other.warnings);
+    }
 }
 
 /// Why a poll failed. The collector branches on it.

@@ -13,9 +13,10 @@ use crate::domain::{Fact, FactKey, Instant, Kind, SourceName};
 /// What a source found in one step. Committed as one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Facts to take in. Under one key the newest `updated_at` wins; of equal ones, this one.
+    /// Facts to take in. Under one key the newest `updated_at` wins; of equal ones, the one that
+    /// was delivered last.
     pub facts: Vec<Fact>,
-    /// Facts that are gone upstream.
+    /// Facts that are gone upstream. One that is in `facts` too has been seen, so it stays.
     pub removed: Vec<FactKey>,
     /// Cursors to set, by stream.
     pub cursors: Vec<(String, String)>,
@@ -38,7 +39,8 @@ pub struct Validator {
     pub next: Option<String>,
 }
 
-/// What a batch did, per kind.
+/// What a batch did, per kind. Each delivered fact is counted once: as new, changed or unchanged
+/// (the same again, or older than what is stored).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Counts by kind.
@@ -62,6 +64,8 @@ pub struct SourceState {
     pub last_success: Option<Instant>,
     /// Everything that happened before it is in the store.
     pub data_through: Option<Instant>,
+    /// Start of the last complete comparison of what is stored with what the vendor still has.
+    pub last_reconciled: Option<Instant>,
 }
 
 /// A fact as stored, or the key of one that was removed.
