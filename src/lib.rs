@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod domain;
 pub mod kpi;
+pub mod secret;
 pub mod source;
 pub mod store;
 pub mod telemetry;
