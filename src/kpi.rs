@@ -7,11 +7,14 @@
 //!
 //! Nothing in here fails, waits, reads a clock or performs IO.
 
+pub mod distribution;
 pub mod item;
 pub mod params;
 pub mod reading;
+pub mod statistics;
 pub mod view;
 
+pub use distribution::Distribution;
 pub use item::{Item, ItemId, Mark, Outcome, Placement};
 pub use params::Params;
 pub use reading::{Exclusions, Reading, Stat};

@@ -1,6 +1,9 @@
 //! Readings: what a measurement says, with its n and its interval.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::statistics::{Bounds, count_interval, real, wilson};
 
 /// Which statistic of a distribution a reading is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +55,10 @@ pub struct Reading {
     pub lower: Option<f64>,
     /// Upper end of the 95 % interval.
     pub upper: Option<f64>,
+    /// Where a median was not reached: the longest time that was followed, which it exceeds.
+    pub beyond: Option<f64>,
+    /// The durations behind a distribution, ascending, for the comparison with a baseline.
+    pub sample: Option<Arc<[f64]>>,
 }
 
 impl Reading {
@@ -69,7 +76,45 @@ impl Reading {
             coverage: None,
             lower: None,
             upper: None,
+            beyond: None,
+            sample: None,
         }
+    }
+
+    /// `numerator` out of `n`, with Wilson's interval; undefined when `n` is 0.
+    pub fn ratio(family: &'static str, numerator: u64, n: u64) -> Self {
+        let value = (n > 0).then(|| real(numerator) / real(n));
+        let mut reading = Self::new(family, value, n).interval(wilson(numerator, n));
+        reading.numerator = Some(numerator);
+        reading
+    }
+
+    /// A census: `numerator` out of `n` without sampling error, so without an interval.
+    pub fn census(family: &'static str, numerator: u64, n: u64) -> Self {
+        let mut reading = Self::ratio(family, numerator, n);
+        (reading.lower, reading.upper) = (None, None);
+        reading
+    }
+
+    /// A count of events, with its exact Poisson interval; n is the count itself.
+    pub fn count(family: &'static str, events: u64) -> Self {
+        Self::new(family, Some(real(events)), events).interval(Some(count_interval(events)))
+    }
+
+    /// Events per day, with the exact Poisson interval; n is the number of events. Undefined in a
+    /// window that has no length yet.
+    pub fn per_day(family: &'static str, events: u64, days: f64) -> Self {
+        if days <= 0.0 {
+            return Self::new(family, None, events);
+        }
+        let (lower, upper) = count_interval(events);
+        Self::new(family, Some(real(events) / days), events)
+            .interval(Some((lower / days, upper / days)))
+    }
+
+    /// A number that is neither a sample nor a count with an error, such as an age.
+    pub fn plain(family: &'static str, value: Option<f64>) -> Self {
+        Self::new(family, value, u64::from(value.is_some()))
     }
 
     /// The same with one of the KPI's own dimensions.
@@ -91,6 +136,13 @@ impl Reading {
     pub fn interval(mut self, interval: Option<(f64, f64)>) -> Self {
         self.lower = interval.map(|(lower, _)| lower);
         self.upper = interval.map(|(_, upper)| upper);
+        self
+    }
+
+    /// The same with a 95 % interval of which an end may be missing.
+    #[must_use]
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        (self.lower, self.upper) = (bounds.lower, bounds.upper);
         self
     }
 }

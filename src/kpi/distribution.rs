@@ -1,0 +1,143 @@
+//! The readings that every KPI about durations has: median, p90, mean and Kaplan-Meier median,
+//! each with its n, its interval and what is still open.
+//!
+//! ```ignore
+//! // Everything a KPI file has to say about its statistics:
+//! Distribution::of(items, slice, "recovery").readings("engkpi_incident_recovery_time_seconds")
+//! ```
+
+use std::sync::Arc;
+
+use super::item::{Item, Outcome};
+use super::reading::{Exclusions, Reading, Stat};
+use super::statistics::{Bounds, KaplanMeier, Sample, Subject, count};
+use super::{Slice, Span};
+use crate::domain::Instant;
+
+/// The durations of one family in one slice, in the family's unit.
+#[derive(Clone, Debug, Default)]
+pub struct Distribution {
+    completed: Vec<f64>,
+    cohort: Vec<Subject>,
+    open: u64,
+    excluded: Exclusions,
+    coverage: Option<f64>,
+}
+
+impl Distribution {
+    /// The distribution of the number called `name` among `items`:
+    ///
+    /// - counted items that completed in the window make up median, p90 and mean;
+    /// - counted and open items that started in it are the cohort of `km_median` (an open item's
+    ///   number is its age at `as_of`);
+    /// - open items count as open, whatever the window;
+    /// - excluded items that the window would have held count by their reason.
+    ///
+    /// An item without the number is in none of these except the last.
+    pub fn of(items: &[&Item], slice: &Slice<'_>, name: &str) -> Self {
+        let mut distribution = Self::default();
+        for item in items {
+            match (&item.outcome, item.value(name)) {
+                (Outcome::Excluded(reason), _) => {
+                    let placed = item.completed_at.unwrap_or(item.started_at);
+                    if slice.window.contains(placed) {
+                        distribution.exclude(reason);
+                    }
+                }
+                (Outcome::Counted, Some(value)) => {
+                    let span = slice.window;
+                    distribution.complete(span, item.started_at, item.completed_at, value);
+                }
+                (Outcome::Open, Some(age)) => {
+                    distribution.leave_open(slice.window, item.started_at, age);
+                }
+                (Outcome::Counted | Outcome::Open, None) => {}
+            }
+        }
+        distribution
+    }
+
+    /// Takes in something that completed: into the sample if it completed in the window, into the
+    /// cohort if it started in it.
+    pub fn complete(
+        &mut self,
+        window: Span,
+        started_at: Instant,
+        completed_at: Option<Instant>,
+        duration: f64,
+    ) {
+        if completed_at.is_some_and(|at| window.contains(at)) {
+            self.completed.push(duration);
+        }
+        if window.contains(started_at) {
+            self.cohort.push(Subject { duration, completed: true });
+        }
+    }
+
+    /// Takes in something that is still open, `age` old at `as_of`.
+    pub fn leave_open(&mut self, window: Span, started_at: Instant, age: f64) {
+        self.open += 1;
+        if window.contains(started_at) {
+            self.cohort.push(Subject { duration: age, completed: false });
+        }
+    }
+
+    /// Counts an item of the window that is left out of every statistic.
+    pub fn exclude(&mut self, reason: &'static str) {
+        *self.excluded.entry(reason).or_default() += 1;
+    }
+
+    /// States which share of the relevant items carries what the definition needs.
+    #[must_use]
+    pub fn with_coverage(mut self, coverage: Option<f64>) -> Self {
+        self.coverage = coverage;
+        self
+    }
+
+    /// How many items completed in the window.
+    pub fn n(&self) -> u64 {
+        count(self.completed.len())
+    }
+
+    /// Median, p90, mean and Kaplan-Meier median of `family`.
+    pub fn readings(self, family: &'static str) -> Vec<Reading> {
+        let km_median = self.km_median(family);
+        let mut readings = self.completed_readings(family);
+        readings.push(km_median);
+        readings
+    }
+
+    /// Median, p90 and mean of `family`, for durations that nothing open belongs to.
+    pub fn completed_readings(self, family: &'static str) -> Vec<Reading> {
+        let sample = Sample::new(self.completed);
+        let shared: Arc<[f64]> = sample.values().into();
+        let reading = |stat, value, bounds: Bounds| {
+            let mut reading = Reading::new(family, value, sample.n()).stat(stat).bounds(bounds);
+            reading.open = Some(self.open);
+            reading.excluded = self.excluded.clone();
+            reading.coverage = self.coverage;
+            reading.sample = Some(Arc::clone(&shared));
+            reading
+        };
+        let quantile = |stat, q| reading(stat, sample.quantile(q), sample.quantile_interval(q));
+        vec![
+            quantile(Stat::Median, 0.5),
+            quantile(Stat::P90, 0.9),
+            reading(Stat::Mean, sample.mean(), Bounds::default()),
+        ]
+    }
+
+    /// The Kaplan-Meier median of `family`: n is the size of the cohort, open its censored items.
+    pub fn km_median(&self, family: &'static str) -> Reading {
+        let curve = KaplanMeier::fit(self.cohort.clone());
+        let median = curve.median();
+        let mut reading = Reading::new(family, median, count(self.cohort.len()))
+            .stat(Stat::KmMedian)
+            .bounds(curve.median_interval());
+        reading.open = Some(count(self.cohort.iter().filter(|it| !it.completed).count()));
+        reading.excluded = self.excluded.clone();
+        reading.coverage = self.coverage;
+        reading.beyond = if median.is_none() { curve.followed() } else { None };
+        reading
+    }
+}
