@@ -1,7 +1,9 @@
 //! Items: the things that a number is made of, each with the rule that put it there.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use super::params::Catalogue;
 use crate::domain::{Instant, RepositoryId, SourceName};
 
 /// One thing that a KPI counted, timed, left out or is still waiting for.
@@ -93,6 +95,32 @@ pub struct Mark {
     pub value: Cow<'static, str>,
     /// The evidence, for example the id of the incident or change that made it so.
     pub evidence: Option<String>,
+}
+
+impl Placement {
+    /// What touches these services, and so belongs to them and to their teams.
+    pub fn of_services(catalogue: &Catalogue, services: impl IntoIterator<Item = usize>) -> Self {
+        let services: BTreeSet<usize> = services.into_iter().collect();
+        let teams: BTreeSet<usize> =
+            services.iter().map(|&service| catalogue.services[service].team).collect();
+        Self { services: services.into_iter().collect(), teams: teams.into_iter().collect() }
+    }
+
+    /// What concerns a repository as a whole, such as a decision record: it belongs to a service or
+    /// a team only if that owns every one of the repository's services (kpis.md 1.9).
+    pub fn of_whole_repository(
+        catalogue: &Catalogue,
+        services: impl IntoIterator<Item = usize>,
+    ) -> Self {
+        let mut placement = Self::of_services(catalogue, services);
+        if placement.services.len() > 1 {
+            placement.services.clear();
+        }
+        if placement.teams.len() > 1 {
+            placement.teams.clear();
+        }
+        placement
+    }
 }
 
 impl Item {
