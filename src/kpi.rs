@@ -14,6 +14,9 @@ pub mod reading;
 pub mod statistics;
 pub mod view;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 pub use distribution::Distribution;
 pub use item::{Item, ItemId, Mark, Outcome, Placement};
 pub use params::Params;

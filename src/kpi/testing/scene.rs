@@ -1,0 +1,162 @@
+//! Lines that set the scene: services and rules.
+//!
+//! ```text
+//! service web                                   # acme/web, whole repository, to `production`
+//! service api in mono paths api/**,lib/* team core incidents PAPI
+//! service api to prod-eu,prod-us task deploy:api payload service=api
+//! service api workflow Deploy,Ship
+//! service api releases ^v
+//! as_of 20T12:00
+//! rule bots renovate,snyk | proximity 60
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::Duration;
+use regex::Regex;
+
+use super::{Line, Story, instant};
+use crate::domain::fact::Repository;
+use crate::domain::{Fact, ServiceName, TeamName};
+use crate::kpi::Params;
+use crate::kpi::params::{
+    CalendarParams, Catalogue, DeploymentRule, IncidentFields, Rules, Service, StatusMeaning,
+};
+
+/// What the product assumes when nothing is configured.
+pub(super) fn params() -> Params {
+    let words = |meaning, words: &str| {
+        words.split(',').map(|word| (word.to_owned(), meaning)).collect::<Vec<_>>()
+    };
+    let statuses = [
+        words(
+            StatusMeaning::Pending,
+            "proposed,draft,pending,review,in review,under review,needs revision,deferred",
+        ),
+        words(
+            StatusMeaning::Accepted,
+            "accepted,approved,decided,adopted,provisional,implemented,final",
+        ),
+        words(StatusMeaning::Rejected, "rejected,declined,withdrawn"),
+        words(StatusMeaning::Retired, "superseded,replaced,deprecated,obsolete,partly superseded"),
+    ];
+    Params {
+        catalogue: Catalogue::default(),
+        rules: Rules {
+            bots: BTreeSet::new(),
+            hotfix_labels: BTreeSet::from(["hotfix".to_owned()]),
+            hotfix_branches: vec!["hotfix/".to_owned()],
+            severity_by_priority: (1..=5).map(|n| (format!("P{n}"), n)).collect(),
+            fields: IncidentFields {
+                fault_started_at: "fault_started_at".to_owned(),
+                detected_at: "detected_at".to_owned(),
+                mitigated_at: "mitigated_at".to_owned(),
+                root_cause: "root_cause".to_owned(),
+                caused_by: "caused_by".to_owned(),
+            },
+            decisions: BTreeMap::new(),
+            statuses: statuses.into_iter().flatten().collect(),
+            rollout_window: Duration::minutes(60),
+            revert_window: Duration::days(7),
+            rollback_window: Duration::hours(24),
+            proximity_window: None,
+            reopen_window: Duration::hours(24),
+            bulk_import: 4,
+        },
+        calendar: CalendarParams {
+            zone: chrono_tz::UTC,
+            holidays: BTreeSet::new(),
+            fiscal_year_start_month: 1,
+        },
+        kpis: BTreeMap::new(),
+        baseline: None,
+        sources: Vec::new(),
+    }
+}
+
+/// Sets the scene. False = the verb is none of these.
+#[track_caller]
+pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
+    match verb {
+        "service" => service(story, line),
+        "as_of" => story.as_of = instant(&line.next("an instant")),
+        "rule" => rule(story, line),
+        _ => return false,
+    }
+    true
+}
+
+#[track_caller]
+fn service(story: &mut Story, line: &mut Line) {
+    let name = line.next("a service");
+    let repository = line.after("in").unwrap_or_else(|| name.clone());
+    let team = TeamName::new(line.after("team").unwrap_or_else(|| "core".to_owned()));
+    let deployments = deployment_rule(line);
+    let full = know_repository(story, &repository);
+    let catalogue = &mut story.params.catalogue;
+    let position = catalogue.teams.iter().position(|it| *it == team);
+    let team = position.unwrap_or_else(|| {
+        catalogue.teams.push(team);
+        catalogue.teams.len() - 1
+    });
+    catalogue.services.push(Service {
+        name: ServiceName::new(name),
+        team,
+        repository: full,
+        paths: line.list("paths"),
+        deployments,
+        incident_services: line.list("incidents"),
+        tier: None,
+    });
+}
+
+#[track_caller]
+fn deployment_rule(line: &mut Line) -> DeploymentRule {
+    if let Some(tag) = line.after("releases") {
+        return DeploymentRule::Releases { tag: Regex::new(&tag).expect("a regular expression") };
+    }
+    let names = line.list("workflow");
+    if !names.is_empty() {
+        return DeploymentRule::Workflow { names };
+    }
+    let mut environments = line.list("to");
+    if environments.is_empty() {
+        environments.push("production".to_owned());
+    }
+    let payload = line.after("payload").map(|pair| {
+        let (key, value) = pair.split_once('=').expect("a payload rule is key=value");
+        (key.to_owned(), value.to_owned())
+    });
+    DeploymentRule::Deployments { environments, task: line.after("task"), payload }
+}
+
+/// Learns of `acme/NAME`, whose default branch is `main`, and returns the full name.
+pub(super) fn know_repository(story: &mut Story, name: &str) -> String {
+    let (id, full) = Story::repository(name);
+    let known = |fact: &Fact| matches!(fact, Fact::Repository(it) if it.id == id);
+    if !story.facts.iter().any(|(_, fact)| known(fact)) {
+        let created_at = instant("2020-01-01T00:00");
+        let repository = Repository {
+            id,
+            name: full.clone(),
+            former_names: Vec::new(),
+            default_branch: Some("main".to_owned()),
+            head: None,
+            archived: false,
+            created_at,
+            updated_at: created_at,
+        };
+        story.learn("github", Fact::Repository(repository));
+    }
+    full
+}
+
+#[track_caller]
+fn rule(story: &mut Story, line: &mut Line) {
+    let rules = &mut story.params.rules;
+    rules.bots.extend(line.list("bots"));
+    if let Some(minutes) = line.after("proximity") {
+        let minutes = minutes.parse().expect("minutes");
+        rules.proximity_window = Some(Duration::minutes(minutes));
+    }
+}
