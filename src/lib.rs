@@ -6,6 +6,7 @@ pub mod clock;
 pub mod domain;
 pub mod kpi;
 pub mod secret;
+pub mod setting;
 pub mod source;
 pub mod store;
 pub mod telemetry;
