@@ -13,8 +13,6 @@ pub struct Deployment {
     pub repository: RepositoryId,
     /// The commit that was deployed.
     pub commit: CommitId,
-    /// The branch or tag named at creation.
-    pub reference: Option<String>,
     /// The environment deployed to.
     pub environment: String,
     /// The vendor's task, usually `deploy`.

@@ -163,7 +163,6 @@ fn deploy(story: &mut Story, at: Instant, line: &mut Line) {
         id,
         repository: Story::repository(&name).0,
         commit,
-        reference: None,
         environment: line.after("to").unwrap_or_else(|| "production".to_owned()),
         task: line.after("task").unwrap_or_else(|| "deploy".to_owned()),
         description: line.after("saying"),
