@@ -4,11 +4,13 @@
 //! (de)serialisation of facts. No rule of any KPI lives here: a fact says what happened, never
 //! what it means.
 
+pub mod calendar;
 pub mod fact;
 pub mod graph;
 pub mod name;
 pub mod timeline;
 
+pub use calendar::Calendar;
 pub use fact::{Fact, FactKey, Kind};
 pub use name::{CommitId, RepositoryId, ServiceName, SourceName, TeamName};
 pub use timeline::Timeline;

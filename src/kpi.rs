@@ -12,7 +12,9 @@ pub mod item;
 pub mod params;
 pub mod reading;
 pub mod statistics;
+pub mod status;
 pub mod view;
+pub mod window;
 
 #[cfg(test)]
 pub(crate) mod testing;
@@ -21,7 +23,9 @@ pub use distribution::Distribution;
 pub use item::{Item, ItemId, Mark, Outcome, Placement};
 pub use params::Params;
 pub use reading::{Exclusions, Reading, Stat};
+pub use status::State;
 pub use view::View;
+pub use window::{Cut, Span, Window, WindowKind};
 
 /// Which way is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,49 +93,6 @@ pub struct Slice<'a> {
     pub calendar: WindowKind,
     /// The whole view, for what the items alone do not say (such as coverage or the calendar).
     pub view: &'a View<'a>,
-}
-
-/// A half-open interval of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// First instant inside.
-    pub start: crate::domain::Instant,
-    /// First instant after.
-    pub end: crate::domain::Instant,
-}
-
-impl Span {
-    /// Whether `at` lies in `[start, end)`.
-    pub fn contains(&self, at: crate::domain::Instant) -> bool {
-        self.start <= at && at < self.end
-    }
-
-    /// Its length in days of 86,400 s.
-    pub fn days(&self) -> f64 {
-        (self.end - self.start).as_seconds_f64() / 86_400.0
-    }
-}
-
-/// What kind of window a slice is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowKind {
-    /// Ends at `as_of` and has a fixed length.
-    Rolling,
-    /// A calendar month; `complete` when it ended before or at `as_of`.
-    Month {
-        /// It ended before or at `as_of`.
-        complete: bool,
-    },
-    /// A calendar quarter.
-    Quarter {
-        /// It ended before or at `as_of`.
-        complete: bool,
-    },
-    /// A calendar or fiscal year.
-    Year {
-        /// It ended before or at `as_of`.
-        complete: bool,
-    },
 }
 
 /// How a KPI's status is decided (kpis.md 1.4 and 1.5). Defaults; configuration may override the numbers.

@@ -6,8 +6,6 @@
 //! Distribution::of(items, slice, "recovery").readings("engkpi_incident_recovery_time_seconds")
 //! ```
 
-use std::sync::Arc;
-
 use super::item::{Item, Outcome};
 use super::reading::{Exclusions, Reading, Stat};
 use super::statistics::{Bounds, KaplanMeier, Sample, Subject, count};
@@ -110,13 +108,11 @@ impl Distribution {
     /// Median, p90 and mean of `family`, for durations that nothing open belongs to.
     pub fn completed_readings(self, family: &'static str) -> Vec<Reading> {
         let sample = Sample::new(self.completed);
-        let shared: Arc<[f64]> = sample.values().into();
         let reading = |stat, value, bounds: Bounds| {
             let mut reading = Reading::new(family, value, sample.n()).stat(stat).bounds(bounds);
             reading.open = Some(self.open);
             reading.excluded = self.excluded.clone();
             reading.coverage = self.coverage;
-            reading.sample = Some(Arc::clone(&shared));
             reading
         };
         let quantile = |stat, q| reading(stat, sample.quantile(q), sample.quantile_interval(q));

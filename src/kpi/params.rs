@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Duration, NaiveDate};
+use chrono::Duration;
 use regex::Regex;
 
 use super::{Need, Span, TargetRule};
+pub use crate::domain::Calendar as CalendarParams;
 use crate::domain::{Instant, ServiceName, SourceName, TeamName};
 
 /// Everything that decides how facts are judged.
@@ -158,17 +159,6 @@ pub enum StatusMeaning {
     Rejected,
     /// Was accepted once and is no longer in force.
     Retired,
-}
-
-/// Zone, holidays and fiscal year.
-#[derive(Clone, Debug)]
-pub struct CalendarParams {
-    /// Where months, quarters and business days are cut.
-    pub zone: chrono_tz::Tz,
-    /// Days that are not business days.
-    pub holidays: BTreeSet<NaiveDate>,
-    /// 1 = January.
-    pub fiscal_year_start_month: u32,
 }
 
 /// What configuration changes about one KPI.

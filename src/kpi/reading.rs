@@ -1,7 +1,6 @@
 //! Readings: what a measurement says, with its n and its interval.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::statistics::{Bounds, count_interval, real, wilson};
 
@@ -57,8 +56,6 @@ pub struct Reading {
     pub upper: Option<f64>,
     /// Where a median was not reached: the longest time that was followed, which it exceeds.
     pub beyond: Option<f64>,
-    /// The durations behind a distribution, ascending, for the comparison with a baseline.
-    pub sample: Option<Arc<[f64]>>,
 }
 
 impl Reading {
@@ -77,7 +74,6 @@ impl Reading {
             lower: None,
             upper: None,
             beyond: None,
-            sample: None,
         }
     }
 
