@@ -1,70 +1,214 @@
 //! The commit graph of one repository: answers ancestry, never time order.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, VecDeque};
 
 use super::CommitId;
 use super::fact::Commit;
 
 /// The commits of one repository and how they hang together.
 ///
-/// The graph may be shallow: a parent that is not in it ends the walk there.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The graph may be shallow: a parent that is not in it ends the walk there. Commits are numbered
+/// as they are first named, so that walks over tens of thousands of them compare no text.
+#[derive(Clone, Debug, Default)]
 pub struct CommitGraph {
-    commits: HashMap<CommitId, Commit>,
+    nodes: HashMap<CommitId, Node>,
+    entries: Vec<Entry>,
+}
+
+/// A commit's number in one graph. It means nothing in another graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Node(u32);
+
+/// What is known under one number: nothing yet, where only a child has named the commit.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    commit: Option<Commit>,
+    parents: Vec<Node>,
+}
+
+impl Node {
+    fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 impl CommitGraph {
     /// Adds a commit; adding it again changes nothing.
     pub fn insert(&mut self, commit: Commit) {
-        self.commits.insert(commit.id.clone(), commit);
+        let parents = commit.parents.iter().map(|parent| self.number(parent)).collect();
+        let node = self.number(&commit.id);
+        self.entries[node.index()] = Entry { commit: Some(commit), parents };
+    }
+
+    fn number(&mut self, id: &CommitId) -> Node {
+        if let Some(node) = self.nodes.get(id) {
+            return *node;
+        }
+        let next = u32::try_from(self.entries.len());
+        let node = Node(next.expect("a repository has fewer than 2^32 commits"));
+        self.nodes.insert(id.clone(), node);
+        self.entries.push(Entry::default());
+        node
     }
 
     /// Takes a commit out.
     pub fn remove(&mut self, id: &CommitId) {
-        self.commits.remove(id);
+        if let Some(node) = self.nodes.get(id) {
+            self.entries[node.index()] = Entry::default();
+        }
     }
 
     /// The commit with this sha.
     pub fn get(&self, id: &CommitId) -> Option<&Commit> {
-        self.commits.get(id)
+        self.nodes.get(id).and_then(|node| self.entries[node.index()].commit.as_ref())
+    }
+
+    /// The number of the commit with this sha. It has one too where it is only known as a parent.
+    pub fn node(&self, id: &CommitId) -> Option<Node> {
+        self.nodes.get(id).copied()
     }
 
     /// Every commit, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Commit> {
-        self.commits.values()
+        self.entries.iter().filter_map(|entry| entry.commit.as_ref())
     }
 
-    /// `tip` and all its ancestors that `seen` does not hold yet, which are added to it. A walk
-    /// stops where it meets something seen, so walking tip after tip costs each commit once.
-    pub fn newly_reachable(&self, tip: &CommitId, seen: &mut HashSet<CommitId>) -> Vec<CommitId> {
-        let mut found = Vec::new();
-        let mut pending = vec![tip.clone()];
-        while let Some(id) = pending.pop() {
-            if !seen.insert(id.clone()) {
-                continue;
+    /// Walks from one tip after the other and notes for each commit the first tip that reaches it.
+    /// A walk stops where it meets a commit that was reached before, so all walks together visit
+    /// each commit once. `None` reaches nothing.
+    pub fn first_reached(&self, tips: impl IntoIterator<Item = Option<Node>>) -> FirstReached {
+        let mut by = vec![NEVER; self.entries.len()];
+        let mut pending = Vec::new();
+        for (tip, number) in tips.into_iter().zip(0..NEVER) {
+            pending.extend(tip);
+            while let Some(node) = pending.pop() {
+                let reached = &mut by[node.index()];
+                if *reached == NEVER {
+                    *reached = number;
+                    pending.extend(&self.entries[node.index()].parents);
+                }
             }
-            if let Some(commit) = self.commits.get(&id) {
-                pending.extend(commit.parents.iter().cloned());
-            }
-            found.push(id);
         }
-        found
+        FirstReached { by }
     }
 
     /// Whether `ancestor` is `tip` or is reachable from it.
     pub fn contains(&self, tip: &CommitId, ancestor: &CommitId) -> bool {
-        let mut seen = HashSet::new();
-        let mut pending = vec![tip];
-        while let Some(id) = pending.pop() {
-            if id == ancestor {
+        let (Some(tip), Some(ancestor)) = (self.node(tip), self.node(ancestor)) else {
+            return false;
+        };
+        let mut seen = vec![false; self.entries.len()];
+        // Breadth first: what people ask about is mostly near the tip.
+        let mut pending = VecDeque::from([tip]);
+        while let Some(node) = pending.pop_front() {
+            if node == ancestor {
                 return true;
             }
-            if seen.insert(id)
-                && let Some(commit) = self.commits.get(id)
-            {
-                pending.extend(commit.parents.iter());
+            if !std::mem::replace(&mut seen[node.index()], true) {
+                pending.extend(&self.entries[node.index()].parents);
             }
         }
         false
+    }
+}
+
+/// Two graphs are equal when they hold the same commits, however these are numbered.
+impl PartialEq for CommitGraph {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().count() == other.iter().count()
+            && self.iter().all(|commit| other.get(&commit.id) == Some(commit))
+    }
+}
+
+/// No tip reaches it.
+const NEVER: u32 = u32::MAX;
+
+/// For each commit of a graph, which of several tips reached it first.
+#[derive(Clone, Debug)]
+pub struct FirstReached {
+    by: Vec<u32>,
+}
+
+impl FirstReached {
+    /// The position of the first tip that reaches `node`.
+    pub fn by(&self, node: Node) -> Option<usize> {
+        let reached = self.by[node.index()];
+        (reached != NEVER).then_some(reached as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Instant, RepositoryId};
+
+    fn commit(id: &str, parents: &[&str]) -> Commit {
+        Commit {
+            repository: RepositoryId::from("github/1"),
+            id: CommitId::from(id),
+            parents: parents.iter().map(|it| CommitId::from(*it)).collect(),
+            authored_at: Instant::UNIX_EPOCH,
+            committed_at: Instant::UNIX_EPOCH,
+            reverts: Vec::new(),
+        }
+    }
+
+    /// a - b - d, a - c - d: a merge of two lines.
+    fn diamond() -> CommitGraph {
+        let mut graph = CommitGraph::default();
+        for (id, parents) in
+            [("a", &[][..]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"]), ("x", &["gone"])]
+        {
+            graph.insert(commit(id, parents));
+        }
+        graph
+    }
+
+    fn id(id: &str) -> CommitId {
+        CommitId::from(id)
+    }
+
+    #[test]
+    fn a_merge_contains_both_of_its_lines_and_nothing_contains_its_child() {
+        let graph = diamond();
+        for ancestor in ["a", "b", "c", "d"] {
+            assert!(graph.contains(&id("d"), &id(ancestor)), "d contains {ancestor}");
+        }
+        assert!(!graph.contains(&id("b"), &id("c")), "b and c are on different lines");
+        assert!(!graph.contains(&id("a"), &id("b")), "a is the older one");
+    }
+
+    #[test]
+    fn each_commit_belongs_to_the_first_tip_that_reaches_it() {
+        let graph = diamond();
+        let tips = ["b", "unknown", "d", "a"].map(|it| graph.node(&id(it)));
+        let reached = graph.first_reached(tips);
+        let by = |it| graph.node(&id(it)).and_then(|node| reached.by(node));
+        assert_eq!(
+            [by("a"), by("b"), by("c"), by("d"), by("x")],
+            [Some(0), Some(0), Some(2), Some(2), None]
+        );
+    }
+
+    #[test]
+    fn a_parent_that_is_not_known_is_reached_and_ends_the_walk() {
+        let graph = diamond();
+        assert!(graph.get(&id("gone")).is_none());
+        assert!(graph.contains(&id("x"), &id("gone")));
+        assert!(!graph.contains(&id("gone"), &id("a")));
+    }
+
+    #[test]
+    fn the_order_of_arrival_and_what_was_removed_leave_no_trace() {
+        let mut other = CommitGraph::default();
+        for (id, parents) in
+            [("d", &["b", "c"][..]), ("x", &["gone"]), ("c", &["a"]), ("a", &[]), ("b", &["a"])]
+        {
+            other.insert(commit(id, parents));
+        }
+        other.insert(commit("e", &["d"]));
+        assert_ne!(other, diamond());
+        other.remove(&id("e"));
+        assert_eq!(other, diamond());
     }
 }
