@@ -1,7 +1,14 @@
 //! Production deployments per service (kpis.md 1.8).
 
+use std::collections::HashMap;
+
+use chrono::Duration;
+use regex::Regex;
+
+use crate::domain::fact::{Deployment, DeploymentState, Release, Repository, WorkflowRun};
 use crate::domain::{CommitId, Instant, RepositoryId, Timeline};
 use crate::kpi::Params;
+use crate::kpi::params::DeploymentRule;
 
 /// One production deployment of one service: the first success of a rollout.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,10 +21,18 @@ pub struct ServiceDeployment<'a> {
     pub native: String,
     /// Vendor ids of everything that this rollout joined, the first success included.
     pub members: Vec<String>,
+    /// Vendor ids of later successes of the same commit with nothing else in between: restarts,
+    /// which are no deployments.
+    pub restarts: Vec<String>,
     /// What was deployed, where the vendor says.
     pub commit: Option<CommitId>,
-    /// The environment of the first success; the workflow or tag for other rules.
+    /// The environment of the first success as configured; the workflow's name, or `release`, for
+    /// the other rules.
     pub environment: String,
+    /// Every environment that the rollout reached, in that order; the first one is `environment`.
+    pub environments: Vec<String>,
+    /// The branch or tag, where the vendor names one.
+    pub reference: Option<&'a str>,
     /// The FIRST `success`.
     pub finished_at: Instant,
     /// Flagged as a rollback by whoever made it.
@@ -26,9 +41,525 @@ pub struct ServiceDeployment<'a> {
 
 /// Finds the production deployments of every service before `as_of`, by service and then finish.
 pub fn build<'a>(
-    _timeline: &'a Timeline,
-    _params: &'a Params,
-    _as_of: Instant,
+    timeline: &'a Timeline,
+    params: &'a Params,
+    as_of: Instant,
 ) -> Vec<ServiceDeployment<'a>> {
-    Vec::new()
+    let attempts = Attempts::of(timeline);
+    let mut deployments = Vec::new();
+    for (service, configured) in params.catalogue.services.iter().enumerate() {
+        if let Some(repository) = timeline.repository_named(&configured.repository) {
+            let mut successes = attempts.successes(repository, &configured.deployments);
+            successes.retain(|success| success.finished_at < as_of);
+            successes.sort_by(|a, b| a.order().cmp(&b.order()));
+            let rollouts = Rollouts::of(&successes, params.rules.rollout_window);
+            deployments
+                .extend(rollouts.into_iter().map(|it| it.deployment(service, &repository.id)));
+        }
+    }
+    deployments
+}
+
+/// Something that put a commit into production successfully.
+#[derive(Clone, Debug)]
+struct Success<'a> {
+    native: &'a str,
+    commit: Option<&'a CommitId>,
+    /// Where it went: the environment as configured, the workflow, or `release`.
+    place: &'a str,
+    reference: Option<&'a str>,
+    created_at: Instant,
+    finished_at: Instant,
+    flagged_rollback: bool,
+}
+
+impl Success<'_> {
+    /// By time. Simultaneous ones go by creation and then by id, numbers by their size.
+    fn order(&self) -> (Instant, Instant, usize, &str) {
+        (self.finished_at, self.created_at, self.native.len(), self.native)
+    }
+}
+
+/// Everything that may be a deployment, by repository.
+#[derive(Default)]
+struct Attempts<'a> {
+    deployments: HashMap<&'a RepositoryId, Vec<&'a Deployment>>,
+    runs: HashMap<&'a RepositoryId, Vec<&'a WorkflowRun>>,
+    releases: HashMap<&'a RepositoryId, Vec<&'a Release>>,
+}
+
+impl<'a> Attempts<'a> {
+    fn of(timeline: &'a Timeline) -> Self {
+        let mut attempts = Self::default();
+        for deployment in timeline.deployments.values() {
+            attempts.deployments.entry(&deployment.repository).or_default().push(deployment);
+        }
+        for run in timeline.runs.values() {
+            attempts.runs.entry(&run.repository).or_default().push(run);
+        }
+        for release in timeline.releases.values() {
+            attempts.releases.entry(&release.repository).or_default().push(release);
+        }
+        attempts
+    }
+
+    fn successes(&self, repository: &'a Repository, rule: &'a DeploymentRule) -> Vec<Success<'a>> {
+        match rule {
+            DeploymentRule::Deployments { environments, task, payload } => {
+                let wanted = |it: &&Deployment| {
+                    task.as_ref().is_none_or(|task| it.task == *task)
+                        && payload.as_ref().is_none_or(|(key, value)| {
+                            it.payload.get(key).is_some_and(|it| it == value)
+                        })
+                };
+                let deployments = self.deployments.get(&repository.id).into_iter().flatten();
+                deployments
+                    .copied()
+                    .filter(wanted)
+                    .filter_map(|it| deployment_success(it, environments))
+                    .collect()
+            }
+            DeploymentRule::Workflow { names } => {
+                let runs = self.runs.get(&repository.id).into_iter().flatten();
+                let branch = repository.default_branch.as_deref();
+                runs.filter_map(|it| run_success(it, names, branch)).collect()
+            }
+            DeploymentRule::Releases { tag } => {
+                let releases = self.releases.get(&repository.id).into_iter().flatten();
+                releases.filter_map(|it| release_success(it, tag)).collect()
+            }
+        }
+    }
+}
+
+fn deployment_success<'a>(
+    deployment: &'a Deployment,
+    environments: &'a [String],
+) -> Option<Success<'a>> {
+    // Vendors compare the names of environments without case.
+    let place = environments.iter().find(|it| it.eq_ignore_ascii_case(&deployment.environment))?;
+    let successes = deployment.statuses.iter().filter(|it| it.state == DeploymentState::Success);
+    Some(Success {
+        native: &deployment.id,
+        commit: Some(&deployment.commit),
+        place,
+        reference: deployment.reference.as_deref(),
+        created_at: deployment.created_at,
+        finished_at: successes.map(|it| it.at).min()?,
+        flagged_rollback: is_flagged(deployment),
+    })
+}
+
+/// Whether whoever made it says that it is a rollback (kpis.md 3.9).
+fn is_flagged(deployment: &Deployment) -> bool {
+    const WORD: &str = "rollback";
+    let described = deployment.description.as_ref();
+    deployment.task.eq_ignore_ascii_case(WORD)
+        || described.is_some_and(|it| it.to_ascii_lowercase().contains(WORD))
+        || deployment.payload.get(WORD).is_some_and(|it| it.eq_ignore_ascii_case("true"))
+}
+
+fn run_success<'a>(
+    run: &'a WorkflowRun,
+    names: &'a [String],
+    default_branch: Option<&str>,
+) -> Option<Success<'a>> {
+    let place = names.iter().find(|name| **name == run.workflow)?;
+    // A run for a pull request carries the name of the branch that it comes from, and a fork's
+    // branch may have the same name as our default branch.
+    let on_default_branch = run.branch.is_some()
+        && run.branch.as_deref() == default_branch
+        && !run.event.starts_with("pull_request");
+    let attempts = run.attempts.iter().filter(|it| it.conclusion.as_deref() == Some("success"));
+    let finished_at = attempts.filter_map(|it| it.completed_at).min()?;
+    on_default_branch.then_some(Success {
+        native: &run.id,
+        commit: Some(&run.commit),
+        place,
+        reference: run.branch.as_deref(),
+        created_at: run.created_at,
+        finished_at,
+        flagged_rollback: false,
+    })
+}
+
+fn release_success<'a>(release: &'a Release, tag: &Regex) -> Option<Success<'a>> {
+    let counts = !release.draft && !release.prerelease && tag.is_match(&release.tag);
+    let finished_at = release.published_at?;
+    counts.then_some(Success {
+        native: &release.id,
+        commit: release.commit.as_ref(),
+        place: "release",
+        reference: Some(&release.tag),
+        created_at: release.created_at,
+        finished_at,
+        flagged_rollback: false,
+    })
+}
+
+/// Successes that are one deployment.
+struct Rollout<'a> {
+    first: Success<'a>,
+    /// The position of the first success among all of the service.
+    position: usize,
+    members: Vec<&'a str>,
+    restarts: Vec<&'a str>,
+    /// Where it went, each with the position of its last success there.
+    places: Vec<(&'a str, usize)>,
+}
+
+impl<'a> Rollout<'a> {
+    fn succeeded_again(&mut self, success: &Success<'a>, position: usize, window: Duration) {
+        if success.finished_at - self.first.finished_at <= window {
+            self.members.push(success.native);
+        } else {
+            self.restarts.push(success.native);
+        }
+        match self.places.iter_mut().find(|(place, _)| *place == success.place) {
+            Some((_, last)) => *last = position,
+            None => self.places.push((success.place, position)),
+        }
+    }
+
+    fn deployment(self, service: usize, repository: &'a RepositoryId) -> ServiceDeployment<'a> {
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        ServiceDeployment {
+            service,
+            repository,
+            native: self.first.native.to_owned(),
+            members: owned(self.members),
+            restarts: owned(self.restarts),
+            commit: self.first.commit.cloned(),
+            environment: self.first.place.to_owned(),
+            environments: owned(self.places.into_iter().map(|(place, _)| place).collect()),
+            reference: self.first.reference,
+            finished_at: self.first.finished_at,
+            flagged_rollback: self.first.flagged_rollback,
+        }
+    }
+}
+
+/// Joins successes to rollouts.
+#[derive(Default)]
+struct Rollouts<'a> {
+    rollouts: Vec<Rollout<'a>>,
+    latest_of: HashMap<&'a CommitId, usize>,
+    seen: HashMap<&'a str, Place<'a>>,
+}
+
+/// What succeeded in one place: the last commit, and where the last success of any other was.
+#[derive(Default)]
+struct Place<'a> {
+    last: Option<(Option<&'a CommitId>, usize)>,
+    last_of_another: Option<usize>,
+}
+
+impl<'a> Place<'a> {
+    fn succeeded(&mut self, commit: Option<&'a CommitId>, position: usize) {
+        if let Some((last, at)) = self.last
+            && (commit.is_none() || last != commit)
+        {
+            self.last_of_another = Some(at);
+        }
+        self.last = Some((commit, position));
+    }
+
+    /// The position of the last success of a commit other than `commit`.
+    fn another(&self, commit: &CommitId) -> Option<usize> {
+        match self.last {
+            Some((Some(last), _)) if last == commit => self.last_of_another,
+            last => last.map(|(_, position)| position),
+        }
+    }
+}
+
+impl<'a> Rollouts<'a> {
+    fn of(successes: &[Success<'a>], window: Duration) -> Vec<Rollout<'a>> {
+        let mut rollouts = Self::default();
+        for (position, success) in successes.iter().enumerate() {
+            rollouts.take_in(success, position, window);
+            rollouts.seen.entry(success.place).or_default().succeeded(success.commit, position);
+        }
+        rollouts.rollouts
+    }
+
+    fn take_in(&mut self, success: &Success<'a>, position: usize, window: Duration) {
+        if let Some(rollout) = self.continued(success, window) {
+            rollout.succeeded_again(success, position, window);
+            return;
+        }
+        if let Some(commit) = success.commit {
+            self.latest_of.insert(commit, self.rollouts.len());
+        }
+        self.rollouts.push(Rollout {
+            first: success.clone(),
+            position,
+            members: vec![success.native],
+            restarts: Vec::new(),
+            places: vec![(success.place, position)],
+        });
+    }
+
+    /// The rollout that `success` belongs to or restarts, unless another commit came in between.
+    ///
+    /// Within the window that means in between two successes of this commit in one environment:
+    /// where the waves of two commits overlap, a commit that reaches an environment for the first
+    /// time is still the same rollout. Later it means since the rollout began.
+    fn continued(&mut self, success: &Success<'a>, window: Duration) -> Option<&mut Rollout<'a>> {
+        let commit = success.commit?;
+        let rollout = &mut self.rollouts[*self.latest_of.get(commit)?];
+        let since = if success.finished_at - rollout.first.finished_at <= window {
+            let here = rollout.places.iter().find(|(place, _)| *place == success.place);
+            here.map(|(_, last)| *last)
+        } else {
+            Some(rollout.position)
+        };
+        let another = self.seen.get(success.place).and_then(|place| place.another(commit));
+        let between = since.zip(another).is_some_and(|(since, another)| another > since);
+        (!between).then_some(rollout)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use crate::kpi::testing::{Story, told};
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
+    fn check(story: &str, deployments: Expect) {
+        let story = Story::told(story);
+        let timeline = story.timeline();
+        let view = story.view(&timeline);
+        let lines = view.deployments.iter().map(|it| {
+            let service = &story.params.catalogue.services[it.service].name;
+            let commit = it.commit.as_ref().map_or("?", |commit| commit.as_str());
+            let flag = if it.flagged_rollback { " rollback" } else { "" };
+            let (members, places) = (it.members.join("+"), it.environments.join("+"));
+            let restarts: String = it.restarts.iter().map(|id| format!(" ({id})")).collect();
+            format!(
+                "{} {service} {commit} {members}{restarts} {places}{flag}\n",
+                told(it.finished_at)
+            )
+        });
+        deployments.assert_eq(&lines.collect::<String>());
+    }
+
+    #[test]
+    fn only_successes_in_a_production_environment_are_deployments_at_their_first_success() {
+        check(
+            "service web to production
+             05T10:00 deploy web c1 id 1 to staging
+             05T11:00 deploy web c1 id 2 failed
+             05T12:00 deploy web c1 id 3 stuck
+             05T13:00 deploy web c1 id 4 finished 05T13:20
+             05T14:00 deploy web c2 id 5 to Production",
+            expect![[r#"
+                05T13:20 web c1 4 production
+                05T14:00 web c2 5 production
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_succeeds_at_as_of_or_later_is_not_known() {
+        check(
+            "service web
+             as_of 06T00:00
+             05T23:00 deploy web c1 id 1 finished 05T23:59:59
+             05T23:30 deploy web c2 id 2 finished 06T00:00",
+            expect![[r#"
+                05T23:59:59 web c1 1 production
+            "#]],
+        );
+    }
+
+    #[test]
+    fn successes_of_one_commit_within_the_rollout_window_of_the_first_are_one_deployment() {
+        check(
+            "service web to eu,us,asia
+             05T10:00 deploy web c1 id 1 to eu
+             05T10:20 deploy web c1 id 2 to us
+             05T11:00 deploy web c1 id 3 to asia
+             05T12:00 deploy web c2 id 4 to eu
+             05T13:00:01 deploy web c2 id 5 to us",
+            expect![[r#"
+                05T10:00 web c1 1+2+3 eu+us+asia
+                05T12:00 web c2 4 (5) eu+us
+            "#]],
+        );
+    }
+
+    #[test]
+    fn waves_of_two_commits_may_overlap() {
+        check(
+            "service web to eu,us
+             05T10:00 deploy web c1 id 1 to eu
+             05T10:05 deploy web c2 id 2 to eu
+             05T10:06 deploy web c1 id 3 to us
+             05T10:10 deploy web c2 id 4 to us",
+            expect![[r#"
+                05T10:00 web c1 1+3 eu+us
+                05T10:05 web c2 2+4 eu+us
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_wave_that_comes_after_the_window_is_a_restart_unless_something_else_was_there_since() {
+        check(
+            "service web to eu,us
+             05T10:00 deploy web a id 1 to eu
+             05T13:00 deploy web a id 2 to us
+             05T14:00 deploy web b id 3 to eu
+             05T14:01 deploy web b id 4 to us
+             05T15:30 deploy web a id 5 to us",
+            expect![[r#"
+                05T10:00 web a 1 (2) eu+us
+                05T14:00 web b 3+4 eu+us
+                05T15:30 web a 5 us
+            "#]],
+        );
+    }
+
+    #[test]
+    fn another_commit_in_the_same_environment_in_between_makes_it_a_deployment_of_its_own() {
+        check(
+            "service web to eu,us
+             05T10:00 deploy web a id 1 to eu
+             05T10:02 deploy web a id 2 to us
+             05T10:10 deploy web b id 3 to eu
+             05T10:20 deploy web a id 4 to eu
+             05T10:25 deploy web a id 5 to us",
+            expect![[r#"
+                05T10:00 web a 1+2 eu+us
+                05T10:10 web b 3 eu
+                05T10:20 web a 4+5 eu+us
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_same_commit_again_with_nothing_else_in_between_is_a_restart() {
+        check(
+            "service web
+             05T10:00 deploy web a id 1
+             07T10:00 deploy web a id 2
+             08T10:00 deploy web b id 3
+             09T10:00 deploy web a id 4
+             09T20:00 deploy web a id 5",
+            expect![[r#"
+                05T10:00 web a 1 (2) production
+                08T10:00 web b 3 production
+                09T10:00 web a 4 (5) production
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_failed_attempt_or_staging_in_between_does_not_make_a_restart_a_deployment() {
+        check(
+            "service web
+             05T10:00 deploy web a id 1
+             06T10:00 deploy web b id 2 failed
+             06T11:00 deploy web b id 3 to staging
+             06T12:00 deploy web a id 4 task rollback",
+            expect![[r#"
+                05T10:00 web a 1 (4) production
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_rollback_is_flagged_by_its_task_its_description_or_its_payload() {
+        check(
+            "service web
+             05T10:00 deploy web a id 1 task rollback
+             05T11:00 deploy web b id 2 saying Emergency-Rollback!
+             05T12:00 deploy web c id 3 payload rollback=true
+             05T13:00 deploy web d id 4 payload rollback=false task rollback-drill saying back",
+            expect![[r#"
+                05T10:00 web a 1 production rollback
+                05T11:00 web b 2 production rollback
+                05T12:00 web c 3 production rollback
+                05T13:00 web d 4 production
+            "#]],
+        );
+    }
+
+    #[test]
+    fn task_and_payload_tell_the_services_of_a_repository_apart() {
+        check(
+            "service api in mono task deploy:api
+             service web in mono payload service=web
+             service all in mono
+             05T10:00 deploy mono c1 id 1 task deploy:api
+             05T11:00 deploy mono c1 id 2 payload service=web",
+            expect![[r#"
+                05T10:00 api c1 1 production
+                05T11:00 web c1 2 production
+                05T10:00 all c1 1+2 production
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_upstream_deployment_of_several_services_is_one_of_each() {
+        check(
+            "service api in mono paths api/**
+             service web in mono paths web/**
+             05T10:00 deploy mono c1 id 1",
+            expect![[r#"
+                05T10:00 api c1 1 production
+                05T10:00 web c1 1 production
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_workflow_run_counts_by_name_on_the_default_branch_at_its_first_successful_attempt() {
+        check(
+            "service web workflow Deploy,Ship
+             05T10:00 run web Deploy c1 id 1 conclusion failure rerun 05T11:00=success,05T12:00=success
+             05T13:00 run web Ship c2 id 2 finished 05T13:30 event workflow_dispatch
+             05T14:00 run web Test c3 id 3
+             05T15:00 run web Deploy c4 id 4 branch topic
+             05T16:00 run web Deploy c5 id 5 event pull_request
+             05T17:00 run web Deploy c6 id 6 conclusion cancelled",
+            expect![[r#"
+                05T11:00 web c1 1 Deploy
+                05T13:30 web c2 2 Ship
+            "#]],
+        );
+    }
+
+    #[test]
+    fn releases_count_by_tag_without_drafts_and_pre_releases() {
+        check(
+            "service web releases ^v\\d
+             05T10:00 release web v1.0 c1 id 1
+             05T11:00 release web v1.1-rc1 c2 id 2 prerelease
+             05T12:00 release web v1.1 c2 id 3 draft
+             05T13:00 release web docs-7 c2 id 4
+             05T14:00 release web v1.1 c2 id 5
+             05T14:30 release web v1.2 c1 id 6
+             05T15:00 release web v1.3 ? id 7
+             05T15:10 release web v1.4 ? id 8",
+            expect![[r#"
+                05T10:00 web c1 1 release
+                05T14:00 web c2 5 release
+                05T14:30 web c1 6 release
+                05T15:00 web ? 7 release
+                05T15:10 web ? 8 release
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_service_whose_repository_is_not_known_has_no_deployments() {
+        let mut story = Story::told("service web\n05T10:00 deploy web c1");
+        story.params.catalogue.services[0].repository = "acme/elsewhere".to_owned();
+        assert!(story.view(&story.timeline()).deployments.is_empty());
+    }
 }
