@@ -31,8 +31,8 @@ pub struct ServiceDeployment<'a> {
     pub environment: String,
     /// Every environment that the rollout reached, in that order; the first one is `environment`.
     pub environments: Vec<String>,
-    /// The branch or tag, where the vendor names one.
-    pub reference: Option<&'a str>,
+    /// The tag, where a release is the deployment.
+    pub tag: Option<&'a str>,
     /// The FIRST `success`.
     pub finished_at: Instant,
     /// Flagged as a rollback by whoever made it.
@@ -67,7 +67,7 @@ struct Success<'a> {
     commit: Option<&'a CommitId>,
     /// Where it went: the environment as configured, the workflow, or `release`.
     place: &'a str,
-    reference: Option<&'a str>,
+    tag: Option<&'a str>,
     created_at: Instant,
     finished_at: Instant,
     flagged_rollback: bool,
@@ -143,7 +143,7 @@ fn deployment_success<'a>(
         native: &deployment.id,
         commit: Some(&deployment.commit),
         place,
-        reference: deployment.reference.as_deref(),
+        tag: None,
         created_at: deployment.created_at,
         finished_at: successes.map(|it| it.at).min()?,
         flagged_rollback: is_flagged(deployment),
@@ -176,7 +176,7 @@ fn run_success<'a>(
         native: &run.id,
         commit: Some(&run.commit),
         place,
-        reference: run.branch.as_deref(),
+        tag: None,
         created_at: run.created_at,
         finished_at,
         flagged_rollback: false,
@@ -190,7 +190,7 @@ fn release_success<'a>(release: &'a Release, tag: &Regex) -> Option<Success<'a>>
         native: &release.id,
         commit: release.commit.as_ref(),
         place: "release",
-        reference: Some(&release.tag),
+        tag: Some(&release.tag),
         created_at: release.created_at,
         finished_at,
         flagged_rollback: false,
@@ -232,7 +232,7 @@ impl<'a> Rollout<'a> {
             commit: self.first.commit.cloned(),
             environment: self.first.place.to_owned(),
             environments: owned(self.places.into_iter().map(|(place, _)| place).collect()),
-            reference: self.first.reference,
+            tag: self.first.tag,
             finished_at: self.first.finished_at,
             flagged_rollback: self.first.flagged_rollback,
         }
