@@ -4,15 +4,37 @@ use std::path::{Path, PathBuf};
 
 /// Lowest first. A layer may use those before it, never those after it.
 const LAYERS: [&str; 16] = [
-    "domain", "kpi", "output", "clock", "telemetry", "secret", "store", "source", "collect",
-    "evaluate", "config", "http", "daemon", "cli", "lib", "main",
+    "domain",
+    "kpi",
+    "output",
+    "clock",
+    "telemetry",
+    "secret",
+    "store",
+    "source",
+    "collect",
+    "evaluate",
+    "config",
+    "http",
+    "daemon",
+    "cli",
+    "lib",
+    "main",
 ];
 
 /// Words that may appear only below these paths (relative to `src`).
 const ONLY_IN: [(&str, &[&str], &str); 6] = [
-    ("octocrab", &["source/github", "source/outbound", "main.rs", "cli"], "GitHub types stay in its source"),
+    (
+        "octocrab",
+        &["source/github", "source/outbound", "main.rs", "cli"],
+        "GitHub types stay in its source",
+    ),
     ("sqlx", &["store"], "SQL stays in the store"),
-    ("reqwest", &["source/outbound", "source/outbound.rs"], "every request goes through the outbound client"),
+    (
+        "reqwest",
+        &["source/outbound", "source/outbound.rs"],
+        "every request goes through the outbound client",
+    ),
     ("Utc::now", &["clock.rs"], "wall time is read in one file: take a Clock or an `as_of`"),
     ("SystemTime::now", &["clock.rs"], "wall time is read in one file: take a Clock or an `as_of`"),
     ("std::env::var", &["secret.rs", "config", "cli"], "the environment is configuration"),
@@ -75,13 +97,17 @@ fn rank(layer: &str) -> Option<usize> {
 fn no_layer_uses_one_above_it() {
     let mut wrong = Vec::new();
     for line in code() {
-        let here = rank(&line.layer)
-            .unwrap_or_else(|| panic!("{}: `{}` is no layer: put it in LAYERS", line.place, line.layer));
+        let here = rank(&line.layer).unwrap_or_else(|| {
+            panic!("{}: `{}` is no layer: put it in LAYERS", line.place, line.layer)
+        });
         for used in line.text.split("crate::").skip(1) {
             let used: String =
                 used.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
             if rank(&used).is_some_and(|there| there > here) {
-                wrong.push(format!("{}: `{}` is below `{used}` and may not use it", line.place, line.layer));
+                wrong.push(format!(
+                    "{}: `{}` is below `{used}` and may not use it",
+                    line.place, line.layer
+                ));
             }
         }
         if line.text.contains("super::super::super") {
