@@ -3,6 +3,14 @@
 //! One trait, two backends. A batch (rows, removals, cursors and validators) is one transaction:
 //! after a crash either all of it is there or nothing.
 
+mod lock;
+mod migrations;
+mod plan;
+pub mod postgres;
+mod row;
+mod sql;
+pub mod sqlite;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -39,8 +47,8 @@ pub struct Validator {
     pub next: Option<String>,
 }
 
-/// What a batch did, per kind. Each delivered fact is counted once: as new, changed or unchanged
-/// (the same again, or older than what is stored).
+/// What a batch did, per kind. Each delivered fact is counted once: as new, changed, unchanged (the
+/// same again, or older than what is stored) or rejected (an id that no backend can store).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Counts by kind.
@@ -54,6 +62,7 @@ pub struct AppliedCounts {
     pub new: u64,
     pub changed: u64,
     pub unchanged: u64,
+    pub rejected: u64,
     pub removed: u64,
 }
 
@@ -86,6 +95,15 @@ pub enum StoreError {
     /// It will not work without somebody's help: corrupt, foreign, newer schema, already in use.
     #[error("the store cannot be used: {0}")]
     Unusable(String),
+}
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To fill it: by the daemon or `sync`, one at a time.
+    Write,
+    /// To look into it, beside a daemon that may be writing.
+    Read,
 }
 
 /// The store. Every backend passes the same conformance suite.
@@ -141,6 +159,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How many facts of each kind are stored.
     async fn counts(&self) -> Result<BTreeMap<Kind, u64>, StoreError>;
+
+    /// Lets go of files and connections. Nothing is lost without it.
+    async fn close(&self);
 }
 
 /// A shared store.
