@@ -12,11 +12,70 @@ mod sql;
 pub mod sqlite;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Fact, FactKey, Instant, Kind, SourceName};
+use crate::secret::SecretRef;
+use crate::setting::Complaint;
+
+/// Where facts are kept: by default in the SQLite file `engkpi.db` of the working directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Path of the SQLite file, created if it is missing. Keep it on a local disk. Exclusive with
+    /// `postgres`.
+    #[serde(default)]
+    pub sqlite: Option<PathBuf>,
+    /// Where the address of a PostgreSQL database is, `postgres://user:password@host/database`.
+    /// Exclusive with `sqlite`.
+    #[serde(default)]
+    pub postgres: Option<SecretRef>,
+}
+
+impl Settings {
+    /// What only several values together show to be wrong.
+    pub fn check(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if self.sqlite.is_some() && self.postgres.is_some() {
+            complaints.push(Complaint::new(
+                "sqlite",
+                "is given together with postgres",
+                "keep one of the two: facts are stored in one place",
+            ));
+        }
+        if self.sqlite.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            complaints.push(Complaint::new(
+                "sqlite",
+                "is empty",
+                "write the path of a file, for example \"/var/lib/engkpi/engkpi.db\"",
+            ));
+        }
+        complaints
+    }
+}
+
+/// Opens the store that `settings` name.
+///
+/// # Errors
+/// [`StoreError::Unusable`] if somebody has to help, [`StoreError::Unavailable`] if it may work
+/// later.
+pub async fn open(settings: &Settings, access: Access) -> Result<SharedStore, StoreError> {
+    if let Some(address) = &settings.postgres {
+        let address = address
+            .resolve()
+            .map_err(|error| StoreError::Unusable(format!("`store.postgres`: {error}")))?;
+        let store = postgres::PostgresStore::open(address.expose_secret(), access).await?;
+        return Ok(Arc::new(store));
+    }
+    let path = settings.sqlite.clone().unwrap_or_else(|| PathBuf::from("engkpi.db"));
+    Ok(Arc::new(sqlite::SqliteStore::open(&path, access).await?))
+}
 
 /// What a source found in one step. Committed as one transaction.
 #[derive(Clone, Debug, Default)]
@@ -166,3 +225,32 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
 /// A shared store.
 pub type SharedStore = Arc<dyn Store>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(toml: &str) -> Vec<String> {
+        let settings: Settings = toml::from_str(toml).unwrap();
+        settings.check().into_iter().map(|it| format!("{} {}", it.key, it.rule)).collect()
+    }
+
+    #[test]
+    fn facts_are_kept_in_one_place() {
+        assert!(rules("").is_empty());
+        assert!(rules("sqlite = \"/var/lib/engkpi/engkpi.db\"").is_empty());
+        assert!(rules("postgres = { env = \"ENGKPI_DATABASE\" }").is_empty());
+        assert_eq!(
+            rules("sqlite = \"a.db\"\npostgres = { env = \"ENGKPI_DATABASE\" }"),
+            ["sqlite is given together with postgres"]
+        );
+        assert_eq!(rules("sqlite = \"\""), ["sqlite is empty"]);
+    }
+
+    #[test]
+    fn the_address_of_a_database_is_never_written_in_the_settings() {
+        let error =
+            toml::from_str::<Settings>("postgres = \"postgres://me:canary@db/kpi\"").unwrap_err();
+        assert!(!error.message().contains("canary"), "{error}");
+    }
+}
