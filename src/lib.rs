@@ -4,7 +4,6 @@
 
 pub mod clock;
 pub mod domain;
-pub mod evaluate;
 pub mod kpi;
 pub mod secret;
 pub mod setting;

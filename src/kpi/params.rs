@@ -161,6 +161,45 @@ pub enum StatusMeaning {
     Retired,
 }
 
+/// The meaning of the status words that the common templates use (kpis.md 3.2), lower case.
+pub fn default_statuses() -> BTreeMap<String, StatusMeaning> {
+    let table = [
+        (
+            StatusMeaning::Pending,
+            &[
+                "proposed",
+                "draft",
+                "pending",
+                "review",
+                "in review",
+                "under review",
+                "needs revision",
+                "deferred",
+            ][..],
+        ),
+        (
+            StatusMeaning::Accepted,
+            &["accepted", "approved", "decided", "adopted", "provisional", "implemented", "final"],
+        ),
+        (StatusMeaning::Rejected, &["rejected", "declined", "withdrawn"]),
+        (
+            StatusMeaning::Retired,
+            &[
+                "superseded",
+                "replaced",
+                "deprecated",
+                "obsolete",
+                "partly superseded",
+                "partially superseded",
+            ],
+        ),
+    ];
+    let words = table
+        .into_iter()
+        .flat_map(|(meaning, words)| words.iter().map(move |word| ((*word).to_owned(), meaning)));
+    words.collect()
+}
+
 /// What configuration changes about one KPI.
 #[derive(Clone, Debug, Default)]
 pub struct KpiParams {

@@ -12,6 +12,7 @@
 //! submodules.
 
 mod delivery;
+mod incidents;
 mod scene;
 
 use std::collections::{BTreeMap, HashMap};
@@ -59,7 +60,10 @@ impl Story {
         let verb = line.next("a verb");
         let known = match line.at {
             None => scene::set(self, &verb, &mut line),
-            Some(at) => delivery::happened(self, at, &verb, &mut line),
+            Some(at) => {
+                delivery::happened(self, at, &verb, &mut line)
+                    || incidents::happened(self, at, &verb, &mut line)
+            }
         };
         assert!(known, "no story verb is called {verb:?}: {}", line.text);
         line.end();

@@ -7,7 +7,6 @@
 //! service api workflow Deploy,Ship
 //! service api releases ^v
 //! as_of 20T12:00
-//! head web c12                                  # the tip of the default branch, where that matters
 //! rule bots renovate,snyk | proximity 60
 //! ```
 
@@ -18,29 +17,14 @@ use regex::Regex;
 
 use super::{Line, Story, instant};
 use crate::domain::fact::Repository;
-use crate::domain::{CommitId, Fact, ServiceName, TeamName};
+use crate::domain::{Fact, ServiceName, TeamName};
 use crate::kpi::Params;
 use crate::kpi::params::{
-    CalendarParams, Catalogue, DeploymentRule, IncidentFields, Rules, Service, StatusMeaning,
+    CalendarParams, Catalogue, DeploymentRule, IncidentFields, Rules, Service, default_statuses,
 };
 
 /// What the product assumes when nothing is configured.
 pub(super) fn params() -> Params {
-    let words = |meaning, words: &str| {
-        words.split(',').map(|word| (word.to_owned(), meaning)).collect::<Vec<_>>()
-    };
-    let statuses = [
-        words(
-            StatusMeaning::Pending,
-            "proposed,draft,pending,review,in review,under review,needs revision,deferred",
-        ),
-        words(
-            StatusMeaning::Accepted,
-            "accepted,approved,decided,adopted,provisional,implemented,final",
-        ),
-        words(StatusMeaning::Rejected, "rejected,declined,withdrawn"),
-        words(StatusMeaning::Retired, "superseded,replaced,deprecated,obsolete,partly superseded"),
-    ];
     Params {
         catalogue: Catalogue::default(),
         rules: Rules {
@@ -56,7 +40,7 @@ pub(super) fn params() -> Params {
                 caused_by: "caused_by".to_owned(),
             },
             decisions: BTreeMap::new(),
-            statuses: statuses.into_iter().flatten().collect(),
+            statuses: default_statuses(),
             rollout_window: Duration::minutes(60),
             revert_window: Duration::days(7),
             rollback_window: Duration::hours(24),
@@ -82,7 +66,6 @@ pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
         "service" => service(story, line),
         "as_of" => story.as_of = instant(&line.next("an instant")),
         "rule" => rule(story, line),
-        "head" => head(story, line),
         _ => return false,
     }
     true
@@ -151,20 +134,6 @@ pub(super) fn know_repository(story: &mut Story, name: &str) -> String {
         story.learn("github", Fact::Repository(repository));
     }
     full
-}
-
-#[track_caller]
-fn head(story: &mut Story, line: &mut Line) {
-    let name = line.next("a repository");
-    let head = CommitId::new(line.next("a commit"));
-    let full = know_repository(story, &name);
-    for (_, fact) in &mut story.facts {
-        if let Fact::Repository(repository) = fact
-            && repository.name == full
-        {
-            repository.head = Some(head.clone());
-        }
-    }
 }
 
 #[track_caller]

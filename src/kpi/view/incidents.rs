@@ -1,10 +1,14 @@
 //! Incident episodes (kpis.md 3.5 to 3.7).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::fact::Incident;
+use super::dates;
+use crate::domain::fact::{
+    Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentStatus,
+};
 use crate::domain::{Instant, SourceName, Timeline};
 use crate::kpi::Params;
+use crate::kpi::params::Rules;
 
 /// An incident, or its later life after a re-opening that came too late to be the same incident.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +23,7 @@ pub struct Episode<'a> {
     pub services: Vec<usize>,
     /// 1 to 5 by the priority's name; `None` where the priority is missing or not mapped.
     pub severity: Option<u8>,
-    /// How often its priority changed.
+    /// How often its priority was set again after it had been set first.
     pub severity_changes: u32,
     /// Explicit field, else first linked alert, else created; of a later episode, the re-opening.
     pub detected_at: Instant,
@@ -35,7 +39,8 @@ pub struct Episode<'a> {
     pub auto_resolved: bool,
     /// Merged into another incident.
     pub merged: bool,
-    /// Commits and `deployment:ID`s that a field or note names as the cause.
+    /// Commits and `deployment:ID`s that a field or note names as the cause. A later episode has
+    /// only what notes of its own time name.
     pub names: BTreeSet<String>,
 }
 
@@ -52,10 +57,627 @@ impl Episode<'_> {
 }
 
 /// Finds every episode detected before `as_of`, by detection.
-pub fn build<'a>(
-    _timeline: &'a Timeline,
-    _params: &'a Params,
-    _as_of: Instant,
-) -> Vec<Episode<'a>> {
-    Vec::new()
+pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Vec<Episode<'a>> {
+    let no_events = BTreeMap::new();
+    let no_alerts = BTreeMap::new();
+    let mut episodes: Vec<Episode<'a>> = timeline
+        .incidents
+        .iter()
+        .flat_map(|(key, incident)| {
+            let known = Known {
+                source: &key.0,
+                incident,
+                events: timeline.incident_events.get(key).unwrap_or(&no_events),
+                alerts: timeline.incident_alerts.get(key).unwrap_or(&no_alerts),
+                params,
+                as_of,
+            };
+            known.episodes()
+        })
+        .collect();
+    episodes.sort_by_key(|it| (it.detected_at, it.source, &it.incident.id, it.number));
+    episodes
+}
+
+/// How an incident came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Resolved,
+    TimedOut,
+    Merged,
+}
+
+/// One life of an incident: from its start to the last resolve that was not soon taken back.
+#[derive(Clone, Debug)]
+struct Life {
+    started_at: Instant,
+    reopened_at: Option<Instant>,
+    acknowledged_at: Option<Instant>,
+    ended: Option<(Instant, Ending)>,
+    priorities_set: u32,
+}
+
+impl Life {
+    fn starting(at: Instant) -> Self {
+        Self {
+            started_at: at,
+            reopened_at: None,
+            acknowledged_at: None,
+            ended: None,
+            priorities_set: 0,
+        }
+    }
+}
+
+/// What is known of one incident, and the rules.
+struct Known<'a, 'e> {
+    source: &'a SourceName,
+    incident: &'a Incident,
+    events: &'e BTreeMap<String, IncidentEvent>,
+    alerts: &'e BTreeMap<String, IncidentAlert>,
+    params: &'a Params,
+    as_of: Instant,
+}
+
+impl<'a> Known<'a, '_> {
+    fn episodes(&self) -> Vec<Episode<'a>> {
+        if self.incident.created_at >= self.as_of {
+            return Vec::new();
+        }
+        let lives = self.lives();
+        let next_starts = lives.iter().skip(1).map(|it| Some(it.started_at)).chain([None]);
+        let spans = lives.iter().zip(next_starts).zip(0..);
+        spans.map(|((life, next_start), number)| self.episode(life, next_start, number)).collect()
+    }
+
+    /// The incident's lives by its log. Without a possible start there is none.
+    fn lives(&self) -> Vec<Life> {
+        let log = self.log();
+        let triggered = log.iter().find(|it| it.event == IncidentEventKind::Trigger);
+        let Some(start) = [Some(self.incident.created_at), triggered.map(|it| it.at)]
+            .into_iter()
+            .flatten()
+            .find(|at| dates::is_possible(*at, self.as_of))
+        else {
+            return Vec::new();
+        };
+        let mut earlier = Vec::new();
+        let mut life = Life::starting(start);
+        for event in log {
+            if let Some(next) = self.live_on(&mut life, event) {
+                earlier.push(std::mem::replace(&mut life, next));
+            }
+        }
+        self.end_by_summary(&mut life);
+        earlier.push(life);
+        earlier
+    }
+
+    /// What happened before `as_of`, in order. In the same second an end comes after what it ends.
+    fn log(&self) -> Vec<&IncidentEvent> {
+        let rank = |event: &IncidentEvent| match event.event {
+            IncidentEventKind::Trigger => 0,
+            IncidentEventKind::Resolve => 2,
+            IncidentEventKind::Merge => 3,
+            IncidentEventKind::Reopen => 4,
+            _ => 1,
+        };
+        let mut log: Vec<_> = self.events.values().filter(|it| it.at < self.as_of).collect();
+        log.sort_by_key(|it| (it.at, rank(it), &it.id));
+        log
+    }
+
+    /// Takes one log entry into a life. Returns the next life if the entry begins one.
+    fn live_on(&self, life: &mut Life, event: &IncidentEvent) -> Option<Life> {
+        match event.event {
+            IncidentEventKind::Resolve if life.ended.is_none() => {
+                let timed_out =
+                    event.channel.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("timeout"));
+                let ending = if timed_out { Ending::TimedOut } else { Ending::Resolved };
+                life.ended = Some((event.at, ending));
+            }
+            // What has been resolved can be merged afterwards; it ended when it was resolved.
+            IncidentEventKind::Merge => {
+                let (at, _) = *life.ended.get_or_insert((event.at, Ending::Merged));
+                life.ended = Some((at, Ending::Merged));
+            }
+            IncidentEventKind::Acknowledge => {
+                life.acknowledged_at.get_or_insert(event.at);
+            }
+            // Some tools log a re-opening as the end of an acknowledgement.
+            IncidentEventKind::Reopen | IncidentEventKind::Unacknowledge => {
+                let (ended_at, _) = life.ended?;
+                if event.at - ended_at > self.params.rules.reopen_window {
+                    return Some(Life::starting(event.at));
+                }
+                life.ended = None;
+                life.reopened_at = Some(event.at);
+            }
+            IncidentEventKind::PriorityChange => life.priorities_set += 1,
+            _ => {}
+        }
+        None
+    }
+
+    /// Where the log leaves out the end, the vendor's summary of the incident says it.
+    fn end_by_summary(&self, life: &mut Life) {
+        if life.ended.is_none()
+            && self.incident.status == IncidentStatus::Resolved
+            && let Some(at) = self.incident.resolved_at
+            && dates::is_possible(at, self.as_of)
+            && life.reopened_at.is_none_or(|reopened_at| reopened_at <= at)
+        {
+            life.ended = Some((at, Ending::Resolved));
+        }
+        let merge_logged = self.events.values().any(|it| it.event == IncidentEventKind::Merge);
+        if self.incident.merged
+            && !merge_logged
+            && let Some((at, _)) = life.ended
+        {
+            life.ended = Some((at, Ending::Merged));
+        }
+    }
+
+    fn episode(&self, life: &Life, next_start: Option<Instant>, number: u32) -> Episode<'a> {
+        let first = number == 0;
+        let rules = &self.params.rules;
+        let detected_at = if first { self.detected_at(life) } else { life.started_at };
+        let ending = life.ended.map(|(_, ending)| ending);
+        Episode {
+            source: self.source,
+            incident: self.incident,
+            number,
+            services: self.services(),
+            severity: severity(self.incident, rules),
+            severity_changes: life.priorities_set.saturating_sub(u32::from(first)),
+            detected_at,
+            resolved_at: self.resolved_at(life, detected_at),
+            acknowledged_at: life.acknowledged_at,
+            fault_at: self.field_instant(&rules.fields.fault_started_at).filter(|_| first),
+            cause: self.field(&rules.fields.root_cause).map(str::to_owned),
+            auto_resolved: ending == Some(Ending::TimedOut),
+            merged: ending == Some(Ending::Merged),
+            names: self.names(life, next_start, first),
+        }
+    }
+
+    /// The catalogue's services whose incident service it is on.
+    fn services(&self) -> Vec<usize> {
+        let Some(on) = &self.incident.service else { return Vec::new() };
+        let services = self.params.catalogue.services.iter().enumerate();
+        services.filter(|(_, it)| it.incident_services.contains(on)).map(|(i, _)| i).collect()
+    }
+
+    /// An alert that joined an incident which people had opened before did not detect it.
+    fn detected_at(&self, life: &Life) -> Instant {
+        self.field_instant(&self.params.rules.fields.detected_at).unwrap_or_else(|| {
+            let alerts = self.alerts.values().map(|it| it.created_at);
+            let first_alert = alerts.filter(|at| dates::is_possible(*at, self.as_of)).min();
+            first_alert.map_or(life.started_at, |at| at.min(life.started_at))
+        })
+    }
+
+    /// A mitigation counts between the start and the resolve of a resolved incident. One before a
+    /// re-opening did not hold: the clock runs on.
+    fn resolved_at(&self, life: &Life, detected_at: Instant) -> Option<Instant> {
+        let (resolved_at, _) = life.ended?;
+        let holds_from = life.reopened_at.map_or(detected_at, |at| at.max(detected_at));
+        let mitigated_at = self.field_instant(&self.params.rules.fields.mitigated_at);
+        let holds = mitigated_at.filter(|at| (holds_from..=resolved_at).contains(at));
+        Some(holds.unwrap_or(resolved_at))
+    }
+
+    /// What is named as the cause. A note belongs to the life that it was written in or after.
+    fn names(&self, life: &Life, next_start: Option<Instant>, first: bool) -> BTreeSet<String> {
+        let field = self.field(&self.params.rules.fields.caused_by).filter(|_| first);
+        let noted = self.events.values().filter(|it| {
+            (first || it.at >= life.started_at) && next_start.is_none_or(|next| it.at < next)
+        });
+        let noted = noted.flat_map(|it| it.mentions.iter().cloned());
+        field.map(named_causes).unwrap_or_default().into_iter().chain(noted).collect()
+    }
+
+    fn field(&self, name: &str) -> Option<&'a str> {
+        let fields = &self.incident.fields;
+        let value = fields.get(name).or_else(|| {
+            fields.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        });
+        value.map(|it| it.trim()).filter(|it| !it.is_empty())
+    }
+
+    fn field_instant(&self, name: &str) -> Option<Instant> {
+        self.field(name).and_then(|text| dates::instant(text, self.as_of))
+    }
+}
+
+/// The severity that the rules give to the incident's final priority.
+fn severity(incident: &Incident, rules: &Rules) -> Option<u8> {
+    let priority = incident.priority.as_deref()?.trim();
+    let mut mapped = rules.severity_by_priority.iter();
+    mapped.find(|(name, _)| name.trim().eq_ignore_ascii_case(priority)).map(|(_, it)| *it)
+}
+
+/// The commits and `deployment:ID`s in a field that names a cause: bare, in a list or in links.
+fn named_causes(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
+    words.filter_map(named_cause).collect()
+}
+
+fn named_cause(word: &str) -> Option<String> {
+    let prefix = "deployment:";
+    if let (Some(kind), Some(id)) = (word.get(..prefix.len()), word.get(prefix.len()..))
+        && kind.eq_ignore_ascii_case(prefix)
+    {
+        return (!id.is_empty()).then(|| format!("{prefix}{id}"));
+    }
+    let commit = word.rsplit(['/', '@', ':']).next()?;
+    let is_commit =
+        (7..=40).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_commit.then(|| commit.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::Episode;
+    use crate::kpi::testing::{Story, told};
+
+    /// What the episodes of a story amount to, one a line.
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
+    fn check(story: &str, episodes: Expect) {
+        let story = Story::told(story);
+        let timeline = story.timeline();
+        let view = story.view(&timeline);
+        episodes.assert_eq(&view.incidents.iter().map(line).collect::<String>());
+    }
+
+    fn line(it: &Episode<'_>) -> String {
+        let mut text = it.incident.id.clone();
+        if it.number > 0 {
+            text += &format!("/{}", it.number);
+        }
+        text += &it.severity.map_or_else(|| " sev?".to_owned(), |it| format!(" sev{it}"));
+        text += &format!(" {}..", told(it.detected_at));
+        text += &it.resolved_at.map(told).unwrap_or_default();
+        let times = [("ack", it.acknowledged_at), ("fault", it.fault_at)];
+        for (name, at) in times {
+            text += &at.map(|at| format!(" {name}={}", told(at))).unwrap_or_default();
+        }
+        if it.severity_changes > 0 {
+            text += &format!(" changes={}", it.severity_changes);
+        }
+        text += &it.cause.as_ref().map(|it| format!(" cause={it}")).unwrap_or_default();
+        if !it.names.is_empty() {
+            let names: Vec<&str> = it.names.iter().map(String::as_str).collect();
+            text += &format!(" names={}", names.join("+"));
+        }
+        for (flag, set) in [("noise", it.auto_resolved), ("merged", it.merged)] {
+            if set {
+                text += &format!(" {flag}");
+            }
+        }
+        text + "\n"
+    }
+
+    #[test]
+    fn an_incident_runs_from_its_detection_to_its_resolve() {
+        check(
+            "05T10:00 incident i1 P1
+             05T10:02 ack i1
+             05T10:05 ack i1
+             05T10:30 resolve i1 by website",
+            expect![[r#"
+                i1 sev1 05T10:00..05T10:30 ack=05T10:02
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_incident_resolved_at_as_of_or_later_is_open() {
+        check(
+            "as_of 06T00:00
+             05T10:00 incident i1 P1
+             05T10:00 incident i2 P1
+             06T00:00 ack i1
+             06T00:00 resolve i1
+             05T23:59:59 resolve i2
+             06T00:00 incident i3 P1",
+            expect![[r#"
+                i1 sev1 05T10:00..
+                i2 sev1 05T10:00..05T23:59:59
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_acknowledged_incident_is_not_resolved() {
+        check(
+            "05T10:00 incident i1 P1
+             05T10:02 ack i1",
+            expect![[r#"
+                i1 sev1 05T10:00.. ack=05T10:02
+            "#]],
+        );
+    }
+
+    #[test]
+    fn severity_is_the_final_priority_by_name_without_case() {
+        check(
+            "05T10:00 incident i1 p2
+             05T10:01 priority i1 P1
+             06T10:00 priority i1 P3
+             07T10:00 priority i1 p4
+             05T10:00 incident i2 SEV-1
+             05T10:00 incident i3 -",
+            expect![[r#"
+                i1 sev4 05T10:00.. changes=2
+                i2 sev? 05T10:00..
+                i3 sev? 05T10:00..
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_first_alert_detects_unless_people_opened_the_incident_before() {
+        check(
+            "05T10:00 incident i1 P1
+             05T09:58 alert i1
+             05T09:59 alert i1
+             05T10:00 incident i2 P1
+             05T10:07 alert i2
+             05T10:00 incident i3 P1
+             05T09:58 alert i3
+             06T10:00 field i3 detected_at 2026-03-05T09:50:00Z",
+            expect![[r#"
+                i3 sev1 05T09:50..
+                i1 sev1 05T09:58..
+                i2 sev1 05T10:00..
+            "#]],
+        );
+    }
+
+    #[test]
+    fn closed_by_the_timeout_is_noise_and_a_recovered_monitor_is_not() {
+        check(
+            "05T10:00 incident i1 P1
+             05T14:00 resolve i1 by timeout
+             05T11:00 incident i2 P1
+             05T11:30 resolve i2 by auto",
+            expect![[r#"
+                i1 sev1 05T10:00..05T14:00 noise
+                i2 sev1 05T11:00..05T11:30
+            "#]],
+        );
+    }
+
+    #[test]
+    fn whether_it_was_noise_is_decided_by_the_final_resolve() {
+        check(
+            "05T10:00 incident i1 P1
+             05T14:00 resolve i1 by timeout
+             05T15:00 reopen i1
+             05T16:00 resolve i1 by website
+             05T11:00 incident i2 P1
+             05T11:30 resolve i2 by website
+             05T11:40 reopen i2
+             05T15:40 resolve i2 by timeout",
+            expect![[r#"
+                i1 sev1 05T10:00..05T16:00
+                i2 sev1 05T11:00..05T15:40 noise
+            "#]],
+        );
+    }
+
+    #[test]
+    fn reopened_within_a_day_it_is_the_same_incident_and_the_clock_runs_on() {
+        check(
+            "05T10:00 incident i1 P1
+             05T10:02 ack i1
+             05T10:30 resolve i1
+             06T10:30 reopen i1
+             06T10:40 ack i1
+             06T11:00 resolve i1
+             05T12:00 incident i2 P1
+             05T12:30 resolve i2
+             05T12:40 reopen i2",
+            expect![[r#"
+                i1 sev1 05T10:00..06T11:00 ack=05T10:02
+                i2 sev1 05T12:00..
+            "#]],
+        );
+    }
+
+    #[test]
+    fn reopened_later_it_is_a_new_incident_with_the_same_cause() {
+        check(
+            "05T10:00 incident i1 P2
+             05T09:55 alert i1
+             05T10:01 priority i1 P2
+             05T10:02 ack i1
+             05T10:30 resolve i1
+             06T10:30:01 reopen i1
+             06T10:40 ack i1
+             06T10:50 priority i1 P1
+             06T11:00 note i1 naming deployment:9
+             06T11:30 resolve i1
+             08T11:30 reopen i1
+             09T09:00 field i1 fault_started_at 2026-03-05T09:00:00Z
+             09T09:00 field i1 detected_at 2026-03-05T09:30:00Z
+             09T09:00 field i1 root_cause db-pool
+             09T09:00 field i1 caused_by deployment:7",
+            expect![[r#"
+                i1 sev1 05T09:30..05T10:30 ack=05T10:02 fault=05T09:00 cause=db-pool names=deployment:7
+                i1/1 sev1 06T10:30:01..06T11:30 ack=06T10:40 changes=1 cause=db-pool names=deployment:9
+                i1/2 sev1 08T11:30.. cause=db-pool
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_tool_that_logs_a_reopening_as_the_end_of_an_acknowledgement_is_understood() {
+        check(
+            "05T10:00 incident i1 P1
+             05T10:02 ack i1
+             05T10:12 unack i1
+             05T10:30 resolve i1
+             05T11:30 unack i1
+             05T12:00 resolve i1",
+            expect![[r#"
+                i1 sev1 05T10:00..05T12:00 ack=05T10:02
+            "#]],
+        );
+    }
+
+    #[test]
+    fn merged_into_another_it_is_no_incident_of_its_own() {
+        check(
+            "05T10:00 incident i1 P1
+             05T10:05 fold i1
+             05T11:00 incident i2 P1
+             05T11:30 resolve i2
+             05T12:00 fold i2
+             05T13:00 incident i3 P1
+             05T14:00 incident i4 P1
+             05T14:00 summary i4 resolved 05T14:05 merged",
+            expect![[r#"
+                i1 sev1 05T10:00..05T10:05 merged
+                i2 sev1 05T11:00..05T11:30 merged
+                i3 sev1 05T13:00..
+                i4 sev1 05T14:00..05T14:05 merged
+            "#]],
+        );
+    }
+
+    #[test]
+    fn merged_at_as_of_or_later_it_is_still_open() {
+        check(
+            "as_of 05T10:05
+             05T10:00 incident i1 P1
+             05T10:05 fold i1",
+            expect![[r#"
+                i1 sev1 05T10:00..
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_mitigation_counts_between_the_start_and_the_resolve_of_a_resolved_incident() {
+        check(
+            "05T10:00 incident i1 P1
+             05T11:00 resolve i1
+             06T09:00 field i1 mitigated_at 2026-03-05T10:20:00Z
+             05T10:00 incident i2 P1
+             05T11:00 resolve i2
+             06T09:00 field i2 mitigated_at 2026-03-05T11:00:01Z
+             05T10:00 incident i3 P1
+             05T11:00 resolve i3
+             06T09:00 field i3 mitigated_at 2026-03-05T09:59:59Z
+             05T10:00 incident i4 P1
+             06T09:00 field i4 mitigated_at 2026-03-05T10:20:00Z
+             05T10:00 incident i5 P1
+             05T11:00 resolve i5
+             05T12:00 reopen i5
+             05T13:00 resolve i5
+             06T09:00 field i5 mitigated_at 2026-03-05T10:20:00Z
+             05T10:00 incident i6 P1
+             05T11:00 resolve i6
+             05T12:00 reopen i6
+             05T13:00 resolve i6
+             06T09:00 field i6 mitigated_at 2026-03-05T12:20:00Z",
+            expect![[r#"
+                i1 sev1 05T10:00..05T10:20
+                i2 sev1 05T10:00..05T11:00
+                i3 sev1 05T10:00..05T11:00
+                i4 sev1 05T10:00..
+                i5 sev1 05T10:00..05T13:00
+                i6 sev1 05T10:00..05T12:20
+            "#]],
+        );
+    }
+
+    #[test]
+    fn impossible_dates_are_ignored_and_the_next_rule_holds() {
+        check(
+            "05T10:00 incident i1 P1
+             05T09:58 alert i1
+             1970-01-01T00:00 alert i1
+             05T11:00 resolve i1
+             06T09:00 field i1 fault_started_at 1970-01-01T00:00:00Z
+             06T09:00 field i1 detected_at 2099-01-01T00:00:00Z
+             06T09:00 field i1 mitigated_at yesterday
+             1970-01-01T00:00 incident i2 P1
+             05T12:00 ack i2",
+            expect![[r#"
+                i1 sev1 05T09:58..05T11:00
+            "#]],
+        );
+    }
+
+    #[test]
+    fn fields_are_found_by_name_without_case_and_dates_however_they_are_written() {
+        check(
+            "05T10:00 incident i1 P1
+             06T09:00 field i1 Fault_Started_At 2026-03-05~10:50~+0100
+             06T09:00 field i1 root_cause ~~
+             06T09:00 field i1 caused_by https://git.example/acme/web/commit/ABCDEF1,~Deployment:7",
+            expect![[r#"
+                i1 sev1 05T10:00.. fault=05T09:50 names=abcdef1+deployment:7
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_was_learned_late_about_earlier_times_is_used() {
+        check(
+            "as_of 06T00:00
+             05T10:00 incident i1 P3
+             05T11:00 resolve i1
+             09T10:00 priority i1 P1
+             09T10:00 field i1 fault_started_at 2026-03-05T09:00:00Z
+             09T10:00 note i1 naming c12",
+            expect![[r#"
+                i1 sev1 05T10:00..05T11:00 fault=05T09:00 names=c12
+            "#]],
+        );
+    }
+
+    #[test]
+    fn where_the_log_leaves_out_the_end_the_summary_says_it() {
+        check(
+            "05T10:00 incident i1 P1
+             06T00:00 summary i1 resolved 05T10:30
+             05T11:00 incident i2 P1
+             05T11:10 resolve i2
+             05T11:20 reopen i2
+             06T00:00 summary i2 resolved 05T11:10
+             05T12:00 incident i3 P1
+             06T00:00 summary i3 resolved 04-01T00:00
+             05T13:00 incident i4 P1
+             06T00:00 summary i4 resolved 05T13:05 merged",
+            expect![[r#"
+                i1 sev1 05T10:00..05T10:30
+                i2 sev1 05T11:00..
+                i3 sev1 05T12:00..
+                i4 sev1 05T13:00..05T13:05 merged
+            "#]],
+        );
+    }
+
+    #[test]
+    fn it_belongs_to_every_service_that_its_incident_service_stands_for() {
+        let story = Story::told(
+            "service web incidents PWEB,PEDGE
+             service api incidents PWEB
+             service shop incidents PSHOP
+             05T10:00 incident i1 P1
+             05T11:00 incident i2 P1 on PEDGE
+             05T12:00 incident i3 P1 on PNOBODY",
+        );
+        let timeline = story.timeline();
+        let view = story.view(&timeline);
+        let services: Vec<&[usize]> = view.incidents.iter().map(|it| &*it.services).collect();
+        assert_eq!(services, [&[0, 1][..], &[0], &[]]);
+    }
 }
