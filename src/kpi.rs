@@ -8,6 +8,8 @@
 //! Nothing in here fails, waits, reads a clock or performs IO.
 
 pub mod distribution;
+pub mod evaluation;
+pub mod facts;
 pub mod item;
 pub mod params;
 pub mod reading;
@@ -148,6 +150,8 @@ pub struct Kpi {
     pub target_dimensions: &'static [(&'static str, &'static str)],
     /// Smallest n with a status.
     pub min_n: u64,
+    /// Smallest coverage with a status, where the definition asks for one.
+    pub min_coverage: Option<f64>,
     /// How long after a window's end late knowledge may still change it, in days.
     pub provisional_days: i64,
     /// What must be collected to compute it. Without a source for one of these there is no data.
@@ -167,5 +171,16 @@ pub struct Kpi {
     pub measure: fn(&[&Item], &Slice<'_>) -> Vec<Reading>,
 }
 
+impl std::fmt::Debug for Kpi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Kpi").field(&self.id).finish()
+    }
+}
+
 /// Every KPI, in the order in which people read them.
 pub static ALL: &[&Kpi] = &[];
+
+/// The KPI with this id.
+pub fn find(id: &str) -> Option<&'static Kpi> {
+    ALL.iter().copied().find(|kpi| kpi.id == id)
+}

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod domain;
+pub mod evaluate;
 pub mod kpi;
 pub mod secret;
 pub mod setting;

@@ -3,12 +3,79 @@
 //! One trait, two backends. A batch (rows, removals, cursors and validators) is one transaction:
 //! after a crash either all of it is there or nothing.
 
+mod lock;
+mod migrations;
+mod plan;
+pub mod postgres;
+mod row;
+mod sql;
+pub mod sqlite;
+
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Fact, FactKey, Instant, Kind, SourceName};
+use crate::secret::SecretRef;
+use crate::setting::Complaint;
+
+/// Where facts are kept: by default in the SQLite file `engkpi.db` of the working directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Path of the SQLite file, created if it is missing. Keep it on a local disk. Exclusive with
+    /// `postgres`.
+    #[serde(default)]
+    pub sqlite: Option<PathBuf>,
+    /// Where the address of a PostgreSQL database is, `postgres://user:password@host/database`.
+    /// Exclusive with `sqlite`.
+    #[serde(default)]
+    pub postgres: Option<SecretRef>,
+}
+
+impl Settings {
+    /// What only several values together show to be wrong.
+    pub fn check(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if self.sqlite.is_some() && self.postgres.is_some() {
+            complaints.push(Complaint::new(
+                "sqlite",
+                "is given together with postgres",
+                "keep one of the two: facts are stored in one place",
+            ));
+        }
+        if self.sqlite.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            complaints.push(Complaint::new(
+                "sqlite",
+                "is empty",
+                "write the path of a file, for example \"/var/lib/engkpi/engkpi.db\"",
+            ));
+        }
+        complaints
+    }
+}
+
+/// Opens the store that `settings` name.
+///
+/// # Errors
+/// [`StoreError::Unusable`] if somebody has to help, [`StoreError::Unavailable`] if it may work
+/// later.
+pub async fn open(settings: &Settings, access: Access) -> Result<SharedStore, StoreError> {
+    if let Some(address) = &settings.postgres {
+        let address = address
+            .resolve()
+            .map_err(|error| StoreError::Unusable(format!("`store.postgres`: {error}")))?;
+        let store = postgres::PostgresStore::open(address.expose_secret(), access).await?;
+        return Ok(Arc::new(store));
+    }
+    let path = settings.sqlite.clone().unwrap_or_else(|| PathBuf::from("engkpi.db"));
+    Ok(Arc::new(sqlite::SqliteStore::open(&path, access).await?))
+}
 
 /// What a source found in one step. Committed as one transaction.
 #[derive(Clone, Debug, Default)]
@@ -39,8 +106,8 @@ pub struct Validator {
     pub next: Option<String>,
 }
 
-/// What a batch did, per kind. Each delivered fact is counted once: as new, changed or unchanged
-/// (the same again, or older than what is stored).
+/// What a batch did, per kind. Each delivered fact is counted once: as new, changed, unchanged (the
+/// same again, or older than what is stored) or rejected (an id that no backend can store).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Counts by kind.
@@ -54,6 +121,7 @@ pub struct AppliedCounts {
     pub new: u64,
     pub changed: u64,
     pub unchanged: u64,
+    pub rejected: u64,
     pub removed: u64,
 }
 
@@ -86,6 +154,15 @@ pub enum StoreError {
     /// It will not work without somebody's help: corrupt, foreign, newer schema, already in use.
     #[error("the store cannot be used: {0}")]
     Unusable(String),
+}
+
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// To fill it: by the daemon or `sync`, one at a time.
+    Write,
+    /// To look into it, beside a daemon that may be writing.
+    Read,
 }
 
 /// The store. Every backend passes the same conformance suite.
@@ -141,7 +218,39 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How many facts of each kind are stored.
     async fn counts(&self) -> Result<BTreeMap<Kind, u64>, StoreError>;
+
+    /// Lets go of files and connections. Nothing is lost without it.
+    async fn close(&self);
 }
 
 /// A shared store.
 pub type SharedStore = Arc<dyn Store>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(toml: &str) -> Vec<String> {
+        let settings: Settings = toml::from_str(toml).unwrap();
+        settings.check().into_iter().map(|it| format!("{} {}", it.key, it.rule)).collect()
+    }
+
+    #[test]
+    fn facts_are_kept_in_one_place() {
+        assert!(rules("").is_empty());
+        assert!(rules("sqlite = \"/var/lib/engkpi/engkpi.db\"").is_empty());
+        assert!(rules("postgres = { env = \"ENGKPI_DATABASE\" }").is_empty());
+        assert_eq!(
+            rules("sqlite = \"a.db\"\npostgres = { env = \"ENGKPI_DATABASE\" }"),
+            ["sqlite is given together with postgres"]
+        );
+        assert_eq!(rules("sqlite = \"\""), ["sqlite is empty"]);
+    }
+
+    #[test]
+    fn the_address_of_a_database_is_never_written_in_the_settings() {
+        let error =
+            toml::from_str::<Settings>("postgres = \"postgres://me:canary@db/kpi\"").unwrap_err();
+        assert!(!error.message().contains("canary"), "{error}");
+    }
+}

@@ -3,8 +3,8 @@
 //! Names are a public contract. Nothing in here carries text from an upstream answer.
 
 use prometheus::{
-    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
-    core::Collector,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
+    Registry, core::Collector, process_collector::ProcessCollector,
 };
 
 /// Counters and gauges of the daemon's own actions. Cheap to clone; clones share the values.
@@ -33,8 +33,13 @@ pub struct Telemetry {
     pub source_poll_duration_seconds: HistogramVec,
     /// How long evaluations take.
     pub evaluation_duration_seconds: Histogram,
+    /// The `as_of` of what is shown.
+    pub evaluation_timestamp_seconds: Gauge,
+    /// Facts in the store.
+    pub store_items: IntGaugeVec,
     /// Series left out because a family met its cap.
     pub series_dropped_total: IntCounterVec,
+    build_info: IntGaugeVec,
 }
 
 impl Telemetry {
@@ -114,6 +119,21 @@ impl Telemetry {
                 .expect("constant names are valid"),
             evaluation_duration_seconds: Histogram::with_opts(evaluation)
                 .expect("constant names are valid"),
+            evaluation_timestamp_seconds: Gauge::new(
+                "engkpi_evaluation_timestamp_seconds",
+                "The as_of of what is shown, in seconds since the epoch.",
+            )
+            .expect("constant names are valid"),
+            store_items: IntGaugeVec::new(
+                Opts::new("engkpi_store_items", "Facts in the store."),
+                &["kind"],
+            )
+            .expect("constant names are valid"),
+            build_info: IntGaugeVec::new(
+                Opts::new("engkpi_build_info", "1, labelled with the version that runs."),
+                &["version"],
+            )
+            .expect("constant names are valid"),
             series_dropped_total: counter(
                 "engkpi_series_dropped_total",
                 "Series left out because their family met its cap.",
@@ -123,6 +143,7 @@ impl Telemetry {
         for collector in telemetry.collectors() {
             telemetry.registry.register(collector).expect("constant names are distinct");
         }
+        telemetry.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         telemetry
     }
 
@@ -144,7 +165,11 @@ impl Telemetry {
             Box::new(self.source_refused_urls_total.clone()),
             Box::new(self.source_poll_duration_seconds.clone()),
             Box::new(self.evaluation_duration_seconds.clone()),
+            Box::new(self.evaluation_timestamp_seconds.clone()),
+            Box::new(self.store_items.clone()),
             Box::new(self.series_dropped_total.clone()),
+            Box::new(self.build_info.clone()),
+            Box::new(ProcessCollector::for_self()),
         ]
     }
 }

@@ -137,3 +137,83 @@ impl Distribution {
         reading
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAMILY: &str = "engkpi_test_seconds";
+
+    fn day(day: u32) -> Instant {
+        format!("2026-03-{day:02}T00:00:00Z").parse().unwrap()
+    }
+
+    /// The second week of March: the 8th to the 14th.
+    fn week() -> Span {
+        Span { start: day(8), end: day(15) }
+    }
+
+    fn reading(readings: &[Reading], stat: Stat) -> Reading {
+        readings.iter().find(|it| it.stat == Some(stat)).unwrap().clone()
+    }
+
+    #[test]
+    fn what_completed_in_the_window_is_the_sample_and_what_started_in_it_the_cohort() {
+        let mut distribution = Distribution::default();
+        distribution.complete(week(), day(7), Some(day(9)), 2.0);
+        distribution.complete(week(), day(8), Some(day(12)), 4.0);
+        distribution.complete(week(), day(14), Some(day(15)), 1.0);
+        distribution.leave_open(week(), day(10), 30.0);
+        distribution.leave_open(week(), day(2), 38.0);
+        let readings = distribution.readings(FAMILY);
+
+        let median = reading(&readings, Stat::Median);
+        assert_eq!((median.value, median.n), (Some(3.0), 2), "2 and 4 completed in the week");
+        assert_eq!(median.open, Some(2), "whatever is open counts, whenever it started");
+        assert_eq!(reading(&readings, Stat::Mean).value, Some(3.0));
+
+        let km_median = reading(&readings, Stat::KmMedian);
+        assert_eq!(km_median.n, 3, "4, 1 and an open one started in the week");
+        assert_eq!(km_median.open, Some(1), "one of them is censored");
+        assert_eq!(km_median.value, Some(4.0));
+    }
+
+    #[test]
+    fn a_median_that_was_not_reached_says_how_long_was_followed() {
+        let mut distribution = Distribution::default();
+        for _ in 0..3 {
+            distribution.leave_open(week(), day(8), 20.0);
+        }
+        let km_median = reading(&distribution.readings(FAMILY), Stat::KmMedian);
+        assert_eq!((km_median.value, km_median.upper), (None, None));
+        assert_eq!(km_median.beyond, Some(20.0));
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_by_reason_and_in_no_statistic() {
+        let mut distribution = Distribution::default();
+        distribution.exclude("negative_duration");
+        distribution.exclude("negative_duration");
+        distribution.exclude("bulk_import");
+        let readings = distribution.with_coverage(Some(0.5)).readings(FAMILY);
+        for it in &readings {
+            assert_eq!((it.value, it.n), (None, 0), "{it:?}");
+            assert_eq!(it.excluded.get("negative_duration"), Some(&2));
+            assert_eq!(it.excluded.get("bulk_import"), Some(&1));
+            assert_eq!(it.coverage, Some(0.5));
+        }
+    }
+
+    #[test]
+    fn the_interval_comes_with_six_items() {
+        let of = |n: u32| {
+            let mut distribution = Distribution::default();
+            for duration in 1..=n {
+                distribution.complete(week(), day(8), Some(day(9)), f64::from(duration));
+            }
+            reading(&distribution.completed_readings(FAMILY), Stat::Median)
+        };
+        assert_eq!((of(5).lower, of(5).upper), (None, None));
+        assert_eq!((of(6).lower, of(6).upper), (Some(1.0), Some(6.0)));
+    }
+}

@@ -9,6 +9,8 @@ pub mod decisions;
 pub mod deployments;
 pub mod failures;
 pub mod incidents;
+pub mod lineage;
+pub mod ownership;
 
 use super::Params;
 use crate::domain::{Instant, Timeline};
@@ -17,6 +19,7 @@ use decisions::Record;
 use deployments::ServiceDeployment;
 use failures::Failures;
 use incidents::Episode;
+use lineage::Lineage;
 
 /// Facts cut at `as_of` and judged by the rules.
 #[derive(Debug)]
@@ -43,7 +46,8 @@ impl<'a> View<'a> {
     /// Judges the facts of `timeline` by `params` as they were known to have happened before `as_of`.
     pub fn build(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Self {
         let deployments = deployments::build(timeline, params, as_of);
-        let changes = changes::build(timeline, params, as_of, &deployments);
+        let lineage = Lineage::of(timeline, &deployments);
+        let changes = changes::build(timeline, params, as_of, &deployments, &lineage);
         let incidents = incidents::build(timeline, params, as_of);
         let failures = failures::build(timeline, params, &deployments, &changes, &incidents);
         let records = decisions::build(timeline, params, as_of);

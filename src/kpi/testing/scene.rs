@@ -7,6 +7,7 @@
 //! service api workflow Deploy,Ship
 //! service api releases ^v
 //! as_of 20T12:00
+//! head web c12                                  # the tip of the default branch, where that matters
 //! rule bots renovate,snyk | proximity 60
 //! ```
 
@@ -17,7 +18,7 @@ use regex::Regex;
 
 use super::{Line, Story, instant};
 use crate::domain::fact::Repository;
-use crate::domain::{Fact, ServiceName, TeamName};
+use crate::domain::{CommitId, Fact, ServiceName, TeamName};
 use crate::kpi::Params;
 use crate::kpi::params::{
     CalendarParams, Catalogue, DeploymentRule, IncidentFields, Rules, Service, default_statuses,
@@ -66,6 +67,7 @@ pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
         "service" => service(story, line),
         "as_of" => story.as_of = instant(&line.next("an instant")),
         "rule" => rule(story, line),
+        "head" => head(story, line),
         _ => return false,
     }
     true
@@ -134,6 +136,20 @@ pub(super) fn know_repository(story: &mut Story, name: &str) -> String {
         story.learn("github", Fact::Repository(repository));
     }
     full
+}
+
+#[track_caller]
+fn head(story: &mut Story, line: &mut Line) {
+    let name = line.next("a repository");
+    let head = CommitId::new(line.next("a commit"));
+    let full = know_repository(story, &name);
+    for (_, fact) in &mut story.facts {
+        if let Fact::Repository(repository) = fact
+            && repository.name == full
+        {
+            repository.head = Some(head.clone());
+        }
+    }
 }
 
 #[track_caller]

@@ -1,0 +1,203 @@
+//! From the store to one immutable evaluation: load what changed, evaluate, publish.
+//!
+//! A scrape never evaluates and never asks anybody upstream: it reads what was published.
+
+mod settings;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use settings::Settings;
+
+use crate::clock::Clock;
+use crate::domain::{Instant, Timeline};
+use crate::kpi::evaluation::{
+    self, Evaluation, Explanation, Freshness, Plan, Scope, SourceFreshness,
+};
+use crate::kpi::window::Window;
+use crate::kpi::{Kpi, Params};
+use crate::store::{Delta, SharedStore, StoreError};
+use crate::telemetry::Telemetry;
+
+/// How many changes are taken from the store at a time.
+const LOAD_CHUNK: usize = 10_000;
+
+/// However often rows land, evaluations leave at least this many times their own duration between
+/// them, so that a cold sync is not spent on evaluating.
+const REST_FACTOR: u32 = 4;
+
+/// Keeps the timeline up to date with the store and evaluates it.
+#[derive(Debug)]
+pub struct Evaluator {
+    store: SharedStore,
+    params: Arc<Params>,
+    timeline: Arc<RwLock<Timeline>>,
+    /// The store revision that `timeline` holds. The lock also keeps two loads apart.
+    revision: Mutex<i64>,
+}
+
+impl Evaluator {
+    /// An evaluator that has loaded nothing yet.
+    pub fn new(store: SharedStore, params: Arc<Params>) -> Self {
+        Self { store, params, timeline: Arc::default(), revision: Mutex::new(0) }
+    }
+
+    /// Takes in what changed in the store since the last call.
+    ///
+    /// # Errors
+    /// When the store does; what was taken in before stays.
+    pub async fn load(&self) -> Result<(), StoreError> {
+        let mut revision = self.revision.lock().await;
+        loop {
+            let (deltas, reached) = self.store.changes_since(*revision, LOAD_CHUNK).await?;
+            if deltas.is_empty() {
+                return Ok(());
+            }
+            let mut timeline = self.timeline.write().unwrap_or_else(PoisonError::into_inner);
+            for delta in deltas {
+                match delta {
+                    Delta::Present(source, fact) => timeline.apply(&source, *fact),
+                    Delta::Removed(key) => timeline.remove(&key),
+                }
+            }
+            *revision = reached;
+        }
+    }
+
+    /// Evaluates `plan` on what was loaded, away from the async threads.
+    ///
+    /// # Errors
+    /// When the store cannot say how fresh the sources are, or the evaluation panicked.
+    pub async fn evaluate(&self, plan: Plan, as_of: Instant) -> anyhow::Result<Evaluation> {
+        let freshness = self.freshness().await?;
+        self.with_timeline(move |timeline, params| {
+            evaluation::evaluate(timeline, params, &freshness, &plan, as_of)
+        })
+        .await
+    }
+
+    /// Evaluates one number and returns the items behind it.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub async fn explain(
+        &self,
+        kpi: &'static Kpi,
+        scope: Scope,
+        window: Window,
+        as_of: Instant,
+    ) -> anyhow::Result<Explanation> {
+        let freshness = self.freshness().await?;
+        self.with_timeline(move |timeline, params| {
+            evaluation::explain(timeline, params, &freshness, (kpi, scope, window), as_of)
+        })
+        .await
+    }
+
+    async fn with_timeline<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Timeline, &Params) -> T + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let timeline = Arc::clone(&self.timeline);
+        let params = Arc::clone(&self.params);
+        let work = tokio::task::spawn_blocking(move || {
+            let timeline = timeline.read().unwrap_or_else(PoisonError::into_inner);
+            work(&timeline, &params)
+        });
+        work.await.map_err(|panic| anyhow::anyhow!("the evaluation failed: {panic}"))
+    }
+
+    async fn freshness(&self) -> Result<Freshness, StoreError> {
+        let mut freshness = Freshness::new();
+        for source in &self.params.sources {
+            let state = self.store.source_state(&source.name).await?;
+            if let (Some(last_success), Some(data_through)) =
+                (state.last_success, state.data_through)
+            {
+                freshness
+                    .insert(source.name.clone(), SourceFreshness { last_success, data_through });
+            }
+        }
+        Ok(freshness)
+    }
+}
+
+/// What an evaluation loop needs beside the evaluator.
+#[derive(Debug)]
+pub struct Loop {
+    /// Evaluates.
+    pub evaluator: Arc<Evaluator>,
+    /// What to evaluate and how often.
+    pub settings: Settings,
+    /// Tells `as_of`.
+    pub clock: Arc<dyn Clock>,
+    /// Hears how long it took.
+    pub telemetry: Telemetry,
+    /// Ticks when rows landed.
+    pub landed: watch::Receiver<u64>,
+    /// Gets every evaluation.
+    pub published: watch::Sender<Option<Arc<Evaluation>>>,
+}
+
+impl Loop {
+    /// Evaluates now, whenever rows land and at least every interval, until `stop`.
+    ///
+    /// A store that fails is logged once until it works again; what was published stays.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut failing = false;
+        loop {
+            let started = tokio::time::Instant::now();
+            match self.once().await {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::error!("evaluation failed, what is shown stays as it was: {error:#}");
+                }
+                Err(_) => {}
+            }
+            let rest = (started.elapsed() * REST_FACTOR).min(self.settings.interval());
+            if !self.wait(rest, &stop).await {
+                return;
+            }
+        }
+    }
+
+    async fn once(&mut self) -> anyhow::Result<()> {
+        self.landed.mark_unchanged();
+        let timer = self.telemetry.evaluation_duration_seconds.start_timer();
+        self.evaluator.load().await?;
+        let as_of = self.clock.now();
+        let evaluation = self.evaluator.evaluate(self.settings.plan(), as_of).await?;
+        timer.observe_duration();
+        for (kind, count) in self.evaluator.store.counts().await? {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.telemetry.store_items.with_label_values(&[kind.as_str()]).set(count);
+        }
+        self.telemetry.evaluation_timestamp_seconds.set(seconds(as_of));
+        self.published.send_replace(Some(Arc::new(evaluation)));
+        Ok(())
+    }
+
+    /// Rests, then waits for rows or for the interval to pass. `false` = stop.
+    async fn wait(&mut self, rest: Duration, stop: &CancellationToken) -> bool {
+        let landed = async {
+            tokio::time::sleep(rest).await;
+            if self.landed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => false,
+            () = landed => true,
+            () = tokio::time::sleep(self.settings.interval()) => true,
+        }
+    }
+}
+
+/// Seconds since the epoch, as Prometheus wants them.
+fn seconds(at: Instant) -> f64 {
+    (at - Instant::UNIX_EPOCH).as_seconds_f64()
+}

@@ -1,0 +1,193 @@
+//! The verdict on one KPI in one scope and window (kpis.md 1.4, 1.5).
+
+use super::{Goal, Judged, Scope};
+use crate::kpi::params::Params;
+use crate::kpi::statistics::poisson::Exposure;
+use crate::kpi::statistics::{Comparison, compare_durations, rate_ratio};
+use crate::kpi::status::{self, Estimate, State};
+use crate::kpi::window::{Cut, Span};
+use crate::kpi::{Item, Kpi, Reading, TargetRule, Unit, View};
+
+/// What a verdict is reached from.
+pub(super) struct Verdict<'a> {
+    pub(super) view: &'a View<'a>,
+    pub(super) kpi: &'static Kpi,
+    pub(super) scope: Scope,
+    pub(super) cut: &'a Cut,
+    pub(super) items: &'a [&'a Item],
+    pub(super) readings: &'a [Reading],
+    /// The window before and its readings; `None` where the sources do not cover it.
+    pub(super) previous: Option<(&'a [Reading], &'a Cut)>,
+    /// Why the KPI cannot be computed at all.
+    pub(super) unavailable: Option<State>,
+    /// The baseline interval; `Err` where it is configured and the sources do not cover it.
+    pub(super) baseline: Result<Option<Span>, State>,
+}
+
+impl Verdict<'_> {
+    pub(super) fn judge(&self) -> Judged {
+        let comparison = self.comparison();
+        let lag = chrono::TimeDelta::days(self.kpi.provisional_days);
+        Judged {
+            kpi: self.kpi,
+            scope: self.scope,
+            window: self.cut.label.clone(),
+            period: self.cut.period.clone(),
+            dimensions: self
+                .kpi
+                .target_dimensions
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned()))
+                .collect(),
+            state: self.unavailable.unwrap_or_else(|| self.state(comparison.as_ref())),
+            baseline_ratio: comparison.map(|it| it.ratio),
+            provisional: self.cut.span.end + lag > self.view.as_of,
+        }
+    }
+
+    fn state(&self, comparison: Option<&Comparison>) -> State {
+        let Some(reading) = headline(self.kpi, self.readings) else { return State::Insufficient };
+        let Some(rule) = target(self.kpi, self.view.params, self.scope) else {
+            return State::NoTarget;
+        };
+        if let Some(least) = self.kpi.min_coverage
+            && reading.coverage.is_none_or(|share| share < least)
+        {
+            return State::Insufficient;
+        }
+        let min_n = min_n(self.kpi, self.view.params);
+        match rule {
+            TargetRule::Value { target, .. } => {
+                status::judge(&reading.into(), target, self.kpi.better, min_n)
+            }
+            TargetRule::Band { low, .. } => status::band(reading.value, low, self.cut.kind),
+            TargetRule::RateRatio { ratio } => self.rate(reading, ratio, min_n),
+            TargetRule::Baseline { improvement, .. } => match self.baseline {
+                Err(state) => state,
+                Ok(None) => State::NoTarget,
+                Ok(Some(_)) if comparison.is_none() => State::Insufficient,
+                Ok(Some(_)) => status::baseline(comparison, improvement, self.kpi.better, min_n),
+            },
+        }
+    }
+
+    fn rate(&self, reading: &Reading, ratio: f64, min_n: u64) -> State {
+        let Some((earlier, earlier_cut)) = self.previous else { return State::NoData };
+        let before = headline(self.kpi, earlier).map_or(0, |it| it.n);
+        let change = rate_ratio(
+            Exposure { events: reading.n, days: self.cut.span.days() },
+            Exposure { events: before, days: earlier_cut.span.days() },
+        );
+        status::judge(&Estimate::from(&change), ratio, self.kpi.better, min_n)
+    }
+
+    fn comparison(&self) -> Option<Comparison> {
+        let name = self.kpi.baseline_value?;
+        let span = self.baseline.ok().flatten()?;
+        if self.unavailable.is_some() {
+            return None;
+        }
+        let now = durations(self.items, self.cut.span, name);
+        let then = durations(self.items, span, name);
+        compare_durations(&then, &now)
+    }
+}
+
+fn durations(items: &[&Item], span: Span, name: &str) -> Vec<f64> {
+    items
+        .iter()
+        .filter(|item| item.counted() && item.completed_at.is_some_and(|at| span.contains(at)))
+        .filter_map(|item| item.value(name))
+        .collect()
+}
+
+/// The reading that the KPI's target names.
+fn headline<'a>(kpi: &Kpi, readings: &'a [Reading]) -> Option<&'a Reading> {
+    readings.iter().find(|reading| is_headline(kpi, reading) && names_target(kpi, reading))
+}
+
+/// Whether a reading is of the KPI's own family and the stat that its target names.
+fn is_headline(kpi: &Kpi, reading: &Reading) -> bool {
+    kpi.families.first().is_some_and(|family| family.name == reading.family)
+        && reading.stat == kpi.target_stat
+}
+
+fn names_target(kpi: &Kpi, reading: &Reading) -> bool {
+    kpi.target_dimensions
+        .iter()
+        .all(|(name, value)| reading.dimensions.iter().any(|(it, is)| it == name && is == value))
+}
+
+/// The target that holds in a scope. A band is a target of the organisation and of teams that
+/// configure one (kpis.md 3.1).
+fn target(kpi: &Kpi, params: &Params, scope: Scope) -> Option<TargetRule> {
+    let configured = params.kpis.get(kpi.id);
+    let of_team = |team: usize| configured.and_then(|it| it.team_targets.get(&team)).copied();
+    let own = match scope {
+        Scope::Org => None,
+        Scope::Team(team) => of_team(team),
+        Scope::Service(service) => configured
+            .and_then(|it| it.service_targets.get(&service))
+            .copied()
+            .or_else(|| of_team(params.catalogue.services[service].team)),
+    };
+    let general = configured.and_then(|it| it.target).unwrap_or(kpi.target);
+    match (own, general) {
+        (None, TargetRule::Band { .. }) if scope != Scope::Org => None,
+        (own, general) => Some(own.unwrap_or(general)),
+    }
+}
+
+fn min_n(kpi: &Kpi, params: &Params) -> u64 {
+    params.kpis.get(kpi.id).and_then(|it| it.min_n).unwrap_or(kpi.min_n)
+}
+
+/// The targets of a KPI: that of the organisation, and those that teams and services set.
+pub(super) fn goals(kpi: &'static Kpi, params: &Params) -> Vec<Goal> {
+    let configured = params.kpis.get(kpi.id);
+    let general = configured.and_then(|it| it.target).unwrap_or(kpi.target);
+    let mut goals = vec![goal(kpi, Scope::Org, general)];
+    if let Some(configured) = configured {
+        let teams = configured.team_targets.iter();
+        goals.extend(teams.map(|(team, rule)| goal(kpi, Scope::Team(*team), *rule)));
+        let services = configured.service_targets.iter();
+        goals.extend(services.map(|(service, rule)| goal(kpi, Scope::Service(*service), *rule)));
+    }
+    goals
+}
+
+fn goal(kpi: &'static Kpi, scope: Scope, rule: TargetRule) -> Goal {
+    let (target, good) = match rule {
+        TargetRule::Value { target, good } => (target, good),
+        TargetRule::Band { low, high } => (low, Some(high)),
+        TargetRule::RateRatio { ratio } => (ratio, None),
+        TargetRule::Baseline { improvement, good } => {
+            (1.0 - improvement, good.map(|good| 1.0 - good))
+        }
+    };
+    Goal { kpi, scope, target, good }
+}
+
+/// The headline value divided by that of the window before; counts are compared per day, because a
+/// running month is shorter than the one before.
+pub(super) fn previous_ratio(
+    kpi: &Kpi,
+    reading: &Reading,
+    cut: &Cut,
+    earlier: &[Reading],
+    earlier_cut: &Cut,
+) -> Option<f64> {
+    if !is_headline(kpi, reading) {
+        return None;
+    }
+    let before = earlier
+        .iter()
+        .find(|it| is_headline(kpi, it) && it.dimensions == reading.dimensions)?
+        .value?;
+    let per_day = match kpi.unit {
+        Unit::Incidents | Unit::Decisions => earlier_cut.span.days() / cut.span.days(),
+        Unit::Seconds | Unit::BusinessSeconds | Unit::Ratio | Unit::PerDay => 1.0,
+    };
+    let ratio = reading.value? / before * per_day;
+    ratio.is_finite().then_some(ratio)
+}

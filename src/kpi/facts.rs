@@ -1,0 +1,157 @@
+//! Facts by kind and label: how many of each are known at `as_of`, for people who write their own
+//! queries. They carry no window and no judgement beyond the labels.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::evaluation::FactCount;
+use super::params::DeploymentRule;
+use super::view::decisions::Decision;
+use super::view::incidents::Episode;
+use super::{Family, View};
+use crate::domain::RepositoryId;
+use crate::domain::fact::{Deployment, DeploymentState};
+
+/// The families of facts.
+pub static FAMILIES: &[Family] = &[
+    family("engkpi_deployments", "Deployments known, by what became of them."),
+    family(
+        "engkpi_changes_merged",
+        "Merged changes known; a change counts in every service that it touches.",
+    ),
+    family(
+        "engkpi_incidents_detected",
+        "Incidents known that count (neither merged away nor noise).",
+    ),
+    family("engkpi_incidents_resolved", "Incidents known that count and were resolved."),
+    family("engkpi_decisions", "Decision records known, by how they stand."),
+];
+
+const fn family(name: &'static str, help: &'static str) -> Family {
+    Family { name, help, dimensions: &[], distribution: false, now: true, needs: &[] }
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+/// Counts what is known.
+pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
+    let mut counts: BTreeMap<(&'static str, Labels), u64> = BTreeMap::new();
+    let mut add = |family, labels| *counts.entry((family, labels)).or_default() += 1;
+    let by_repository = services_by_repository(view);
+    for deployment in view.timeline.deployments.values() {
+        if deployment.created_at < view.as_of {
+            let candidates =
+                by_repository.get(&deployment.repository).map_or(&[][..], Vec::as_slice);
+            for service in services_of(view, candidates, deployment) {
+                let mut labels = of_service(view, service);
+                labels.push(("environment", deployment.environment.clone()));
+                labels.push(("outcome", outcome(deployment, view).to_owned()));
+                add("engkpi_deployments", labels);
+            }
+        }
+    }
+    for change in &view.changes {
+        add("engkpi_changes_merged", of_service(view, Some(change.service)));
+    }
+    for episode in view.incidents.iter().filter(|it| it.counts()) {
+        for labels in of_episode(view, episode) {
+            if episode.resolved_at.is_some() {
+                add("engkpi_incidents_resolved", labels.clone());
+            }
+            add("engkpi_incidents_detected", labels);
+        }
+    }
+    for record in &view.records {
+        let repository = view.timeline.repositories.get(&record.repository);
+        let name = repository.map_or_else(|| record.repository.to_string(), |it| it.name.clone());
+        let labels = vec![("repository", name), ("outcome", decision(record.decision).to_owned())];
+        add("engkpi_decisions", labels);
+    }
+    counts
+        .into_iter()
+        .map(|((family, labels), count)| FactCount { family, labels, count })
+        .collect()
+}
+
+/// Indices of the services of every repository that has some.
+fn services_by_repository<'a>(view: &View<'a>) -> HashMap<&'a RepositoryId, Vec<usize>> {
+    let mut services: HashMap<&RepositoryId, Vec<usize>> = HashMap::new();
+    for (index, service) in view.params.catalogue.services.iter().enumerate() {
+        if let Some(repository) = view.timeline.repository_named(&service.repository) {
+            services.entry(&repository.id).or_default().push(index);
+        }
+    }
+    services
+}
+
+/// The services that a deployment is of, in whatever environment; `None` where it is of none.
+fn services_of(
+    view: &View<'_>,
+    candidates: &[usize],
+    deployment: &Deployment,
+) -> Vec<Option<usize>> {
+    let services = &view.params.catalogue.services;
+    let found: Vec<_> = candidates
+        .iter()
+        .copied()
+        .filter(|index| deployed_by(&services[*index].deployments, deployment))
+        .map(Some)
+        .collect();
+    if found.is_empty() { vec![None] } else { found }
+}
+
+fn deployed_by(rule: &DeploymentRule, deployment: &Deployment) -> bool {
+    match rule {
+        DeploymentRule::Deployments { task, payload, .. } => {
+            task.as_ref().is_none_or(|task| deployment.task == *task)
+                && payload
+                    .as_ref()
+                    .is_none_or(|(key, value)| deployment.payload.get(key) == Some(value))
+        }
+        DeploymentRule::Workflow { .. } | DeploymentRule::Releases { .. } => false,
+    }
+}
+
+fn of_service(view: &View<'_>, service: Option<usize>) -> Labels {
+    let catalogue = &view.params.catalogue;
+    let (service, team) = service.map_or((String::new(), String::new()), |index| {
+        let service = &catalogue.services[index];
+        (service.name.to_string(), catalogue.teams[service.team].to_string())
+    });
+    vec![("service", service), ("team", team)]
+}
+
+fn of_episode(view: &View<'_>, episode: &Episode<'_>) -> Vec<Labels> {
+    let severity = episode.severity.map_or_else(String::new, |it| it.to_string());
+    let services: Vec<Option<usize>> = match episode.services.as_slice() {
+        [] => vec![None],
+        services => services.iter().copied().map(Some).collect(),
+    };
+    services
+        .into_iter()
+        .map(|service| {
+            let mut labels = of_service(view, service);
+            labels.push(("severity", severity.clone()));
+            labels
+        })
+        .collect()
+}
+
+fn outcome(deployment: &Deployment, view: &View<'_>) -> &'static str {
+    let mut known = deployment.statuses.iter().filter(|it| it.at < view.as_of);
+    if known.clone().any(|it| it.state == DeploymentState::Success) {
+        return "success";
+    }
+    match known.next_back().map(|it| it.state) {
+        Some(DeploymentState::Failure | DeploymentState::Error) => "failure",
+        _ => "pending",
+    }
+}
+
+fn decision(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Pending => "pending",
+        Decision::Accepted => "accepted",
+        Decision::Rejected => "rejected",
+        Decision::Unknown => "unknown",
+    }
+}

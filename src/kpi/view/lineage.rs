@@ -1,0 +1,139 @@
+//! Which deployment of a service was the first to contain a commit: by ancestry, never by time.
+
+use std::collections::HashMap;
+
+use super::deployments::ServiceDeployment;
+use crate::domain::graph::{CommitGraph, FirstReached, Node};
+use crate::domain::{CommitId, RepositoryId, Timeline};
+
+/// The deployments of every service as tips in the commit graph of its repository.
+///
+/// Services that were deployed with the same commits in the same order share one walk, and a walk
+/// visits each commit of its repository once.
+#[derive(Debug)]
+pub struct Lineage<'a> {
+    lines: Vec<Line<'a>>,
+}
+
+/// Services of one repository that were deployed with the same commits in the same order.
+#[derive(Debug)]
+pub struct Line<'a> {
+    /// For each of the services its index in the catalogue and the position of its first
+    /// deployment among all deployments. The others follow it.
+    pub services: Vec<(usize, usize)>,
+    /// Their repository.
+    pub repository: &'a RepositoryId,
+    graph: Option<&'a CommitGraph>,
+    tips: Vec<Tip<'a>>,
+}
+
+/// What was deployed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Tip<'a> {
+    /// A commit of the graph.
+    Known(Node),
+    /// A commit that is not in the graph, or of which only a child is.
+    Unknown(&'a CommitId),
+    /// The vendor does not say.
+    Unsaid,
+}
+
+impl<'a> Lineage<'a> {
+    /// The lineage of `deployments`, which are sorted by service and finish.
+    pub fn of(timeline: &'a Timeline, deployments: &'a [ServiceDeployment<'a>]) -> Self {
+        let mut lines: Vec<Line<'a>> = Vec::new();
+        let mut known: HashMap<(&RepositoryId, Vec<Tip<'a>>), usize> = HashMap::new();
+        let mut first = 0;
+        for own in deployments.chunk_by(|a, b| a.service == b.service) {
+            let repository = own[0].repository;
+            let graph = timeline.commits.get(repository);
+            let tips: Vec<Tip<'_>> = own.iter().map(|it| Tip::of(it, graph)).collect();
+            let line = *known.entry((repository, tips)).or_insert_with_key(|(_, tips)| {
+                lines.push(Line { services: Vec::new(), repository, graph, tips: tips.clone() });
+                lines.len() - 1
+            });
+            lines[line].services.push((own[0].service, first));
+            first += own.len();
+        }
+        Self { lines }
+    }
+
+    /// The lines, each with at least one service and one deployment.
+    pub fn lines(&self) -> impl Iterator<Item = &Line<'a>> {
+        self.lines.iter()
+    }
+}
+
+impl<'a> Tip<'a> {
+    fn of(deployment: &'a ServiceDeployment<'_>, graph: Option<&CommitGraph>) -> Self {
+        let Some(commit) = &deployment.commit else {
+            return Self::Unsaid;
+        };
+        let node = graph.filter(|it| it.get(commit).is_some()).and_then(|it| it.node(commit));
+        node.map_or(Self::Unknown(commit), Self::Known)
+    }
+}
+
+impl<'a> Line<'a> {
+    /// Walks the graph from one deployment after the other.
+    pub fn walk(&self) -> Walk<'_, 'a> {
+        let nodes = self.tips.iter().map(|tip| match tip {
+            Tip::Known(node) => Some(*node),
+            Tip::Unknown(_) | Tip::Unsaid => None,
+        });
+        let unknown = self.tips.iter().enumerate().rev().filter_map(|(position, tip)| match tip {
+            Tip::Unknown(commit) => Some((*commit, position)),
+            Tip::Known(_) | Tip::Unsaid => None,
+        });
+        Walk {
+            line: self,
+            reached: self.graph.map(|graph| graph.first_reached(nodes)),
+            unknown: unknown.collect(),
+            beginning: self.tips.iter().position(|tip| matches!(tip, Tip::Known(_))),
+        }
+    }
+}
+
+/// What the deployments of a [`Line`] contain.
+#[derive(Debug)]
+pub struct Walk<'l, 'a> {
+    line: &'l Line<'a>,
+    reached: Option<FirstReached>,
+    unknown: HashMap<&'a CommitId, usize>,
+    /// The first deployment whose ancestors are known.
+    beginning: Option<usize>,
+}
+
+/// How a commit came into production, with the position among the service's own deployments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// It was new in this deployment.
+    In(usize),
+    /// It is a true ancestor of this one, the first deployment that is known: nobody can say when
+    /// it came.
+    Before(usize),
+}
+
+impl Walk<'_, '_> {
+    /// Whether the repository's graph has `commit`.
+    pub fn knows(&self, commit: &CommitId) -> bool {
+        self.line.graph.is_some_and(|graph| graph.get(commit).is_some())
+    }
+
+    /// How `commit` came into production; `None` = it did not yet.
+    pub fn arrival(&self, commit: &CommitId) -> Option<Arrival> {
+        let node = self.line.graph.and_then(|graph| graph.node(commit));
+        let reached = node.zip(self.reached.as_ref()).and_then(|(node, it)| it.by(node));
+        let position = match (reached, self.unknown.get(commit).copied()) {
+            (Some(reached), Some(deployed)) => reached.min(deployed),
+            (reached, deployed) => reached.or(deployed)?,
+        };
+        let deployed_itself = match self.line.tips[position] {
+            Tip::Known(tip) => Some(tip) == node,
+            Tip::Unknown(tip) => tip == commit,
+            Tip::Unsaid => false,
+        };
+        let swallowed = Some(position) == self.beginning && !deployed_itself;
+        Some(if swallowed { Arrival::Before(position) } else { Arrival::In(position) })
+    }
+}

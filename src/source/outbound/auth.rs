@@ -1,0 +1,177 @@
+use std::fmt;
+
+use async_trait::async_trait;
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use super::{Exchange, OutboundError};
+use crate::clock::Clock;
+use crate::domain::Instant;
+
+/// Supplies the `Authorization` header of each request.
+#[async_trait]
+pub trait Authenticator: Send + Sync + fmt::Debug {
+    /// Names the credential without revealing it, the same for its whole life: budgets and
+    /// validators are kept under it.
+    fn identity(&self) -> &str;
+
+    /// The header for the next request. A minting authenticator asks the vendor through
+    /// `exchange` when it has none that is fresh.
+    async fn authorization(&self, exchange: &Exchange<'_>) -> Result<HeaderValue, OutboundError>;
+
+    /// Hears that the vendor answered 401 to `refused`. True if the next
+    /// [`Authenticator::authorization`] brings another header, so that asking once more makes
+    /// sense.
+    async fn refused(&self, refused: &HeaderValue) -> bool;
+}
+
+/// One token for ever.
+pub struct StaticToken {
+    identity: String,
+    header: HeaderValue,
+}
+
+impl StaticToken {
+    /// `Authorization: Bearer TOKEN`.
+    pub fn bearer(token: &SecretString) -> Result<Self, OutboundError> {
+        Self::with_prefix("Bearer ", token)
+    }
+
+    /// `Authorization: PREFIXtoken`, for example PagerDuty's `Token token=`.
+    pub fn with_prefix(prefix: &str, token: &SecretString) -> Result<Self, OutboundError> {
+        let header = secret_header(prefix, token)?;
+        Ok(Self { identity: digest(&["token", token.expose_secret()]), header })
+    }
+}
+
+impl fmt::Debug for StaticToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticToken").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Authenticator for StaticToken {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    async fn authorization(&self, _: &Exchange<'_>) -> Result<HeaderValue, OutboundError> {
+        Ok(self.header.clone())
+    }
+
+    async fn refused(&self, _: &HeaderValue) -> bool {
+        false
+    }
+}
+
+/// Knows how to ask a vendor for a short-lived token, for example as a GitHub App.
+#[async_trait]
+pub trait Minter: Send + Sync + fmt::Debug {
+    /// Names the account that tokens are minted for (`app 1 installation 2`): stable, no secret.
+    fn identity(&self) -> String;
+
+    /// Asks for a token, presenting credentials of its own.
+    async fn mint(&self, exchange: &Exchange<'_>) -> Result<MintedToken, OutboundError>;
+}
+
+/// A token that expires.
+pub struct MintedToken {
+    /// The `Authorization` header that carries it.
+    pub authorization: HeaderValue,
+    /// When the vendor stops accepting it.
+    pub expires_at: Instant,
+}
+
+impl MintedToken {
+    /// A token that goes out as `Authorization: Bearer TOKEN`. Its length is not checked: GitHub's
+    /// grow.
+    pub fn bearer(token: &SecretString, expires_at: Instant) -> Result<Self, OutboundError> {
+        Ok(Self { authorization: secret_header("Bearer ", token)?, expires_at })
+    }
+}
+
+impl fmt::Debug for MintedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MintedToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// A token is renewed this long before it expires, so that none expires on the way.
+const RENEW_BEFORE: chrono::TimeDelta = chrono::TimeDelta::seconds(120);
+
+/// Tokens that are minted when needed: before the first request, shortly before the last one
+/// expires, and once more when the vendor refuses one early.
+#[derive(Debug)]
+pub struct MintedTokens<M> {
+    identity: String,
+    minter: M,
+    current: tokio::sync::Mutex<Option<MintedToken>>,
+    clock: std::sync::Arc<dyn Clock>,
+}
+
+impl<M: Minter> MintedTokens<M> {
+    /// Tokens by `minter`, fresh by `clock`.
+    pub fn new(minter: M, clock: std::sync::Arc<dyn Clock>) -> Self {
+        let identity = digest(&["minted", &minter.identity()]);
+        Self { identity, minter, current: tokio::sync::Mutex::new(None), clock }
+    }
+}
+
+#[async_trait]
+impl<M: Minter> Authenticator for MintedTokens<M> {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    async fn authorization(&self, exchange: &Exchange<'_>) -> Result<HeaderValue, OutboundError> {
+        // Held while minting: whoever waits for it finds the fresh token.
+        let mut current = self.current.lock().await;
+        let now = self.clock.now();
+        if let Some(token) = current.as_ref().filter(|token| token.expires_at - RENEW_BEFORE > now)
+        {
+            return Ok(token.authorization.clone());
+        }
+        let mut token = self.minter.mint(exchange).await?;
+        token.authorization.set_sensitive(true);
+        Ok(current.insert(token).authorization.clone())
+    }
+
+    async fn refused(&self, refused: &HeaderValue) -> bool {
+        let mut current = self.current.lock().await;
+        // Another task may have renewed it meanwhile: its token is kept.
+        if current.as_ref().is_some_and(|token| token.authorization == *refused) {
+            *current = None;
+        }
+        true
+    }
+}
+
+/// `PREFIXtoken` as a header that no Debug output shows.
+pub(super) fn secret_header(
+    prefix: &str,
+    token: &SecretString,
+) -> Result<HeaderValue, OutboundError> {
+    if token.expose_secret().is_empty() {
+        return Err(OutboundError::Unusable("the token is empty".into()));
+    }
+    let mut header =
+        HeaderValue::from_str(&format!("{prefix}{}", token.expose_secret())).map_err(|_| {
+            OutboundError::Unusable(
+                "the token has characters that no header may have, perhaps a line break".into(),
+            )
+        })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// A hash that tells sequences of texts apart and reveals none of them.
+pub(super) fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex::encode(hash.finalize())
+}

@@ -1,0 +1,3 @@
+//! The fakes are tested too: what they promise here is what the other tests lean on.
+
+mod pagerduty;
