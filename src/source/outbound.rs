@@ -94,7 +94,7 @@ impl Outbound {
     pub async fn get(&self, request: &Request) -> Result<Page, OutboundError> {
         match self.0.perform(self.order(Method::GET, request)).await? {
             Outcome::Page(page) => Ok(*page),
-            Outcome::NotModified(_) => Err(self.0.unasked_304(request)),
+            Outcome::NotModified(_) => Err(self.0.unasked_304(&Method::GET, request)),
         }
     }
 
@@ -111,7 +111,9 @@ impl Outbound {
         match self.0.perform(order).await? {
             Outcome::Page(page) => Ok(Answer::Fresh(page)),
             Outcome::NotModified(headers) => {
-                let Some(known) = known else { return Err(self.0.unasked_304(request)) };
+                let Some(known) = known else {
+                    return Err(self.0.unasked_304(&Method::GET, request));
+                };
                 Ok(Answer::NotModified { next: self.next_of_304(request, &headers, &known)? })
             }
         }
@@ -128,7 +130,7 @@ impl Outbound {
         let order = Order { body: Some(body), ..self.order(Method::POST, request) };
         match self.0.perform(order).await? {
             Outcome::Page(page) => Ok(*page),
-            Outcome::NotModified(_) => Err(self.0.unasked_304(request)),
+            Outcome::NotModified(_) => Err(self.0.unasked_304(&Method::POST, request)),
         }
     }
 

@@ -1,4 +1,7 @@
 //! The integration tests: one binary, one module a subject.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where it failed")]
+
 mod fakes;
 mod layers;
+mod outbound;

@@ -86,13 +86,23 @@ pub(super) fn where_it_fails(error: &serde_json::Error) -> String {
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
 
-/// The address of `rel="next"` in a `Link` header (RFC 8288), as the server wrote it.
+/// Whether the body failed to decode because it ends early, as a cut-off one does.
+///
+/// A cut inside a number (`1.` of `1.5`) is no end of input for the parser but bad syntax at the
+/// last byte.
+pub(super) fn ends_early(body: &[u8], error: &serde_json::Error) -> bool {
+    let last_line = body.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let lines = body.iter().filter(|byte| **byte == b'\n').count() + 1;
+    error.is_eof() || (error.line() == lines && error.column() >= last_line.len())
+}
+
+/// The address of `rel="next"` in a `Link` header (RFC 8288), as the server wrote it. Whatever is
+/// not text becomes an address that is refused: to pass over it would lose the pages behind it.
 pub(super) fn next_link(headers: &HeaderMap) -> Option<String> {
     headers
         .get_all(http::header::LINK)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .find_map(next_in)
+        .find_map(|value| next_in(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 fn next_in(header: &str) -> Option<String> {

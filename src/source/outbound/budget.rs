@@ -99,8 +99,10 @@ impl Budget {
         let now = Tick::now();
         let bounded = |wait: Duration| wait.clamp(limits.min_wait, limits.max_wait);
         let mut state = self.state();
-        if let Some(told) = &notice.budget {
-            let resets = now + told.resets_in.min(limits.max_wait);
+        if let Some(told) = &notice.budget
+            && let Some(resets_in) = told.resets_in
+        {
+            let resets = now + resets_in.min(limits.max_wait);
             state.told(told.resource.unwrap_or(resource), told.requests, resets);
         }
         if let Some(pause) = notice.pause {
@@ -188,5 +190,146 @@ impl State {
             self.block(now + wait);
         }
         self.blocked_until.map_or(wait, |until| until.saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Dialect;
+    use super::super::dialect::Remaining;
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn limits() -> Limits {
+        Limits { max_in_flight: 10, pace: None, ..Limits::of(Dialect::GitHub) }
+    }
+
+    fn limited(limited: Limited) -> Notice {
+        Notice { limited: Some(limited), ..Notice::default() }
+    }
+
+    fn told(resource: &'static str, requests: u64, resets_in: Duration) -> Notice {
+        let resets_in = Some(resets_in);
+        let budget = Some(Remaining { resource: Some(resource), requests, resets_in });
+        Notice { budget, ..Notice::default() }
+    }
+
+    async fn wait(budget: &Budget, resource: &'static str) -> Option<u64> {
+        // Rounded up, as a timer would.
+        budget.admit(resource).await.err().map(|Wait(wait)| wait.as_secs_f64().ceil() as u64)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_of_the_token_stops_everything_until_it_ends() {
+        let budget = Budget::new(&limits());
+        let permit = budget.admit("core").await.unwrap();
+        budget.settle(&permit, "core", &limited(Limited::Token(30 * SECOND)), &limits());
+        assert_eq!(wait(&budget, "core").await, Some(30));
+        assert_eq!(wait(&budget, "graphql").await, Some(30));
+        tokio::time::advance(30 * SECOND).await;
+        assert_eq!(wait(&budget, "core").await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_used_up_budget_stops_only_what_counts_against_it() {
+        let budget = Budget::new(&limits());
+        let permit = budget.admit("search").await.unwrap();
+        budget.settle(&permit, "search", &limited(Limited::Resource(30 * SECOND)), &limits());
+        assert_eq!(wait(&budget, "search").await, Some(30));
+        assert_eq!(wait(&budget, "core").await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_requests_start_than_the_vendor_says_are_left() {
+        let budget = Budget::new(&limits());
+        let permit = budget.admit("core").await.unwrap();
+        budget.settle(&permit, "core", &told("core", 2, 60 * SECOND), &limits());
+        let _under_way = (budget.admit("core").await.unwrap(), budget.admit("core").await.unwrap());
+        assert_eq!(wait(&budget, "core").await, Some(60), "two were left and two are under way");
+        tokio::time::advance(60 * SECOND).await;
+        assert_eq!(wait(&budget, "core").await, None, "a new window has begun");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_overtake_each_other_do_not_raise_what_is_left() {
+        let budget = Budget::new(&limits());
+        let permit = budget.admit("core").await.unwrap();
+        budget.settle(&permit, "core", &told("core", 0, 60 * SECOND), &limits());
+        budget.settle(&permit, "core", &told("core", 5, 60 * SECOND), &limits());
+        assert_eq!(wait(&budget, "core").await, Some(60));
+        budget.settle(&permit, "core", &told("core", 5, 3600 * SECOND), &limits());
+        assert_eq!(wait(&budget, "core").await, None, "that is the next window");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_are_held_between_the_shortest_and_the_longest() {
+        for (asked, kept) in [(Duration::ZERO, 1), (Duration::from_secs(1_000_000_000), 3600)] {
+            let budget = Budget::new(&limits());
+            let permit = budget.admit("core").await.unwrap();
+            budget.settle(&permit, "core", &limited(Limited::Token(asked)), &limits());
+            assert_eq!(wait(&budget, "core").await, Some(kept), "asked for {asked:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unannounced_wait_is_a_minute_and_doubles_with_each_in_a_row() {
+        let budget = Budget::new(&limits());
+        for expected in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
+            let permit = budget.admit("core").await.unwrap();
+            tokio::time::advance(SECOND).await;
+            let found =
+                budget.settle(&permit, "core", &limited(Limited::Unannounced), &limits()).unwrap();
+            assert_eq!(found.as_secs(), expected);
+            drop(permit);
+            tokio::time::advance(found).await;
+        }
+        let permit = budget.admit("core").await.unwrap();
+        tokio::time::advance(SECOND).await;
+        budget.settle(&permit, "core", &Notice::default(), &limits());
+        let permit = budget.admit("core").await.unwrap();
+        budget.settle(&permit, "core", &limited(Limited::Unannounced), &limits());
+        assert_eq!(wait(&budget, "core").await, Some(60), "a success ends the row");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_were_under_way_when_a_limit_was_met_double_nothing() {
+        let budget = Budget::new(&limits());
+        let mut permits = Vec::new();
+        for _ in 0..4 {
+            permits.push(budget.admit("core").await.unwrap());
+        }
+        for permit in &permits {
+            tokio::time::advance(SECOND / 10).await;
+            budget.settle(permit, "core", &limited(Limited::Unannounced), &limits());
+        }
+        assert_eq!(wait(&budget, "core").await, Some(60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_holds_in_every_interval_of_its_length() {
+        let pace = Pace { requests: 3, per: 60 * SECOND };
+        let budget = Budget::new(&Limits { pace: Some(pace), ..limits() });
+        let mut sent = Vec::new();
+        let start = Tick::now();
+        while sent.len() < 10 {
+            let pause = match budget.admit("requests").await {
+                Ok(_) => {
+                    sent.push((Tick::now() - start).as_secs());
+                    5 * SECOND
+                }
+                Err(Wait(wait)) => wait,
+            };
+            tokio::time::advance(pause).await;
+        }
+        assert_eq!(sent, [0, 5, 10, 60, 65, 70, 120, 125, 130, 180]);
+    }
+
+    #[test]
+    fn one_token_has_one_budget() {
+        let budgets = Budgets::default();
+        let first = budgets.get("a".into(), &limits());
+        assert!(Arc::ptr_eq(&first, &budgets.get("a".into(), &limits())));
+        assert!(!Arc::ptr_eq(&first, &budgets.get("b".into(), &limits())));
     }
 }

@@ -34,7 +34,8 @@ pub(super) struct Remaining {
     /// The vendor's name for it, if it is one that we know.
     pub(super) resource: Option<&'static str>,
     pub(super) requests: u64,
-    pub(super) resets_in: Duration,
+    /// Unknown where the vendor's word for it cannot be read.
+    pub(super) resets_in: Option<Duration>,
 }
 
 /// A refusal because of a limit.
@@ -99,20 +100,23 @@ impl Dialect {
         match self {
             Self::GitHub => {
                 let requests = text(headers, "x-ratelimit-remaining")?.trim().parse().ok()?;
-                let reset = text(headers, "x-ratelimit-reset")?.trim().parse::<f64>().ok()?;
                 // Both are whole seconds, so the true instant may be up to a second later.
-                let resets_in = reset - server_now.timestamp() as f64 + 1.0;
+                let resets_in = text(headers, "x-ratelimit-reset")
+                    .and_then(|text| text.trim().parse::<f64>().ok())
+                    .filter(|reset| reset.is_finite())
+                    .map(|reset| reset - server_now.timestamp() as f64 + 1.0)
+                    .and_then(|seconds| duration(seconds.max(0.0)));
                 let name = text(headers, "x-ratelimit-resource").unwrap_or("core");
                 Some(Remaining {
                     resource: RESOURCES.into_iter().find(|known| *known == name),
                     requests,
-                    resets_in: duration(resets_in.max(0.0))?,
+                    resets_in,
                 })
             }
             Self::PagerDuty => Some(Remaining {
                 resource: Some("requests"),
                 requests: text(headers, "ratelimit-remaining")?.trim().parse().ok()?,
-                resets_in: seconds(text(headers, "ratelimit-reset")?)?,
+                resets_in: text(headers, "ratelimit-reset").and_then(seconds),
             }),
         }
     }
@@ -138,7 +142,9 @@ fn github_limit(
 }
 
 fn used_up(budget: Option<&Remaining>) -> Option<Limited> {
-    budget.filter(|budget| budget.requests == 0).map(|budget| Limited::Resource(budget.resets_in))
+    budget
+        .filter(|budget| budget.requests == 0)
+        .map(|budget| budget.resets_in.map_or(Limited::Unannounced, Limited::Resource))
 }
 
 fn pagerduty_limit(
@@ -147,7 +153,7 @@ fn pagerduty_limit(
     budget: Option<&Remaining>,
 ) -> Option<Limited> {
     (status == StatusCode::TOO_MANY_REQUESTS).then(|| {
-        let announced = retry_after.flatten().or_else(|| budget.map(|budget| budget.resets_in));
+        let announced = retry_after.flatten().or_else(|| budget?.resets_in);
         announced.map_or(Limited::Unannounced, Limited::Token)
     })
 }
@@ -219,4 +225,163 @@ fn http_date(text: &str) -> Option<Instant> {
 /// From `now` to `then`; zero if it has passed.
 fn until(then: Instant, now: Instant) -> Option<Duration> {
     Some((then - now).to_std().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twelve seconds past the full minute, by our clock; answers with a `Date` say otherwise.
+    const NOW: &str = "2026-11-22T10:00:12Z";
+
+    fn read(dialect: Dialect, status: u16, headers: &[(&str, &str)], body: &str) -> Notice {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| {
+                (name.parse::<http::HeaderName>().unwrap(), value.parse().unwrap())
+            })
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        dialect.read("core", status, &headers, body.as_bytes(), NOW.parse().unwrap())
+    }
+
+    fn limited(dialect: Dialect, status: u16, headers: &[(&str, &str)]) -> Option<Limited> {
+        read(dialect, status, headers, "").limited
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form_a_server_may_give_it() {
+        let token = |seconds| Some(Limited::Token(Duration::from_secs(seconds)));
+        for (given, read) in [
+            ("0", token(0)),
+            ("7", token(7)),
+            (" 7 ", token(7)),
+            ("1000000000000", token(1_000_000_000)),
+            ("1e12", token(1_000_000_000)),
+            ("99999999999999999999999999", token(1_000_000_000)),
+            ("Sun, 22 Nov 2026 10:01:12 GMT", token(60)),
+            ("Sun, 22 Nov 2026 09:00:00 GMT", token(0)),
+            ("-1", Some(Limited::Unannounced)),
+            ("soon", Some(Limited::Unannounced)),
+            ("inf", Some(Limited::Unannounced)),
+            ("NaN", Some(Limited::Unannounced)),
+            ("", Some(Limited::Unannounced)),
+        ] {
+            for status in [403, 429] {
+                let found = limited(Dialect::GitHub, status, &[("retry-after", given)]);
+                assert_eq!(found, read, "GitHub {status} with Retry-After: {given}");
+            }
+            let found = limited(Dialect::PagerDuty, 429, &[("retry-after", given)]);
+            assert_eq!(found, read, "PagerDuty 429 with Retry-After: {given}");
+        }
+    }
+
+    #[test]
+    fn githubs_reset_is_an_epoch_and_pagerdutys_counts_from_now() {
+        let reset = NOW.parse::<Instant>().unwrap().timestamp() + 90;
+        let github = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", &reset.to_string())];
+        assert_eq!(
+            limited(Dialect::GitHub, 403, &github),
+            Some(Limited::Resource(Duration::from_secs(91))),
+            "whole seconds: the true instant may be one later"
+        );
+        let pagerduty = [("ratelimit-remaining", "0"), ("ratelimit-reset", "90")];
+        assert_eq!(
+            limited(Dialect::PagerDuty, 429, &pagerduty),
+            Some(Limited::Token(Duration::from_secs(90)))
+        );
+    }
+
+    #[test]
+    fn an_epoch_is_compared_with_the_servers_date_so_our_clock_may_be_wrong() {
+        let headers = [
+            ("date", "Sun, 22 Nov 2026 12:00:00 GMT"),
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "1795348810"),
+        ];
+        assert_eq!(
+            limited(Dialect::GitHub, 429, &headers),
+            Some(Limited::Resource(Duration::from_secs(11)))
+        );
+    }
+
+    #[test]
+    fn absurd_resets_are_bounded_or_say_nothing() {
+        for (reset, read) in [
+            ("0", Some(Limited::Resource(Duration::ZERO))),
+            ("-1", Some(Limited::Resource(Duration::ZERO))),
+            ("1e12", Some(Limited::Resource(Duration::from_secs(1_000_000_000)))),
+            ("tomorrow", Some(Limited::Unannounced)),
+            ("inf", Some(Limited::Unannounced)),
+        ] {
+            let headers = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset)];
+            assert_eq!(limited(Dialect::GitHub, 429, &headers), read, "reset {reset}");
+        }
+    }
+
+    #[test]
+    fn pitfall_8_a_plain_403_is_a_missing_permission_and_no_limit() {
+        let body = r#"{"message":"Resource not accessible by integration",
+                       "documentation_url":"https://docs.github.com/rest"}"#;
+        let plenty = [("x-ratelimit-remaining", "4321"), ("x-ratelimit-reset", "1795341702")];
+        assert_eq!(read(Dialect::GitHub, 403, &plenty, body).limited, None);
+        assert_eq!(limited(Dialect::PagerDuty, 403, &[("ratelimit-remaining", "0")]), None);
+    }
+
+    #[test]
+    fn pitfall_8_a_secondary_limit_is_recognised_by_its_words_where_no_header_tells() {
+        for body in [
+            r#"{"message":"You have exceeded a secondary rate limit. Please wait."}"#,
+            r#"{"message":"x","documentation_url":"https://docs.github.com/…#secondary-rate-limits"}"#,
+            r#"{"message":"x","documentation_url":"https://developer.github.com/v3/#abuse-rate-limits"}"#,
+        ] {
+            let found = read(Dialect::GitHub, 403, &[], body).limited;
+            assert_eq!(found, Some(Limited::Unannounced), "{body}");
+        }
+        assert_eq!(limited(Dialect::GitHub, 429, &[]), Some(Limited::Unannounced));
+    }
+
+    #[test]
+    fn pitfall_9_graphql_tells_its_limit_in_a_200() {
+        let read = |resource, body: &str| {
+            let reset = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1795341641")];
+            let headers =
+                reset.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            let headers = HeaderMap::from_iter(headers);
+            let now = NOW.parse().unwrap();
+            Dialect::GitHub.read(resource, StatusCode::OK, &headers, body.as_bytes(), now).limited
+        };
+        let refused =
+            r#"{"data":null,"errors":[{"type":"RATE_LIMITED","message":"API rate limit"}]}"#;
+        assert_eq!(
+            read("graphql", refused),
+            Some(Limited::Resource(Duration::from_secs(30))),
+            "the budget is used up until its reset"
+        );
+        assert_eq!(read("core", refused), None, "REST bodies may say what they like");
+        let partial = r#"{"data":{},"errors":[{"type":"NOT_FOUND","message":"gone"}]}"#;
+        assert_eq!(read("graphql", partial), None);
+    }
+
+    #[test]
+    fn a_5xx_may_name_a_pause() {
+        for dialect in [Dialect::GitHub, Dialect::PagerDuty] {
+            let notice = read(dialect, 503, &[("retry-after", "5")], "");
+            assert_eq!((notice.pause, notice.limited), (Some(Duration::from_secs(5)), None));
+        }
+    }
+
+    #[test]
+    fn names_of_budgets_are_ours() {
+        let told = |name| {
+            let headers = [
+                ("x-ratelimit-remaining", "9"),
+                ("x-ratelimit-reset", "1795341641"),
+                ("x-ratelimit-resource", name),
+            ];
+            read(Dialect::GitHub, 200, &headers, "").budget.unwrap().resource
+        };
+        assert_eq!(told("search"), Some("search"));
+        assert_eq!(told("{evil=\"label\"}"), None);
+    }
 }

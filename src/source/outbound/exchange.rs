@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use url::Url;
 
-use super::answer::{next_link, where_it_fails};
+use super::answer::{ends_early, next_link, where_it_fails};
 use super::auth::digest;
 use super::budget::{Budget, Permit, Wait};
 use super::wire::{Broken, Received, Wire};
@@ -77,7 +77,7 @@ impl Exchange<'_> {
         };
         match Box::pin(self.0.perform(order)).await? {
             Outcome::Page(page) => Ok(*page),
-            Outcome::NotModified(_) => Err(self.0.unasked_304(request)),
+            Outcome::NotModified(_) => Err(self.0.unasked_304(&Method::POST, request)),
         }
     }
 }
@@ -162,10 +162,11 @@ impl Core {
         given: &str,
         method: &Method,
     ) -> Result<Url, OutboundError> {
-        let url = at.join(given).map_err(|_| OutboundError::Malformed {
+        let mut url = at.join(given).map_err(|_| OutboundError::Malformed {
             request: named(method, at),
             reason: "the server points to something that is no address".into(),
         })?;
+        url.set_fragment(None);
         self.check(&url, || named(method, at))?;
         Ok(url)
     }
@@ -179,10 +180,10 @@ impl Core {
         Err(OutboundError::Refused { request: request(), to: origin::shown(url) })
     }
 
-    pub(super) fn unasked_304(&self, request: &Request) -> OutboundError {
-        let at = request.url(self.base()).map_or_else(|_| String::new(), |url| url.path().into());
+    pub(super) fn unasked_304(&self, method: &Method, request: &Request) -> OutboundError {
+        let address = request.url(self.base());
         OutboundError::Malformed {
-            request: format!("GET {at}"),
+            request: address.map_or_else(|_| method.to_string(), |url| named(method, &url)),
             reason: "304 to a request that was not conditional".into(),
         }
     }
@@ -356,7 +357,7 @@ impl Core {
         // A body that was cut off may end without any error on the wire.
         if let Err(error) = serde_json::from_slice::<IgnoredAny>(&received.body) {
             let reason = where_it_fails(&error);
-            if error.is_eof() {
+            if ends_early(&received.body, &error) {
                 return self.retry(order, progress, Some(received.status), reason);
             }
             return Err(OutboundError::Malformed { request, reason });

@@ -38,7 +38,7 @@ pub(super) fn is_within(base: &Url, url: &Url) -> bool {
 
 /// Scheme, host and port, for messages: never userinfo, path or query.
 pub(super) fn shown(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("?");
+    let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{}://{host}:{port}", url.scheme()),
         None => format!("{}://{host}", url.scheme()),
