@@ -11,6 +11,7 @@ pub mod distribution;
 pub mod evaluation;
 pub mod facts;
 pub mod item;
+pub mod link;
 pub mod params;
 pub mod reading;
 pub mod statistics;

@@ -15,9 +15,10 @@ pub use scope::Scope;
 use coverage::Availability;
 use scope::Partition;
 
+use super::link::Link;
 use super::status::State;
 use super::window::{Cut, Window};
-use super::{Family, Item, Kpi, Params, Reading, Slice, View};
+use super::{Family, Item, Kpi, Params, Reading, Slice, TargetRule, View};
 use crate::domain::{Instant, Timeline};
 
 /// The version of the written definitions that the numbers follow.
@@ -100,6 +101,8 @@ pub struct Goal {
     pub kpi: &'static Kpi,
     /// Whose target.
     pub scope: Scope,
+    /// How the status is decided.
+    pub rule: TargetRule,
     /// Decides the status; the lower end of a band.
     pub target: f64,
     /// The second line on the chart; the upper end of a band.
@@ -134,6 +137,21 @@ pub struct Evaluation {
     pub facts: Vec<FactCount>,
     /// How fresh each source is.
     pub sources: Vec<SourceHealth>,
+}
+
+impl Evaluation {
+    /// The target that holds for a KPI in a scope: its own, else that of its team, else that of the
+    /// organisation. A band is a target only of those that have it as their own.
+    pub fn goal(&self, kpi: &Kpi, scope: Scope) -> Option<&Goal> {
+        let team = match scope {
+            Scope::Service(service) => Some(Scope::Team(self.names.services[service].1)),
+            Scope::Org | Scope::Team(_) => None,
+        };
+        let of = |scope| self.goals.iter().find(|it| it.kpi.id == kpi.id && it.scope == scope);
+        let general = of(Scope::Org)
+            .filter(|it| scope == Scope::Org || !matches!(it.rule, TargetRule::Band { .. }));
+        of(scope).or_else(|| team.and_then(of)).or(general)
+    }
 }
 
 /// Names of teams and services by index.
@@ -191,13 +209,22 @@ impl Names {
     }
 }
 
+/// An item with what people need to find it.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The item.
+    pub item: Item,
+    /// What people call it and where it can be looked at.
+    pub link: Link,
+}
+
 /// A number and the items that it was made of.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The evaluation of just this KPI, scope and window.
     pub evaluation: Evaluation,
     /// Every item of the scope, each once.
-    pub items: Vec<Item>,
+    pub items: Vec<Explained>,
     /// The window that was asked for.
     pub window: Cut,
 }
@@ -242,7 +269,13 @@ pub fn explain(
     let items = Partition::of(&items, &params.catalogue).scope(scope);
     Explanation {
         evaluation,
-        items: items.into_iter().cloned().collect(),
+        items: items
+            .into_iter()
+            .map(|item| Explained {
+                item: item.clone(),
+                link: Link::of(&item.id, timeline, params),
+            })
+            .collect(),
         window: window.cut(as_of, &params.calendar),
     }
 }

@@ -165,7 +165,7 @@ fn goal(kpi: &'static Kpi, scope: Scope, rule: TargetRule) -> Goal {
             (1.0 - improvement, good.map(|good| 1.0 - good))
         }
     };
-    Goal { kpi, scope, target, good }
+    Goal { kpi, scope, rule, target, good }
 }
 
 /// The headline value divided by that of the window before; counts are compared per day, because a

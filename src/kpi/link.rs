@@ -1,0 +1,226 @@
+//! What people call an item, and where they can look at it.
+//!
+//! Addresses are built from the configured web base and escaped names, so that nothing a vendor
+//! sent becomes part of a page unexamined. The one address that a vendor gives must be https.
+
+use url::Url;
+
+use super::{ItemId, Params};
+use crate::domain::{RepositoryId, SourceName, Timeline};
+
+/// A name and an address for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// For example `acme/web#12`.
+    pub name: String,
+    /// The page, where there is one.
+    pub url: Option<Url>,
+}
+
+impl Link {
+    /// The link of the item `id`.
+    pub fn of(id: &ItemId, timeline: &Timeline, params: &Params) -> Self {
+        let places = Places { timeline, params };
+        match id {
+            ItemId::Change { repository, number } => {
+                let number = number.to_string();
+                Self {
+                    name: format!("{}#{number}", places.name(repository)),
+                    url: places.in_repository(repository, &["pull", &number]),
+                }
+            }
+            ItemId::Deployment { service, repository, native } => {
+                places.deployment(service.as_str(), repository, native)
+            }
+            ItemId::Incident { source, native, episode } => {
+                places.incident(source, native, *episode)
+            }
+            ItemId::Decision { repository, path } => {
+                let mut segments = vec!["blob", "HEAD"];
+                segments.extend(path.split('/'));
+                Self {
+                    name: format!("{} {path}", places.name(repository)),
+                    url: places.in_repository(repository, &segments),
+                }
+            }
+        }
+    }
+}
+
+struct Places<'a> {
+    timeline: &'a Timeline,
+    params: &'a Params,
+}
+
+impl<'a> Places<'a> {
+    /// `owner/name`, or the id where the repository itself is not known (any more).
+    fn name(&self, repository: &'a RepositoryId) -> &'a str {
+        let known = self.timeline.repositories.get(repository);
+        known.map_or(repository.as_str(), |it| it.name.as_str())
+    }
+
+    fn in_repository(&self, repository: &RepositoryId, segments: &[&str]) -> Option<Url> {
+        let name = &self.timeline.repositories.get(repository)?.name;
+        let source = source_of(repository)?;
+        self.page(&source, name.split('/').chain(segments.iter().copied()))
+    }
+
+    fn page<'s>(
+        &self,
+        source: &SourceName,
+        segments: impl Iterator<Item = &'s str>,
+    ) -> Option<Url> {
+        let source = self.params.sources.iter().find(|it| it.name == *source)?;
+        let mut url = source.web_base.clone();
+        url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
+        Some(url)
+    }
+
+    /// A deployment has no page of its own: its run, its release or its commit has.
+    fn deployment(&self, service: &str, repository: &'a RepositoryId, native: &str) -> Link {
+        let key = source_of(repository).map(|source| (source, native.to_owned()));
+        let key = key.as_ref();
+        let deployment = key.and_then(|key| self.timeline.deployments.get(key));
+        let run = key.and_then(|key| self.timeline.runs.get(key));
+        let release = key.and_then(|key| self.timeline.releases.get(key));
+        let (what, url) = if let Some(deployment) = deployment {
+            let commit = deployment.commit.as_str();
+            let what = format!("deployment {native} of {}", short(commit));
+            (what, self.in_repository(repository, &["commit", commit]))
+        } else if let Some(run) = run {
+            let what = format!("run {native} on {}", short(run.commit.as_str()));
+            (what, self.in_repository(repository, &["actions", "runs", native]))
+        } else if let Some(release) = release {
+            let url = self.in_repository(repository, &["releases", "tag", &release.tag]);
+            (format!("release {}", release.tag), url)
+        } else {
+            (format!("deployment {native}"), None)
+        };
+        Link { name: format!("{service}: {what} ({})", self.name(repository)), url }
+    }
+
+    fn incident(&self, source: &SourceName, native: &str, episode: u32) -> Link {
+        let incident = self.timeline.incidents.get(&(source.clone(), native.to_owned()));
+        let mut name = incident.map_or_else(
+            || format!("incident {native}"),
+            |incident| format!("incident #{}", incident.number),
+        );
+        if episode > 0 {
+            name.push_str(&format!(", re-opened ({})", episode + 1));
+        }
+        let named = incident.and_then(|it| Url::parse(it.url.as_deref()?).ok());
+        let named = named.filter(|url| url.scheme() == "https");
+        let url = named.or_else(|| self.page(source, ["incidents", native].into_iter()));
+        Link { name, url }
+    }
+}
+
+/// The source that a repository id begins with.
+fn source_of(repository: &RepositoryId) -> Option<SourceName> {
+    repository.as_str().rsplit_once('/').map(|(source, _)| SourceName::from(source))
+}
+
+/// The first characters of a commit id, as people write it.
+fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Duration;
+
+    use super::*;
+    use crate::domain::{Fact, ServiceName};
+    use crate::kpi::params::SourceParams;
+    use crate::kpi::testing::Story;
+
+    /// A story whose sources have web addresses.
+    fn told(text: &str) -> Story {
+        let mut story = Story::told(text);
+        for (name, web_base) in
+            [("github", "https://code.example/git/"), ("pagerduty", "https://acme.example")]
+        {
+            story.params.sources.push(SourceParams {
+                name: SourceName::from(name),
+                feeds: Vec::new(),
+                history_start: story.as_of,
+                stale_after: Duration::hours(1),
+                web_base: web_base.parse().unwrap(),
+            });
+        }
+        story
+    }
+
+    fn link(story: &Story, id: &ItemId) -> (String, String) {
+        let link = Link::of(id, &story.timeline(), &story.params);
+        (link.name, link.url.map_or_else(String::new, String::from))
+    }
+
+    fn repository(story: &Story) -> RepositoryId {
+        story.timeline().repositories.keys().next().unwrap().clone()
+    }
+
+    #[test]
+    fn a_change_leads_to_its_pull_request_below_the_configured_base() {
+        let story = told("service web");
+        let id = ItemId::Change { repository: repository(&story), number: 12 };
+        let (name, url) = link(&story, &id);
+        assert_eq!(name, "acme/web#12");
+        assert_eq!(url, "https://code.example/git/acme/web/pull/12");
+    }
+
+    #[test]
+    fn a_deployment_leads_to_its_commit() {
+        let story = told("service web\n05T11:00 deploy web c12");
+        let timeline = story.timeline();
+        let ((_, native), _) = timeline.deployments.first_key_value().unwrap();
+        let id = ItemId::Deployment {
+            service: ServiceName::from("web"),
+            repository: repository(&story),
+            native: native.clone(),
+        };
+        let (name, url) = link(&story, &id);
+        assert!(name.starts_with("web: deployment ") && name.ends_with("(acme/web)"), "{name}");
+        assert!(url.starts_with("https://code.example/git/acme/web/commit/"), "{url}");
+    }
+
+    #[test]
+    fn names_cannot_leave_the_page_they_belong_to() {
+        let story = told("service web");
+        let path = "docs/adr/0001 ?x=1#<b>.md".to_owned();
+        let (_, url) = link(&story, &ItemId::Decision { repository: repository(&story), path });
+        assert_eq!(
+            url,
+            "https://code.example/git/acme/web/blob/HEAD/docs/adr/0001%20%3Fx=1%23%3Cb%3E.md"
+        );
+    }
+
+    #[test]
+    fn an_address_that_a_vendor_gives_must_be_https() {
+        let mut story = told("06T10:00 incident 7 P1 on PWEB");
+        let native = story.timeline().incidents.keys().next().unwrap().1.clone();
+        let source = SourceName::from("pagerduty");
+        let id = ItemId::Incident { source, native: native.clone(), episode: 1 };
+        let mut url_with = |url: &str| {
+            for (_, fact) in &mut story.facts {
+                if let Fact::Incident(incident) = fact {
+                    incident.url = Some(url.to_owned());
+                }
+            }
+            link(&story, &id).1
+        };
+        assert_eq!(url_with("https://acme.pagerduty.com/i/1"), "https://acme.pagerduty.com/i/1");
+        let ours = format!("https://acme.example/incidents/{native}");
+        assert_eq!(url_with("javascript:alert(1)"), ours);
+        assert_eq!(url_with("http://elsewhere.example/"), ours);
+        assert!(link(&story, &id).0.ends_with("re-opened (2)"));
+    }
+
+    #[test]
+    fn what_is_not_known_any_more_has_a_name_and_no_address() {
+        let story = told("service web");
+        let repository = RepositoryId::of(&SourceName::from("github"), 404);
+        let (name, url) = link(&story, &ItemId::Change { repository, number: 1 });
+        assert_eq!((name.as_str(), url.as_str()), ("github/404#1", ""));
+    }
+}
