@@ -45,15 +45,7 @@ impl PostgresStore {
     /// it refuses the user, the database is not there, its schema is newer or somebody else's, or,
     /// for reading, there is none.
     pub async fn open(url: &str, access: Access) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url).map_err(|_| {
-            // The error would quote the address, and with it the password.
-            StoreError::Unusable(
-                "`store.postgres` is not an address of the form \
-                 postgres://user:password@host:port/database"
-                    .to_owned(),
-            )
-        })?;
-        let options = options.application_name("engkpi").disable_statement_logging();
+        let options = parse(url)?.application_name("engkpi").disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -197,6 +189,19 @@ async fn upsert(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn parse(address: &str) -> Result<PgConnectOptions, StoreError> {
+    let ours = ["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme));
+    match PgConnectOptions::from_str(address) {
+        Ok(options) if ours => Ok(options),
+        // What the driver says would quote the address, and with it the password.
+        _ => Err(StoreError::Unusable(
+            "`store.postgres` is not an address of the form \
+             postgres://user:password@host:port/database"
+                .to_owned(),
+        )),
+    }
 }
 
 /// Tells what may work later from what will not, by the class of the SQLSTATE: lost connections

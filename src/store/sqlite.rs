@@ -74,7 +74,16 @@ impl SqliteStore {
             // A power cut may take the last transactions, whole: rows and the cursors that cover
             // them. They are polled again.
             .synchronous(SqliteSynchronous::Normal);
-        let writer = pool(1).connect_with(options).await.map_err(failed)?;
+        // A full disk ends a transaction behind the driver's back, and it would go on believing in
+        // it: such a connection is not used again.
+        let writer = pool(1)
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
+            .connect_with(options)
+            .await
+            .map_err(failed)?;
+        check(&writer).await.map_err(failed)?.map_err(|damage| damaged(&path, &damage))?;
         migrations::migrator(migrations::SQLITE)
             .run(&writer)
             .await
@@ -278,6 +287,20 @@ pub(super) fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
     }
 }
 
+/// Looks at every page, which takes a second a gigabyte: better no start than wrong numbers.
+async fn check(writer: &SqlitePool) -> sqlx::Result<Result<(), String>> {
+    let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(writer).await?;
+    Ok(if verdict == "ok" { Ok(()) } else { Err(verdict) })
+}
+
+fn damaged(path: &Path, damage: &str) -> StoreError {
+    StoreError::Unusable(format!(
+        "{} is damaged ({damage}); restore a backup, or move it away and let `engkpi sync` collect \
+         everything again",
+        path.display()
+    ))
+}
+
 fn about(path: &Path, error: StoreError) -> StoreError {
     let name = path.display().to_string();
     match error {
@@ -290,29 +313,26 @@ fn about(path: &Path, error: StoreError) -> StoreError {
 
 /// Tells what may work later from what will not. The numbers are SQLite's primary result codes.
 fn failed(path: &Path, error: sqlx::Error) -> StoreError {
-    let path = path.display();
+    let name = path.display();
     let sqlx::Error::Database(error) = error else {
         return match error {
             sqlx::Error::PoolTimedOut => {
-                StoreError::Unavailable(format!("{path}: every connection is busy"))
+                StoreError::Unavailable(format!("{name}: every connection is busy"))
             }
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-                StoreError::Unusable(format!("{path} cannot be read: {error}"))
+                StoreError::Unusable(format!("{name} cannot be read: {error}"))
             }
-            error => StoreError::Unavailable(format!("{path}: {error}")),
+            error => StoreError::Unavailable(format!("{name}: {error}")),
         };
     };
     let message = error.message();
     let code = error.code().and_then(|code| code.parse::<i64>().ok()).unwrap_or_default();
     match code & 0xff {
-        5 | 6 => StoreError::Unavailable(format!("{path} is locked by another process")),
-        13 => StoreError::Unavailable(format!("{path}: the disk is full")),
-        11 => StoreError::Unusable(format!(
-            "{path} is damaged ({message}); restore a backup, or move it away and let \
-             `engkpi sync` collect everything again"
-        )),
-        26 => StoreError::Unusable(format!("{path} is not an SQLite database")),
-        1 | 19 | 20 | 25 => StoreError::Unusable(format!("{path}: {message}")),
-        _ => StoreError::Unavailable(format!("{path}: {message}")),
+        5 | 6 => StoreError::Unavailable(format!("{name} is locked by another process")),
+        13 => StoreError::Unavailable(format!("{name}: the disk is full")),
+        11 => damaged(path, message),
+        26 => StoreError::Unusable(format!("{name} is not an SQLite database")),
+        1 | 19 | 20 | 25 => StoreError::Unusable(format!("{name}: {message}")),
+        _ => StoreError::Unavailable(format!("{name}: {message}")),
     }
 }

@@ -1,0 +1,162 @@
+//! Facts to store.
+
+use std::collections::BTreeMap;
+
+use chrono::{TimeZone, Utc};
+use engkpi::domain::fact::*;
+use engkpi::domain::{Fact, FactKey, Instant, Kind, RepositoryId, SourceName};
+
+pub(crate) fn source() -> SourceName {
+    "github".into()
+}
+
+pub(crate) fn repository() -> RepositoryId {
+    RepositoryId::of(&source(), 7)
+}
+
+/// So many seconds into the year 2026.
+pub(crate) fn at(seconds: i64) -> Instant {
+    Utc.timestamp_opt(1_767_225_600 + seconds, 0).unwrap()
+}
+
+/// An incident: the smallest fact that has versions.
+pub(crate) fn incident(id: &str, updated: i64, priority: &str) -> Fact {
+    Fact::Incident(Incident {
+        id: id.to_owned(),
+        number: 1,
+        service: Some("PSVC".to_owned()),
+        created_at: at(0),
+        updated_at: at(updated),
+        status: IncidentStatus::Triggered,
+        resolved_at: None,
+        priority: Some(priority.to_owned()),
+        merged: false,
+        fields: BTreeMap::new(),
+        url: None,
+    })
+}
+
+/// An entry of an incident's log: the smallest fact that has a parent.
+pub(crate) fn event(id: &str, incident: &str) -> Fact {
+    Fact::IncidentEvent(IncidentEvent {
+        id: id.to_owned(),
+        incident: incident.to_owned(),
+        at: at(5),
+        event: IncidentEventKind::Note,
+        channel: None,
+        mentions: Vec::new(),
+    })
+}
+
+pub(crate) fn key(kind: Kind, id: &str) -> FactKey {
+    FactKey { source: source(), kind, id: id.to_owned() }
+}
+
+/// One fact of every kind, every attribute set, with texts that try what they can.
+pub(crate) fn one_of_each() -> Vec<Fact> {
+    let odd = "naïve ☃ 'quoted' \"twice\" \\back\\ %s $1 ?1 ; DROP TABLE facts; -- \u{0} \u{1f}\n";
+    let actor = Actor { login: odd.to_owned(), bot: true };
+    let millis = Utc.timestamp_millis_opt(1_767_225_600_123).unwrap();
+    vec![
+        Fact::Repository(Repository {
+            id: repository(),
+            name: "acme/shop".to_owned(),
+            former_names: vec![odd.to_owned()],
+            default_branch: Some("main".to_owned()),
+            head: Some("c0ffee".into()),
+            archived: true,
+            created_at: at(0),
+            updated_at: millis,
+        }),
+        Fact::Change(Change {
+            repository: repository(),
+            number: 12,
+            author: Some(actor.clone()),
+            created_at: at(1),
+            updated_at: at(9),
+            created_as_draft: true,
+            ready_for_review_at: Some(at(2)),
+            merged_at: Some(at(8)),
+            closed_at: Some(at(8)),
+            merge_commit: Some("c0ffee".into()),
+            head_branch: odd.to_owned(),
+            base_branch: "main".to_owned(),
+            labels: vec![odd.to_owned()],
+            commits: vec!["beef".into()],
+            first_commit_at: Some(at(0)),
+            reviews: vec![Review { author: Some(actor), submitted_at: at(4) }],
+            comments: u64::from(u32::MAX) + 1,
+            paths: Some(vec![ChangedPath { path: odd.to_owned(), change: PathChange::Renamed }]),
+            reverts_commits: vec!["dead".into()],
+            reverts_changes: vec![PullReference { repository: "acme/shop".to_owned(), number: 11 }],
+        }),
+        Fact::Commit(Commit {
+            repository: repository(),
+            id: "c0ffee".into(),
+            parents: vec!["beef".into(), "dead".into()],
+            authored_at: Utc.timestamp_opt(0, 0).unwrap(),
+            committed_at: Utc.timestamp_opt(4_102_444_800, 0).unwrap(),
+            reverts: vec!["dead".into()],
+        }),
+        Fact::Deployment(Deployment {
+            id: "D1".to_owned(),
+            repository: repository(),
+            commit: "c0ffee".into(),
+            environment: "production".to_owned(),
+            task: "deploy".to_owned(),
+            description: Some(odd.to_owned()),
+            payload: BTreeMap::from([("rollback".to_owned(), "true".to_owned())]),
+            created_at: at(10),
+            updated_at: at(11),
+            statuses: vec![DeploymentStatus { state: DeploymentState::Success, at: at(11) }],
+        }),
+        Fact::WorkflowRun(WorkflowRun {
+            id: "R1".to_owned(),
+            repository: repository(),
+            workflow: odd.to_owned(),
+            event: "push".to_owned(),
+            branch: Some("main".to_owned()),
+            commit: "c0ffee".into(),
+            created_at: at(10),
+            updated_at: at(12),
+            attempts: vec![RunAttempt {
+                number: 1,
+                started_at: at(10),
+                completed_at: Some(at(12)),
+                conclusion: Some("success".to_owned()),
+            }],
+        }),
+        Fact::Release(Release {
+            id: "L1".to_owned(),
+            repository: repository(),
+            tag: "v1".to_owned(),
+            commit: Some("c0ffee".into()),
+            draft: false,
+            prerelease: true,
+            created_at: at(10),
+            published_at: Some(at(13)),
+        }),
+        Fact::DecisionRevision(DecisionRevision {
+            repository: repository(),
+            path: "docs/adr/0001-ünïcode@v2:final.md".to_owned(),
+            commit: "c0ffee".into(),
+            authored_at: at(3),
+            committed_at: at(8),
+            revision: RevisionKind::RenamedFrom("docs/adr/0001.md".to_owned()),
+            status: Some(odd.to_owned()),
+            front_matter: BTreeMap::from([("status".to_owned(), odd.to_owned())]),
+        }),
+        Fact::IncidentService(IncidentService {
+            id: "PSVC".to_owned(),
+            name: odd.to_owned(),
+            created_at: at(0),
+        }),
+        incident("Q1", 3, odd),
+        event("E1", "Q1"),
+        Fact::IncidentAlert(IncidentAlert {
+            id: "A1".to_owned(),
+            incident: "Q1".to_owned(),
+            created_at: at(1),
+        }),
+    ]
+}
