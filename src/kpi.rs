@@ -10,6 +10,10 @@
 pub mod distribution;
 pub mod evaluation;
 pub mod facts;
+pub mod incident_detection_time;
+pub mod incident_frequency;
+mod incident_items;
+pub mod incident_recovery_time;
 pub mod item;
 pub mod link;
 pub mod params;
@@ -179,7 +183,8 @@ impl std::fmt::Debug for Kpi {
 }
 
 /// Every KPI, in the order in which people read them.
-pub static ALL: &[&Kpi] = &[];
+pub static ALL: &[&Kpi] =
+    &[&incident_frequency::KPI, &incident_recovery_time::KPI, &incident_detection_time::KPI];
 
 /// The KPI with this id.
 pub fn find(id: &str) -> Option<&'static Kpi> {
