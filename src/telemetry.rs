@@ -48,6 +48,7 @@ impl Telemetry {
     /// # Panics
     /// Never: names and labels are constants, and a test registers them all.
     #[expect(clippy::expect_used, reason = "names and labels are constants, covered by a test")]
+    #[expect(clippy::too_many_lines, reason = "a list of metrics, one after the other")]
     pub fn new() -> Self {
         fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
             IntCounterVec::new(Opts::new(name, help), labels).expect("constant names are valid")
