@@ -6,6 +6,8 @@
 mod coverage;
 mod judge;
 mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -31,8 +33,10 @@ pub struct Plan {
     pub kpis: Vec<&'static Kpi>,
     /// Windows at org and team scope.
     pub windows: Vec<Window>,
-    /// Windows at service scope, beside each KPI's default one.
+    /// Windows at service scope.
     pub service_windows: Vec<Window>,
+    /// Each KPI's default window at service scope too.
+    pub service_defaults: bool,
     /// Calendar history at org and team scope.
     pub history: bool,
     /// Calendar history at service scope too.
@@ -49,6 +53,7 @@ impl Plan {
             kpis: super::ALL.to_vec(),
             windows: Window::PUBLISHED.to_vec(),
             service_windows,
+            service_defaults: true,
             history: true,
             service_history,
             scope: None,
@@ -259,6 +264,7 @@ pub fn explain(
         kpis: vec![kpi],
         windows: vec![window],
         service_windows: vec![window],
+        service_defaults: false,
         history: false,
         service_history: false,
         scope: Some(scope),
@@ -319,7 +325,7 @@ impl Evaluator<'_> {
         let mut windows: Vec<Window> = match scope {
             Scope::Service(_) => {
                 let mut windows = self.plan.service_windows.clone();
-                if self.plan.scope.is_none() {
+                if self.plan.service_defaults {
                     windows.extend(Window::parse(self.kpi.default_window));
                 }
                 windows

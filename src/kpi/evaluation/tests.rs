@@ -1,0 +1,264 @@
+//! What an evaluation promises whatever the KPI: scopes, coverage, staleness, comparison, explanation.
+
+use chrono::{Duration, TimeDelta};
+
+use super::*;
+use crate::domain::SourceName;
+use crate::kpi::params::{KpiParams, SourceParams};
+use crate::kpi::testing::Story;
+use crate::kpi::{Better, ItemId, Need, Outcome, Placement, Slice, Unit};
+
+const FAMILY: &str = "engkpi_test_merges";
+
+/// Counts merged changes; uses incidents where there is a source of them.
+static MERGES: Kpi = Kpi {
+    id: "merges",
+    title: "Merges",
+    definition: "Merged changes.",
+    unit: Unit::Incidents,
+    better: Better::Lower,
+    default_window: "30d",
+    target: TargetRule::RateRatio { ratio: 1.0 },
+    target_stat: None,
+    target_dimensions: &[],
+    min_n: 1,
+    min_coverage: None,
+    provisional_days: 7,
+    needs: &[Need::Changes],
+    uses: &[Need::Incidents],
+    baseline_value: None,
+    families: &[Family {
+        name: FAMILY,
+        help: "Merged changes.",
+        dimensions: &[],
+        distribution: false,
+        now: false,
+        needs: &[],
+    }],
+    assess: |view| {
+        let merged = view.changes.iter().filter_map(|it| Some((it, it.change.merged_at?)));
+        merged
+            .map(|(it, merged_at)| Item {
+                id: ItemId::Change {
+                    repository: it.change.repository.clone(),
+                    number: it.change.number,
+                },
+                placement: Placement::of_services(&view.params.catalogue, [it.service]),
+                started_at: it.change.created_at,
+                completed_at: Some(merged_at),
+                outcome: Outcome::Counted,
+                values: Vec::new(),
+                marks: Vec::new(),
+                times: Vec::new(),
+            })
+            .collect()
+    },
+    measure: |items, slice: &Slice<'_>| {
+        let inside = |item: &&&Item| item.completed_at.is_some_and(|at| slice.window.contains(at));
+        vec![Reading::count(FAMILY, items.iter().filter(inside).count() as u64)]
+    },
+};
+
+/// Three merges in March, one of them into the services of two teams; two in February.
+const STORY: &str = "
+service api in mono paths api/** team red
+service web in mono paths web/** team blue
+service www in mono paths www/** team blue
+02-10T10:00 merge mono#1 touches api/a
+02-11T10:00 merge mono#2 touches web/a
+03-10T10:00 merge mono#3 touches api/a
+03-11T10:00 merge mono#4 touches api/a,web/a,www/a
+03-12T10:00 merge mono#5 touches web/a
+as_of 04-01T00:00";
+
+/// A source whose history starts `days` before the story's end.
+fn source(story: &Story, name: &str, feeds: &[Need], days: i64) -> SourceParams {
+    SourceParams {
+        name: SourceName::from(name),
+        feeds: feeds.to_vec(),
+        history_start: story.as_of - Duration::days(days),
+        stale_after: Duration::hours(1),
+        web_base: "https://example.org".parse().expect("a URL"),
+    }
+}
+
+fn fresh(story: &Story, sources: &[(&str, TimeDelta)]) -> Freshness {
+    let at = |ago: &TimeDelta| story.as_of - *ago;
+    sources
+        .iter()
+        .map(|(name, ago)| {
+            let fresh = SourceFreshness { last_success: at(ago), data_through: at(ago) };
+            (SourceName::from(*name), fresh)
+        })
+        .collect()
+}
+
+/// A story with a year of history of code, all of it fresh.
+fn told() -> (Story, Freshness) {
+    let mut story = Story::told(STORY);
+    story.params.sources.push(source(&story, "git", &[Need::Changes, Need::Deployments], 365));
+    let freshness = fresh(&story, &[("git", TimeDelta::zero())]);
+    (story, freshness)
+}
+
+fn evaluated(story: &Story, freshness: &Freshness, window: &str) -> Evaluation {
+    let window = Window::parse(window).expect("a window");
+    let plan = Plan {
+        kpis: vec![&MERGES],
+        windows: vec![window],
+        service_windows: vec![window],
+        service_defaults: false,
+        history: false,
+        service_history: false,
+        scope: None,
+    };
+    evaluate(&story.timeline(), &story.params, freshness, &plan, story.as_of)
+}
+
+fn value(evaluation: &Evaluation, scope: Scope) -> Option<f64> {
+    evaluation.readings.iter().find(|it| it.scope == scope)?.reading.value
+}
+
+fn state(evaluation: &Evaluation, scope: Scope) -> State {
+    let status = evaluation.statuses.iter().find(|it| it.scope == scope);
+    status.expect("every scope has a status").state
+}
+
+#[test]
+fn a_change_of_three_services_counts_once_in_each_scope_that_has_it() {
+    let (story, freshness) = told();
+    let evaluation = evaluated(&story, &freshness, "month:2026-03");
+    let named = |team: Option<&str>, service: Option<&str>| {
+        value(&evaluation, evaluation.names.scope(team, service).expect("it is in the catalogue"))
+    };
+    assert_eq!(named(None, None), Some(3.0), "the organisation");
+    assert_eq!(named(Some("red"), None), Some(2.0));
+    assert_eq!(named(Some("blue"), None), Some(2.0), "#4 touches two services of one team");
+    assert_eq!(named(None, Some("api")), Some(2.0));
+    assert_eq!(named(None, Some("www")), Some(1.0));
+}
+
+#[test]
+fn counts_are_compared_with_the_window_before_per_day() {
+    let (story, freshness) = told();
+    let evaluation = evaluated(&story, &freshness, "month:2026-03");
+    let ratio = evaluation.readings[0].previous_ratio.expect("both months are covered");
+    assert!((ratio - 3.0 / 31.0 / (2.0 / 28.0)).abs() < 1e-12, "{ratio}");
+    assert_eq!(state(&evaluation, Scope::Org), State::LikelyMissed);
+}
+
+#[test]
+fn a_window_that_starts_before_the_history_has_no_series() {
+    let (mut story, freshness) = told();
+    story.params.sources[0].history_start = story.as_of - Duration::days(60);
+    let covered = evaluated(&story, &freshness, "30d");
+    assert_eq!(value(&covered, Scope::Org), Some(3.0));
+    let cut = evaluated(&story, &freshness, "90d");
+    assert!(cut.readings.is_empty(), "{:?}", cut.readings);
+    assert_eq!(state(&cut, Scope::Org), State::NoData);
+}
+
+#[test]
+fn a_comparison_with_an_uncovered_window_shows_the_value_and_judges_nothing() {
+    let (mut story, freshness) = told();
+    story.params.sources[0].history_start = story.as_of - Duration::days(45);
+    let evaluation = evaluated(&story, &freshness, "30d");
+    assert_eq!(value(&evaluation, Scope::Org), Some(3.0));
+    assert_eq!(evaluation.readings[0].previous_ratio, None);
+    assert_eq!(state(&evaluation, Scope::Org), State::NoData);
+}
+
+#[test]
+fn nothing_collected_yet_is_no_data_and_not_zero() {
+    let (story, _) = told();
+    let evaluation = evaluated(&story, &Freshness::new(), "30d");
+    assert!(evaluation.readings.is_empty());
+    assert_eq!(state(&evaluation, Scope::Org), State::NoData);
+}
+
+#[test]
+fn without_a_source_there_is_no_data() {
+    let (mut story, freshness) = told();
+    story.params.sources.clear();
+    let evaluation = evaluated(&story, &freshness, "30d");
+    assert!(evaluation.readings.is_empty());
+    assert_eq!(state(&evaluation, Scope::Org), State::NoData);
+}
+
+#[test]
+fn a_stale_source_shows_nothing_but_that_it_is_stale() {
+    let (story, _) = told();
+    let at_the_limit = fresh(&story, &[("git", TimeDelta::hours(1))]);
+    assert_eq!(value(&evaluated(&story, &at_the_limit, "30d"), Scope::Org), Some(3.0));
+    let stale = fresh(&story, &[("git", TimeDelta::minutes(61))]);
+    let evaluation = evaluated(&story, &stale, "30d");
+    assert!(evaluation.readings.is_empty());
+    assert_eq!(state(&evaluation, Scope::Org), State::Stale);
+    assert!(evaluation.sources[0].stale);
+}
+
+#[test]
+fn what_only_sharpens_a_number_counts_where_it_is_configured() {
+    let (mut story, freshness) = told();
+    assert_eq!(value(&evaluated(&story, &freshness, "30d"), Scope::Org), Some(3.0));
+    story.params.sources.push(source(&story, "pager", &[Need::Incidents], 365));
+    let pager_stale = fresh(&story, &[("git", TimeDelta::zero()), ("pager", TimeDelta::days(7))]);
+    assert_eq!(state(&evaluated(&story, &pager_stale, "30d"), Scope::Org), State::Stale);
+}
+
+#[test]
+fn a_source_that_nothing_uses_changes_nothing() {
+    let (mut story, freshness) = told();
+    let before = format!("{:?}", evaluated(&story, &freshness, "30d").readings);
+    story.params.sources.push(source(&story, "adr", &[Need::Decisions], 1));
+    let after = format!("{:?}", evaluated(&story, &freshness, "30d").readings);
+    assert_eq!(before, after);
+}
+
+#[test]
+fn the_items_of_an_explanation_give_its_value_again() {
+    let (story, freshness) = told();
+    let window = Window::parse("month:2026-03").expect("a window");
+    let timeline = story.timeline();
+    let blue = Scope::Team(1);
+    let explanation =
+        explain(&timeline, &story.params, &freshness, (&MERGES, blue, window), story.as_of);
+    let span = explanation.window.span;
+    let inside = |it: &&Explained| it.item.completed_at.is_some_and(|at| span.contains(at));
+    let count = explanation.items.iter().filter(inside).count();
+    assert_eq!(value(&explanation.evaluation, blue), Some(count as f64));
+    assert_eq!(explanation.evaluation.readings.len(), 1, "only what was asked for");
+}
+
+#[test]
+fn a_target_of_a_team_holds_for_its_services() {
+    let (mut story, freshness) = told();
+    let generous = TargetRule::Value { target: 100.0, good: None };
+    let strict = TargetRule::Value { target: 0.0, good: None };
+    let configured = KpiParams {
+        target: Some(strict),
+        team_targets: [(1, generous)].into(),
+        ..KpiParams::default()
+    };
+    story.params.kpis.insert(MERGES.id.to_owned(), configured);
+    let evaluation = evaluated(&story, &freshness, "30d");
+    assert_eq!(state(&evaluation, Scope::Org), State::Missed);
+    assert_eq!(state(&evaluation, Scope::Team(0)), State::Missed);
+    assert_eq!(state(&evaluation, Scope::Team(1)), State::Met);
+    let web = evaluation.names.scope(None, Some("web")).expect("a service");
+    assert_eq!(state(&evaluation, web), State::Met);
+    let goals: Vec<Scope> = evaluation.goals.iter().map(|it| it.scope).collect();
+    assert_eq!(goals, [Scope::Org, Scope::Team(1)]);
+}
+
+#[test]
+fn a_window_is_provisional_until_late_knowledge_has_had_its_time() {
+    let (mut story, _) = told();
+    story.as_of += Duration::days(7);
+    let freshness = fresh(&story, &[("git", TimeDelta::zero())]);
+    let provisional =
+        |story: &Story| evaluated(story, &freshness, "month:2026-03").statuses[0].provisional;
+    assert!(!provisional(&story), "seven days after its end");
+    story.as_of -= Duration::seconds(1);
+    assert!(provisional(&story), "a second before");
+}
