@@ -2,6 +2,7 @@
 //! metrics. Layers point strictly downward; `ARCHITECTURE.md` draws them and `tests/it/layers.rs`
 //! keeps them.
 
+pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod evaluate;

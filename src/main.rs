@@ -1,3 +1,7 @@
 //! The `engkpi` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    engkpi::cli::main()
+}

@@ -3,8 +3,8 @@
 //! Names are a public contract. Nothing in here carries text from an upstream answer.
 
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts,
-    Registry, core::Collector, process_collector::ProcessCollector,
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec,
+    IntGaugeVec, Opts, Registry, core::Collector, process_collector::ProcessCollector,
 };
 
 /// Counters and gauges of the daemon's own actions. Cheap to clone; clones share the values.
@@ -22,7 +22,7 @@ pub struct Telemetry {
     /// What the vendor says is left of a budget.
     pub source_rate_limit_remaining: GaugeVec,
     /// Time spent waiting because a vendor asked for it.
-    pub source_rate_limit_wait_seconds_total: prometheus::CounterVec,
+    pub source_rate_limit_wait_seconds_total: CounterVec,
     /// Items by what became of them.
     pub source_items_total: IntCounterVec,
     /// Intervals in which something may have been missed; they are read again.
@@ -39,23 +39,26 @@ pub struct Telemetry {
     pub store_items: IntGaugeVec,
     /// Series left out because a family met its cap.
     pub series_dropped_total: IntCounterVec,
-    build_info: IntGaugeVec,
 }
 
 impl Telemetry {
     /// Fresh metrics in a registry of their own.
-    ///
-    /// # Panics
-    /// Never: names and labels are constants, and a test registers them all.
-    #[expect(clippy::expect_used, reason = "names and labels are constants, covered by a test")]
     #[expect(clippy::too_many_lines, reason = "a list of metrics, one after the other")]
     pub fn new() -> Self {
-        fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-            IntCounterVec::new(Opts::new(name, help), labels).expect("constant names are valid")
-        }
-        fn gauge(name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-            GaugeVec::new(Opts::new(name, help), labels).expect("constant names are valid")
-        }
+        let registry = Registry::new();
+        let counter = |name, help, labels: &[&str]| {
+            registered(&registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let gauge = |name, help, labels: &[&str]| {
+            registered(&registry, GaugeVec::new(Opts::new(name, help), labels))
+        };
+        let int_gauge = |name, help, labels: &[&str]| {
+            registered(&registry, IntGaugeVec::new(Opts::new(name, help), labels))
+        };
+        let wait = Opts::new(
+            "engkpi_source_rate_limit_wait_seconds_total",
+            "Time spent waiting because the vendor asked for it, in seconds.",
+        );
         let poll = HistogramOpts::new(
             "engkpi_source_poll_duration_seconds",
             "How long polls of a source take, in seconds.",
@@ -66,13 +69,20 @@ impl Telemetry {
             "How long evaluations take, in seconds.",
         )
         .buckets(vec![0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0]);
-        let telemetry = Self {
-            registry: Registry::new(),
-            source_up: IntGaugeVec::new(
-                Opts::new("engkpi_source_up", "1 while the last poll of the source succeeded."),
+        let as_of = Opts::new(
+            "engkpi_evaluation_timestamp_seconds",
+            "The as_of of what is shown, in seconds since the epoch.",
+        );
+        int_gauge("engkpi_build_info", "1, labelled with the version that runs.", &["version"])
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        register_process(&registry);
+        Self {
+            source_up: int_gauge(
+                "engkpi_source_up",
+                "1 while the last poll of the source succeeded.",
                 &["source"],
-            )
-            .expect("constant names are valid"),
+            ),
             source_last_success_timestamp_seconds: gauge(
                 "engkpi_source_last_success_timestamp_seconds",
                 "Start of the last poll that saw everything, in seconds since the epoch.",
@@ -93,14 +103,10 @@ impl Telemetry {
                 "What the vendor says is left of a request budget.",
                 &["source", "resource"],
             ),
-            source_rate_limit_wait_seconds_total: prometheus::CounterVec::new(
-                Opts::new(
-                    "engkpi_source_rate_limit_wait_seconds_total",
-                    "Time spent waiting because the vendor asked for it, in seconds.",
-                ),
-                &["source"],
-            )
-            .expect("constant names are valid"),
+            source_rate_limit_wait_seconds_total: registered(
+                &registry,
+                CounterVec::new(wait, &["source"]),
+            ),
             source_items_total: counter(
                 "engkpi_source_items_total",
                 "Items seen, by what became of them: new, changed, unchanged, rejected or removed.",
@@ -116,67 +122,60 @@ impl Telemetry {
                 "Addresses given by the server that were refused because they leave its origin.",
                 &["source"],
             ),
-            source_poll_duration_seconds: HistogramVec::new(poll, &["source"])
-                .expect("constant names are valid"),
-            evaluation_duration_seconds: Histogram::with_opts(evaluation)
-                .expect("constant names are valid"),
-            evaluation_timestamp_seconds: Gauge::new(
-                "engkpi_evaluation_timestamp_seconds",
-                "The as_of of what is shown, in seconds since the epoch.",
-            )
-            .expect("constant names are valid"),
-            store_items: IntGaugeVec::new(
-                Opts::new("engkpi_store_items", "Facts in the store."),
-                &["kind"],
-            )
-            .expect("constant names are valid"),
-            build_info: IntGaugeVec::new(
-                Opts::new("engkpi_build_info", "1, labelled with the version that runs."),
-                &["version"],
-            )
-            .expect("constant names are valid"),
+            source_poll_duration_seconds: registered(
+                &registry,
+                HistogramVec::new(poll, &["source"]),
+            ),
+            evaluation_duration_seconds: registered(&registry, Histogram::with_opts(evaluation)),
+            evaluation_timestamp_seconds: registered(&registry, Gauge::with_opts(as_of)),
+            store_items: int_gauge("engkpi_store_items", "Facts in the store.", &["kind"]),
             series_dropped_total: counter(
                 "engkpi_series_dropped_total",
                 "Series left out because their family met its cap.",
                 &["family"],
             ),
-        };
-        for collector in telemetry.collectors() {
-            telemetry.registry.register(collector).expect("constant names are distinct");
+            registry,
         }
-        telemetry.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        telemetry
     }
 
     /// Everything measured so far.
     pub fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
         self.registry.gather()
     }
+}
 
-    fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        vec![
-            Box::new(self.source_up.clone()),
-            Box::new(self.source_last_success_timestamp_seconds.clone()),
-            Box::new(self.source_data_through_timestamp_seconds.clone()),
-            Box::new(self.source_requests_total.clone()),
-            Box::new(self.source_rate_limit_remaining.clone()),
-            Box::new(self.source_rate_limit_wait_seconds_total.clone()),
-            Box::new(self.source_items_total.clone()),
-            Box::new(self.source_gap_suspected_total.clone()),
-            Box::new(self.source_refused_urls_total.clone()),
-            Box::new(self.source_poll_duration_seconds.clone()),
-            Box::new(self.evaluation_duration_seconds.clone()),
-            Box::new(self.evaluation_timestamp_seconds.clone()),
-            Box::new(self.store_items.clone()),
-            Box::new(self.series_dropped_total.clone()),
-            Box::new(self.build_info.clone()),
-            Box::new(ProcessCollector::for_self()),
-        ]
-    }
+/// `process_*`: CPU, memory, file descriptors, start time.
+#[expect(clippy::expect_used, reason = "the process collector has constant, distinct names")]
+fn register_process(registry: &Registry) {
+    registry.register(Box::new(ProcessCollector::for_self())).expect("names are distinct");
+}
+
+/// Registers a collector that was made from constants.
+#[expect(clippy::expect_used, reason = "names and labels are constants; a test makes them all")]
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: prometheus::Result<C>,
+) -> C {
+    let collector = collector.expect("constant names and labels are valid");
+    registry.register(Box::new(collector.clone())).expect("constant names are distinct");
+    collector
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_can_be_made_and_the_process_is_among_them() {
+        let gathered = Telemetry::new().gather();
+        let names: Vec<&str> = gathered.iter().map(|family| family.name()).collect();
+        assert!(names.contains(&"engkpi_build_info"), "missing from {names:?}");
+        assert!(names.contains(&"process_resident_memory_bytes"), "missing from {names:?}");
     }
 }

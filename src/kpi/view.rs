@@ -17,9 +17,10 @@ use crate::domain::{Instant, Timeline};
 use changes::ServiceChange;
 use decisions::Record;
 use deployments::ServiceDeployment;
-use failures::Failures;
+use failures::{Evidence, Failures};
 use incidents::Episode;
 use lineage::Lineage;
+use ownership::Ownership;
 
 /// Facts cut at `as_of` and judged by the rules.
 #[derive(Debug)]
@@ -46,10 +47,20 @@ impl<'a> View<'a> {
     /// Judges the facts of `timeline` by `params` as they were known to have happened before `as_of`.
     pub fn build(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Self {
         let deployments = deployments::build(timeline, params, as_of);
+        let ownership = Ownership::of(timeline, params);
         let lineage = Lineage::of(timeline, &deployments);
-        let changes = changes::build(timeline, params, as_of, &deployments, &lineage);
+        let changes = changes::build(timeline, params, as_of, &deployments, &ownership, &lineage);
         let incidents = incidents::build(timeline, params, as_of);
-        let failures = failures::build(timeline, params, &deployments, &changes, &incidents);
+        let failures = failures::build(&Evidence {
+            timeline,
+            params,
+            as_of,
+            deployments: &deployments,
+            changes: &changes,
+            incidents: &incidents,
+            ownership: &ownership,
+            lineage: &lineage,
+        });
         let records = decisions::build(timeline, params, as_of);
         Self { as_of, timeline, params, deployments, changes, incidents, failures, records }
     }

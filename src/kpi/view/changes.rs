@@ -66,9 +66,10 @@ pub fn build<'a>(
     params: &'a Params,
     as_of: Instant,
     deployments: &[ServiceDeployment<'a>],
+    ownership: &Ownership<'_>,
     lineage: &Lineage<'_>,
 ) -> Vec<ServiceChange<'a>> {
-    let mut by_service = owned(timeline, params, as_of);
+    let mut by_service = owned(timeline, params, as_of, ownership);
     let mut branches = DefaultBranches { timeline, reached: HashMap::new() };
     for line in lineage.lines() {
         let walk = line.walk();
@@ -87,8 +88,8 @@ fn owned<'a>(
     timeline: &'a Timeline,
     params: &'a Params,
     as_of: Instant,
+    ownership: &Ownership<'_>,
 ) -> Vec<Vec<ServiceChange<'a>>> {
-    let ownership = Ownership::of(timeline, params);
     let mut by_service = vec![Vec::new(); params.catalogue.services.len()];
     for change in timeline.changes.values() {
         if change.merged_at.is_none_or(|at| at >= as_of) {

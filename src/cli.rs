@@ -1,0 +1,110 @@
+//! The command line: one command a file.
+//!
+//! Data goes to stdout, logs to stderr. Exit codes: 0 fine, 1 failure, 64 bad usage or configuration.
+
+mod kpis;
+mod logging;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Bad usage or configuration: `EX_USAGE` of sysexits.
+const EXIT_USAGE: u8 = 64;
+
+/// Engineering KPIs from GitHub, PagerDuty and CI as Prometheus metrics.
+#[derive(Debug, Parser)]
+#[command(name = "engkpi", version, about, max_term_width = 100)]
+struct Arguments {
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    /// What is logged, for example `info` or `engkpi=debug`.
+    #[arg(long, global = true, env = "ENGKPI_LOG", default_value = logging::DEFAULT_FILTER)]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Json,
+    Text,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Kpis(kpis::Arguments),
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+enum Failure {
+    /// Bad usage or configuration; the message says everything.
+    Usage(String),
+    /// Anything else.
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Runs the command line and says how the process ends.
+#[expect(clippy::print_stderr, reason = "a command line speaks to people on stderr")]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // Nothing is left to tell anybody if the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    if let Err(error) = logging::start(&arguments.log, arguments.log_format) {
+        eprintln!("error: --log: {error}");
+        return ExitCode::from(EXIT_USAGE);
+    }
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            eprintln!("{message}");
+            ExitCode::from(EXIT_USAGE)
+        }
+        Err(Failure::Failed(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Kpis(arguments) => arguments.run(),
+    }
+}
+
+/// Writes data to stdout. A reader that has had enough (`| head`) is no failure.
+fn print(data: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    match std::io::stdout().write_all(data.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(anyhow::Error::new(error).context("cannot write to stdout")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,241 @@
+//! Rules (a) and (e): incidents and the deployments that caused them (kpis.md 3.9).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+
+use super::{Evidence, Finding, Recovery, Verdict, failure};
+use crate::domain::graph::CommitGraph;
+use crate::domain::{CommitId, RepositoryId};
+use crate::kpi::view::changes::Shipping;
+use crate::kpi::view::incidents::Episode;
+use crate::kpi::view::lineage::Arrival;
+
+/// Links every episode that counts to the deployment that caused it, and fails that deployment.
+pub(super) fn find(
+    evidence: &Evidence<'_>,
+    verdicts: &[Verdict],
+    findings: &mut Vec<Finding>,
+) -> Vec<Option<usize>> {
+    let names = Names::of(evidence);
+    let mut linked = Vec::with_capacity(evidence.incidents.len());
+    for episode in evidence.incidents {
+        let linker = Linker { evidence, episode };
+        let (reason, caused_by) = match linker.named(&names) {
+            _ if !episode.counts() => ("incident", Vec::new()),
+            Some(deployments) => ("incident", deployments),
+            None => ("proximity", linker.nearby(verdicts)),
+        };
+        linked.push(caused_by.first().copied());
+        findings.extend(caused_by.into_iter().map(|deployment| Finding {
+            deployment,
+            failure: failure(reason, episode.incident.id.clone()),
+            recovery: Recovery::Resolved(episode.resolved_at),
+        }));
+    }
+    linked
+}
+
+/// What the deployments are that an incident may name.
+#[derive(Debug, Default)]
+struct Candidates {
+    /// The named deployment itself, or deployments of the named commit.
+    exact: BTreeSet<usize>,
+    /// Deployments that first shipped the named commit.
+    shipped: BTreeSet<usize>,
+}
+
+/// The text before the id where an incident names a deployment.
+const DEPLOYMENT: &str = "deployment:";
+
+/// The fewest digits that stand for a commit.
+const ABBREVIATION: usize = 7;
+
+/// The commits that episodes name, in full or abbreviated.
+#[derive(Debug, Default)]
+struct Wanted<'a> {
+    names: BTreeSet<&'a str>,
+    lengths: BTreeSet<usize>,
+}
+
+impl<'a> Wanted<'a> {
+    fn insert(&mut self, name: &'a str) {
+        self.names.insert(name);
+        self.lengths.insert(name.len());
+    }
+
+    /// The names that mean `commit`: its sha, or its beginning.
+    fn meaning(&self, commit: &CommitId) -> impl Iterator<Item = &'a str> {
+        let sha = commit.as_str();
+        let lengths = self.lengths.iter().filter(move |it| **it >= ABBREVIATION.min(sha.len()));
+        lengths.filter_map(move |length| self.names.get(sha.get(..*length)?).copied())
+    }
+}
+
+/// What every name that any episode mentions stands for.
+#[derive(Debug, Default)]
+struct Names<'a> {
+    candidates: HashMap<&'a str, Candidates>,
+}
+
+impl<'a> Names<'a> {
+    fn of(evidence: &Evidence<'a>) -> Self {
+        let mut names = Self::default();
+        let mut deployments: HashMap<&str, &str> = HashMap::new();
+        let mut commits = Wanted::default();
+        let counted = evidence.incidents.iter().filter(|episode| episode.counts());
+        for name in counted.flat_map(|episode| &episode.names) {
+            if let Some(id) = name.strip_prefix(DEPLOYMENT) {
+                deployments.insert(id, name);
+            } else {
+                commits.insert(name);
+            }
+        }
+        names.find_deployments(evidence, &deployments);
+        if !commits.names.is_empty() {
+            names.find_deployed(evidence, &commits);
+            names.find_shipped(evidence, &commits);
+            names.find_squashed(evidence, &commits);
+        }
+        names
+    }
+
+    fn exact(&mut self, name: &'a str, deployment: usize) {
+        self.candidates.entry(name).or_default().exact.insert(deployment);
+    }
+
+    fn shipped(&mut self, name: &'a str, deployment: usize) {
+        self.candidates.entry(name).or_default().shipped.insert(deployment);
+    }
+
+    fn find_deployments(&mut self, evidence: &Evidence<'_>, wanted: &HashMap<&str, &'a str>) {
+        for (at, deployment) in evidence.deployments.iter().enumerate() {
+            for id in deployment.members.iter().chain(&deployment.restarts) {
+                if let Some(name) = wanted.get(id.as_str()) {
+                    self.exact(name, at);
+                }
+            }
+        }
+    }
+
+    /// Deployments of a named commit.
+    fn find_deployed(&mut self, evidence: &Evidence<'_>, wanted: &Wanted<'a>) {
+        for (at, deployment) in evidence.deployments.iter().enumerate() {
+            for name in deployment.commit.iter().flat_map(|commit| wanted.meaning(commit)) {
+                self.exact(name, at);
+            }
+        }
+    }
+
+    /// Deployments in which a named commit was new.
+    fn find_shipped(&mut self, evidence: &Evidence<'_>, wanted: &Wanted<'a>) {
+        let mut found: HashMap<&RepositoryId, Vec<(&CommitId, &'a str)>> = HashMap::new();
+        for line in evidence.lineage.lines() {
+            let named = found.entry(line.repository).or_insert_with(|| {
+                let graph = evidence.timeline.commits.get(line.repository);
+                let commits = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
+                commits.flat_map(|it| wanted.meaning(it).map(move |name| (it, name))).collect()
+            });
+            if named.is_empty() {
+                continue;
+            }
+            let walk = line.walk();
+            for (commit, name) in named {
+                // Nobody can say what the first deployment ever was the first to ship.
+                if let Some(Arrival::In(position @ 1..)) = walk.arrival(commit) {
+                    for (_, first) in &line.services {
+                        self.shipped(name, first + position);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Deployments that shipped the change whose branch had a named commit. After a squash the
+    /// commit is in no graph.
+    fn find_squashed(&mut self, evidence: &Evidence<'_>, wanted: &Wanted<'a>) {
+        for change in evidence.changes {
+            let Shipping::Shipped(at) = change.shipping else {
+                continue;
+            };
+            let service = evidence.deployments[at].service;
+            if at == 0 || evidence.deployments[at - 1].service != service {
+                continue;
+            }
+            let graph = evidence.timeline.commits.get(&change.change.repository);
+            let squashed = change.change.commits.iter();
+            let squashed = squashed.filter(|it| graph.is_none_or(|graph| graph.get(it).is_none()));
+            for name in squashed.flat_map(|it| wanted.meaning(it)) {
+                self.shipped(name, at);
+            }
+        }
+    }
+}
+
+/// Finds the deployment that caused one episode.
+struct Linker<'l> {
+    evidence: &'l Evidence<'l>,
+    episode: &'l Episode<'l>,
+}
+
+impl Linker<'_> {
+    /// The deployment that a field or note names, with its twins of other services; the first is
+    /// the one that the episode is linked to.
+    fn named(&self, names: &Names<'_>) -> Option<Vec<usize>> {
+        let known = self.episode.names.iter();
+        let known = known.filter_map(|name| names.candidates.get(name.as_str()));
+        let tiers: Vec<Vec<usize>> = known.filter_map(|it| self.preferred(it)).collect();
+        let chosen: Vec<usize> = tiers.iter().filter_map(|tier| self.cause(tier)).collect();
+        let cause = self.cause(&chosen)?;
+        let tier = tiers.iter().find(|tier| tier.contains(&cause))?;
+        let twins = tier.iter().filter(|it| **it != cause && self.is_twin(cause, **it));
+        Some(std::iter::once(cause).chain(twins.copied()).collect())
+    }
+
+    /// The incident's own services go first, and a deployment of the commit before one that
+    /// contained it.
+    fn preferred(&self, candidates: &Candidates) -> Option<Vec<usize>> {
+        let own =
+            |it: &&usize| self.episode.services.contains(&self.evidence.deployments[**it].service);
+        let own_exact: Vec<usize> = candidates.exact.iter().filter(own).copied().collect();
+        let own_shipped: Vec<usize> = candidates.shipped.iter().filter(own).copied().collect();
+        let exact = candidates.exact.iter().copied().collect();
+        let shipped = candidates.shipped.iter().copied().collect();
+        [own_exact, own_shipped, exact, shipped].into_iter().find(|tier| !tier.is_empty())
+    }
+
+    /// The last one not after the detection, else the earliest.
+    fn cause(&self, candidates: &[usize]) -> Option<usize> {
+        let finish = |it: &usize| self.evidence.deployments[*it].finished_at;
+        let before = candidates.iter().filter(|it| finish(it) <= self.episode.detected_at);
+        let last = before.max_by_key(|it| (finish(it), Reverse(**it)));
+        last.or_else(|| candidates.iter().min_by_key(|it| (finish(it), **it))).copied()
+    }
+
+    /// Whether two deployments are one upstream deployment of several services.
+    fn is_twin(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (&self.evidence.deployments[one], &self.evidence.deployments[other]);
+        one.repository == other.repository && one.native == other.native
+    }
+
+    /// The latest deployment of each of the incident's services, if it finished shortly before the
+    /// detection; the latest of all first. A rollback is not what broke it.
+    fn nearby(&self, verdicts: &[Verdict]) -> Vec<usize> {
+        let Some(window) = self.evidence.params.rules.proximity_window else {
+            return Vec::new();
+        };
+        let detected_at = self.episode.detected_at;
+        let deployments = self.evidence.deployments;
+        let latest = self.episode.services.iter().filter_map(|service| {
+            let end = deployments
+                .partition_point(|it| (it.service, it.finished_at) <= (*service, detected_at));
+            let latest = end.checked_sub(1)?;
+            (deployments[latest].service == *service).then_some(latest)
+        });
+        let near = |it: &usize| {
+            detected_at - deployments[*it].finished_at <= window && !verdicts[*it].is_rollback
+        };
+        let mut nearby: Vec<usize> = latest.filter(near).collect();
+        nearby.sort_by_key(|it| (Reverse(deployments[*it].finished_at), *it));
+        nearby
+    }
+}
