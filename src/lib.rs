@@ -7,6 +7,7 @@ pub mod clock;
 pub mod domain;
 pub mod evaluate;
 pub mod kpi;
+pub mod output;
 pub mod secret;
 pub mod setting;
 pub mod source;

@@ -1,0 +1,9 @@
+//! Rendering: what was evaluated as text for machines and for people. Pure, without IO.
+
+pub mod exposition;
+pub mod human;
+pub mod json;
+pub mod page;
+pub mod reference;
+mod shown;
+pub mod table;

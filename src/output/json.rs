@@ -1,0 +1,292 @@
+//! Evaluations as JSON: what `engkpi evaluate --format json` prints and what `/api/v1` answers.
+//!
+//! Undefined numbers are `null`. Keys are a public contract.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::human;
+use super::shown::{self, Shown};
+use crate::domain::Instant;
+use crate::kpi::evaluation::{DEFINITION, Evaluation, Explained, Explanation, Scope, SourceHealth};
+use crate::kpi::{self, Exclusions, Kpi, Outcome};
+
+/// Every reading of an evaluation.
+#[derive(Debug, Serialize)]
+pub struct EvaluationBody<'a> {
+    as_of: Instant,
+    /// Version of the written definitions.
+    definition: &'static str,
+    readings: Vec<ReadingBody<'a>>,
+}
+
+/// One value with what must be known about it. `status`, `target` and `baseline_ratio` belong to
+/// the one value that the KPI's target names and are `null` elsewhere.
+#[derive(Debug, Serialize)]
+struct ReadingBody<'a> {
+    kpi: &'static str,
+    family: &'a str,
+    scope: &'static str,
+    team: Option<&'a str>,
+    service: Option<&'a str>,
+    window: &'a str,
+    period: Option<&'a str>,
+    /// The KPI's own dimensions.
+    labels: BTreeMap<&'static str, &'a str>,
+    stat: Option<&'static str>,
+    value: Option<f64>,
+    n: Option<u64>,
+    numerator: Option<u64>,
+    open: Option<u64>,
+    excluded: Option<&'a Exclusions>,
+    coverage: Option<f64>,
+    lower: Option<f64>,
+    upper: Option<f64>,
+    status: Option<&'static str>,
+    target: Option<f64>,
+    good: Option<f64>,
+    previous_ratio: Option<f64>,
+    baseline_ratio: Option<f64>,
+    provisional: Option<bool>,
+}
+
+impl<'a> ReadingBody<'a> {
+    fn of(evaluation: &'a Evaluation, it: &Shown<'a>) -> Self {
+        let (team, service) = evaluation.names.labels(it.scope);
+        let named = |name: &'a str| (!name.is_empty()).then_some(name);
+        let reading = it.reading;
+        let goal = it.judged.and_then(|_| evaluation.goal(it.kpi, it.scope));
+        Self {
+            kpi: it.kpi.id,
+            family: it.family.name,
+            scope: it.scope.as_str(),
+            team: named(team),
+            service: named(service),
+            window: it.window,
+            period: it.period,
+            labels: it.dimensions.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+            stat: it.stat.map(kpi::Stat::as_str),
+            value: reading.and_then(|it| it.value),
+            n: reading.map(|it| it.n),
+            numerator: reading.and_then(|it| it.numerator),
+            open: reading.and_then(|it| it.open),
+            excluded: reading.map(|it| &it.excluded),
+            coverage: reading.and_then(|it| it.coverage),
+            lower: reading.and_then(|it| it.lower),
+            upper: reading.and_then(|it| it.upper),
+            status: it.judged.map(|it| it.state.as_str()),
+            target: goal.map(|it| it.target),
+            good: goal.and_then(|it| it.good),
+            previous_ratio: it.previous_ratio,
+            baseline_ratio: it.judged.and_then(|it| it.baseline_ratio),
+            provisional: it.provisional,
+        }
+    }
+}
+
+/// Every reading, also of KPIs without data: those have a status and no value.
+pub fn evaluation(evaluation: &Evaluation) -> EvaluationBody<'_> {
+    let shown = shown::all(evaluation);
+    EvaluationBody {
+        as_of: evaluation.as_of,
+        definition: DEFINITION,
+        readings: shown.iter().map(|it| ReadingBody::of(evaluation, it)).collect(),
+    }
+}
+
+/// What a KPI is.
+#[derive(Debug, Serialize)]
+struct KpiBody {
+    id: &'static str,
+    title: &'static str,
+    definition: &'static str,
+    unit: &'static str,
+    better: &'static str,
+    default_window: &'static str,
+    min_n: u64,
+    families: Vec<&'static str>,
+}
+
+impl KpiBody {
+    fn of(kpi: &Kpi) -> Self {
+        Self {
+            id: kpi.id,
+            title: kpi.title,
+            definition: kpi.definition,
+            unit: human::unit(kpi.unit),
+            better: human::better(kpi.better),
+            default_window: kpi.default_window,
+            min_n: kpi.min_n,
+            families: kpi.families.iter().map(|family| family.name).collect(),
+        }
+    }
+}
+
+/// `/api/v1/kpis`: every KPI with what it says about the organisation in its default window.
+#[derive(Debug, Serialize)]
+pub struct KpisBody<'a> {
+    as_of: Instant,
+    definition: &'static str,
+    sources: Vec<SourceBody<'a>>,
+    kpis: Vec<HeadlineBody<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeadlineBody<'a> {
+    #[serde(flatten)]
+    kpi: KpiBody,
+    /// The value that the target names, for the organisation in the default window.
+    headline: Option<ReadingBody<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceBody<'a> {
+    name: &'a str,
+    history_start: Instant,
+    last_success: Option<Instant>,
+    data_through: Option<Instant>,
+    stale: bool,
+}
+
+impl<'a> SourceBody<'a> {
+    fn of(source: &'a SourceHealth) -> Self {
+        Self {
+            name: source.name.as_str(),
+            history_start: source.history_start,
+            last_success: source.freshness.map(|it| it.last_success),
+            data_through: source.freshness.map(|it| it.data_through),
+            stale: source.stale,
+        }
+    }
+}
+
+/// The body of `/api/v1/kpis`.
+pub fn kpis(evaluation: &Evaluation) -> KpisBody<'_> {
+    let headlines = shown::headlines(evaluation);
+    KpisBody {
+        as_of: evaluation.as_of,
+        definition: DEFINITION,
+        sources: evaluation.sources.iter().map(SourceBody::of).collect(),
+        kpis: kpi::ALL
+            .iter()
+            .map(|kpi| HeadlineBody {
+                kpi: KpiBody::of(kpi),
+                headline: headlines
+                    .iter()
+                    .find(|it| it.kpi.id == kpi.id && it.scope == Scope::Org)
+                    .map(|it| ReadingBody::of(evaluation, it)),
+            })
+            .collect(),
+    }
+}
+
+/// `/api/v1/kpis/{kpi}`: one KPI in every scope and window.
+#[derive(Debug, Serialize)]
+pub struct OneKpiBody<'a> {
+    as_of: Instant,
+    /// Version of the written definitions.
+    definition_version: &'static str,
+    #[serde(flatten)]
+    kpi: KpiBody,
+    readings: Vec<ReadingBody<'a>>,
+}
+
+/// The body of `/api/v1/kpis/{kpi}`.
+pub fn kpi<'a>(evaluation: &'a Evaluation, kpi: &'static Kpi) -> OneKpiBody<'a> {
+    let shown = shown::all(evaluation);
+    let own = shown.iter().filter(|it| it.kpi.id == kpi.id);
+    OneKpiBody {
+        as_of: evaluation.as_of,
+        definition_version: DEFINITION,
+        kpi: KpiBody::of(kpi),
+        readings: own.map(|it| ReadingBody::of(evaluation, it)).collect(),
+    }
+}
+
+/// `/api/v1/kpis/{kpi}/explain`: a number and the items that it was made of.
+#[derive(Debug, Serialize)]
+pub struct ExplanationBody<'a> {
+    as_of: Instant,
+    definition_version: &'static str,
+    window: WindowBody<'a>,
+    readings: Vec<ReadingBody<'a>>,
+    items: Vec<ItemBody<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct WindowBody<'a> {
+    name: &'a str,
+    start: Instant,
+    end: Instant,
+}
+
+#[derive(Debug, Serialize)]
+struct ItemBody<'a> {
+    name: &'a str,
+    url: Option<&'a str>,
+    /// `counted`, `open` or `excluded`.
+    outcome: &'static str,
+    reason: Option<&'static str>,
+    started_at: Instant,
+    completed_at: Option<Instant>,
+    services: Vec<&'a str>,
+    teams: Vec<&'a str>,
+    values: BTreeMap<&'static str, f64>,
+    marks: Vec<MarkBody<'a>>,
+    times: BTreeMap<&'static str, Instant>,
+}
+
+#[derive(Debug, Serialize)]
+struct MarkBody<'a> {
+    name: &'static str,
+    value: &'a str,
+    evidence: Option<&'a str>,
+}
+
+impl<'a> ItemBody<'a> {
+    fn of(evaluation: &'a Evaluation, explained: &'a Explained) -> Self {
+        let item = &explained.item;
+        let (outcome, reason) = match item.outcome {
+            Outcome::Counted => ("counted", None),
+            Outcome::Open => ("open", None),
+            Outcome::Excluded(reason) => ("excluded", Some(reason)),
+        };
+        let services = item.placement.services.iter();
+        let teams = item.placement.teams.iter();
+        let marks = item.marks.iter().map(|mark| MarkBody {
+            name: mark.name,
+            value: &mark.value,
+            evidence: mark.evidence.as_deref(),
+        });
+        Self {
+            name: &explained.link.name,
+            url: explained.link.url.as_ref().map(url::Url::as_str),
+            outcome,
+            reason,
+            started_at: item.started_at,
+            completed_at: item.completed_at,
+            services: services.map(|it| evaluation.names.services[*it].0.as_str()).collect(),
+            teams: teams.map(|it| evaluation.names.teams[*it].as_str()).collect(),
+            values: item.values.iter().copied().collect(),
+            marks: marks.collect(),
+            times: item.times.iter().copied().collect(),
+        }
+    }
+}
+
+/// The body of an explanation: the items that the window holds, those that are open, and those
+/// that were left out.
+pub fn explanation(explanation: &Explanation) -> ExplanationBody<'_> {
+    let evaluation = &explanation.evaluation;
+    let shown = shown::all(evaluation);
+    let window = &explanation.window;
+    let items = shown::items(explanation);
+    ExplanationBody {
+        as_of: evaluation.as_of,
+        definition_version: DEFINITION,
+        window: WindowBody { name: &window.label, start: window.span.start, end: window.span.end },
+        readings: shown.iter().map(|it| ReadingBody::of(evaluation, it)).collect(),
+        items: items.into_iter().map(|it| ItemBody::of(evaluation, it)).collect(),
+    }
+}
