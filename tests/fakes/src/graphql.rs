@@ -1,6 +1,15 @@
-//! A small GraphQL executor.
+//! A small GraphQL executor: fields, aliases, arguments, variables, fragments, `@include` and
+//! `@skip`, and connections. A [`Schema`] tells it what the fields are.
+
+mod cost;
+mod execute;
+mod parse;
 
 use serde_json::Value;
+
+pub(crate) use cost::measure;
+pub(crate) use execute::{Arguments, Failure, Refusal, Resolved, Schema, execute};
+pub(crate) use parse::{Operation, parse};
 
 /// The name of the operation that a request to `path` asks for.
 pub(crate) fn operation_name(path: &str, body: &Value) -> Option<String> {
@@ -9,9 +18,8 @@ pub(crate) fn operation_name(path: &str, body: &Value) -> Option<String> {
     }
     let named = body.get("operationName").and_then(Value::as_str).map(str::to_owned);
     named.or_else(|| {
-        let query = body.get("query")?.as_str()?.trim_start().strip_prefix("query")?;
-        let name: String = query.trim_start().chars().take_while(|c| c.is_alphanumeric()).collect();
-        Some(name)
+        let document = parse(body.get("query")?.as_str()?).ok()?;
+        document.operations.first()?.name.clone()
     })
 }
 

@@ -20,6 +20,7 @@
 
 mod connection;
 mod fault;
+pub mod github;
 mod graphql;
 mod log;
 pub mod pagerduty;
@@ -39,6 +40,8 @@ pub use world::{GITHUB_TOKEN, PAGERDUTY_TOKEN, World};
 #[derive(Debug)]
 pub struct Fakes {
     world: SharedWorld,
+    /// GitHub.
+    pub github: Fake,
     /// PagerDuty.
     pub pagerduty: Fake,
 }
@@ -47,7 +50,9 @@ impl Fakes {
     /// Starts both on free loopback ports.
     pub async fn start(world: World) -> Self {
         let world = Arc::new(RwLock::new(world));
-        Self { pagerduty: pagerduty::start(Arc::clone(&world)).await, world }
+        let github = github::start(Arc::clone(&world)).await;
+        let pagerduty = pagerduty::start(Arc::clone(&world)).await;
+        Self { world, github, pagerduty }
     }
 
     /// Moves time, also backwards.

@@ -10,12 +10,11 @@ mod repository;
 
 use std::collections::BTreeSet;
 
+pub(crate) use git::digest;
 pub use git::{Commit, File, FileStatus};
 pub use incidents::{Alert, Incident, LogEntry, LogKind, PagerDuty, Priority, Service, Team};
-pub use pull::{Pull, PullEvent, PullEventKind, Review};
-pub use repository::{
-    Attempt, Deployment, DeploymentStatus, Features, Release, Repository, WorkflowRun,
-};
+pub use pull::{Pull, PullEvent, PullEventKind, PullStory, Review};
+pub use repository::{Attempt, Deployment, DeploymentStatus, Release, Repository, WorkflowRun};
 
 use crate::time::{Instant, Now, When};
 

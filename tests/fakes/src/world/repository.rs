@@ -27,8 +27,8 @@ pub struct Repository {
     pub archived: bool,
     /// A fork.
     pub fork: bool,
-    /// What is switched on.
-    pub features: Features,
+    /// Whether GitHub Actions is switched on; off, its endpoints are 404.
+    pub actions: bool,
     /// Every commit by sha.
     pub commits: HashMap<String, Commit>,
     pub(crate) commit_order: HashMap<String, usize>,
@@ -46,15 +46,6 @@ pub struct Repository {
     pub runs: Vec<WorkflowRun>,
     /// Releases.
     pub releases: Vec<Release>,
-}
-
-/// What is switched on in a repository. What is off answers 404 on REST and null in GraphQL.
-#[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct Features {
-    pub actions: bool,
-    pub deployments: bool,
-    pub releases: bool,
 }
 
 /// A deployment.
@@ -157,7 +148,7 @@ impl Repository {
             default_branch: "main".to_owned(),
             archived: false,
             fork: false,
-            features: Features { actions: true, deployments: true, releases: true },
+            actions: true,
             commits: HashMap::new(),
             commit_order: HashMap::new(),
             pushes: Vec::new(),
