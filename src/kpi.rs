@@ -7,6 +7,10 @@
 //!
 //! Nothing in here fails, waits, reads a clock or performs IO.
 
+pub mod change_failure;
+pub mod change_lead_time;
+pub mod deployment_frequency;
+mod deployment_items;
 pub mod distribution;
 pub mod evaluation;
 pub mod facts;
@@ -183,8 +187,14 @@ impl std::fmt::Debug for Kpi {
 }
 
 /// Every KPI, in the order in which people read them.
-pub static ALL: &[&Kpi] =
-    &[&incident_frequency::KPI, &incident_recovery_time::KPI, &incident_detection_time::KPI];
+pub static ALL: &[&Kpi] = &[
+    &incident_frequency::KPI,
+    &incident_recovery_time::KPI,
+    &incident_detection_time::KPI,
+    &change_failure::KPI,
+    &deployment_frequency::KPI,
+    &change_lead_time::KPI,
+];
 
 /// The KPI with this id.
 pub fn find(id: &str) -> Option<&'static Kpi> {

@@ -1,8 +1,8 @@
 //! What the KPIs about incidents have in common.
 
+pub(super) use super::item::elapsed;
 use super::view::incidents::Episode;
 use super::{Item, ItemId, Mark, Outcome, Placement, View};
-use crate::domain::Instant;
 
 /// Severities that the metrics name.
 pub(super) const SEVERITIES: std::ops::RangeInclusive<u8> = 1..=5;
@@ -62,11 +62,4 @@ pub(super) fn severity(item: &Item) -> Option<u8> {
 /// Whether an item is an incident that is, or may be, a Sev1 or Sev2.
 pub(super) fn may_be_major(item: &&Item) -> bool {
     matches!(item.id, ItemId::Incident { .. }) && severity(item).is_none_or(|it| it <= 2)
-}
-
-/// Seconds from `start` to `end`. Clocks differ: up to a minute backwards is nothing, more is
-/// the reason to leave the item out (kpis.md 1.1).
-pub(super) fn elapsed(start: Instant, end: Instant) -> Result<f64, &'static str> {
-    let seconds = (end - start).as_seconds_f64();
-    if seconds < -60.0 { Err("negative_duration") } else { Ok(seconds.max(0.0)) }
 }

@@ -139,3 +139,10 @@ impl Item {
         self.outcome == Outcome::Counted
     }
 }
+
+/// Seconds from `start` to `end`. Clocks differ: up to a minute backwards is nothing, more is a
+/// reason to leave the item out (kpis.md 1.1).
+pub(crate) fn elapsed(start: Instant, end: Instant) -> Result<f64, &'static str> {
+    let seconds = (end - start).as_seconds_f64();
+    if seconds < -60.0 { Err("negative_duration") } else { Ok(seconds.max(0.0)) }
+}
