@@ -200,3 +200,34 @@ pub static ALL: &[&Kpi] = &[
 pub fn find(id: &str) -> Option<&'static Kpi> {
     ALL.iter().copied().find(|kpi| kpi.id == id)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_registry_is_consistent() {
+        let mut names = BTreeSet::new();
+        for kpi in ALL {
+            let id = kpi.id;
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/kpi/").to_owned() + id + ".rs";
+            assert!(std::path::Path::new(&file).exists(), "`{id}` belongs into src/kpi/{id}.rs");
+            assert!(Window::parse(kpi.default_window).is_ok(), "{id}: `{}`", kpi.default_window);
+            let own = kpi.families.first().unwrap_or_else(|| panic!("{id} exports no family"));
+            let stem: Vec<&str> = id.split('_').take(2).collect();
+            assert!(own.name.starts_with(&format!("engkpi_{}", stem.join("_"))), "{}", own.name);
+            assert!(!kpi.needs.is_empty(), "{id} must say what it needs");
+            assert_eq!(
+                matches!(kpi.target, TargetRule::Baseline { .. }),
+                kpi.baseline_value.is_some(),
+                "{id}: a baseline target compares a named duration, and nothing else does"
+            );
+            assert_eq!(own.distribution, kpi.target_stat.is_some(), "{id}: name the target's stat");
+            for family in kpi.families {
+                assert!(names.insert(family.name), "{} is exported twice", family.name);
+            }
+        }
+    }
+}

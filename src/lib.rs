@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod evaluate;
+pub mod http;
 pub mod kpi;
 pub mod output;
 pub mod secret;

@@ -23,7 +23,7 @@ const ACKNOWLEDGED_AT: &str = "acknowledged_at";
 
 /// Time to recover.
 pub static KPI: Kpi = Kpi {
-    id: "incident_recovery_time_seconds ",
+    id: "incident_recovery_time",
     title: "Time to recover (MTTR)",
     definition: "From the detection to the final resolve of incidents of severity 1 or 2, placed by the resolve. Detected is an \
         explicit field, else the first linked alert, else the incident's creation; resolved is an explicit mitigated field of a \

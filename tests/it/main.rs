@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics says where it failed")]
 
 mod fakes;
+mod http;
 mod layers;
 mod outbound;
 mod store;

@@ -1,0 +1,18 @@
+use std::net::SocketAddr;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Where to listen: `[web]`. The flags `--web.listen-address` and `--web.config.file` go first.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Address and port. Default `127.0.0.1:9780`: nothing outside this machine can read it.
+    pub listen_address: SocketAddr,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { listen_address: SocketAddr::from(([127, 0, 0, 1], 9780)) }
+    }
+}
