@@ -24,6 +24,7 @@ pub mod github;
 mod graphql;
 mod log;
 pub mod pagerduty;
+pub mod sample;
 mod server;
 pub mod time;
 pub mod world;
