@@ -3,6 +3,7 @@
 //! A source reads a vendor's API into facts. It never judges them and never reads a clock: the
 //! time of a poll is handed in.
 
+pub mod github;
 pub mod outbound;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,320 @@
+//! GitHub: github.com, Enterprise Server and ghe.com.
+//!
+//! One overview query tells where every repository stands. Streams that did not move cost nothing
+//! more; the others read on from their cursors: pull requests by update, the default branch by
+//! commit, deployments, runs and releases by creation with everything young read again, decision
+//! records by commit. Rows and cursor are committed together, page by page, so that an
+//! interruption costs at most a page.
+//!
+//! GraphQL carries what it can; workflow runs are REST, conditionally. Repositories are known by
+//! number and followed through renames and transfers. One that disappears keeps its history: a
+//! lost permission looks the same as a deletion. A feature that is refused is unknown, not empty:
+//! where a rule needs it, the poll fails; elsewhere it is a warning.
+
+mod app;
+mod commits;
+mod cursor;
+mod deployments;
+mod discover;
+mod graphql;
+mod name;
+mod needs;
+mod pulls;
+mod records;
+mod releases;
+mod runs;
+mod settings;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::TimeDelta;
+use futures_util::stream::{self, StreamExt};
+
+pub use needs::{Needs, RepositoryNeeds};
+pub use settings::{AppSettings, Settings};
+
+use self::discover::Collected;
+use self::graphql::{API_VERSION, GraphQl, MEDIA_TYPE};
+use self::name::FullName;
+use self::settings::Selection;
+use super::outbound::{
+    Authenticator, Dialect, Environment, Limits, MintedTokens, Options, Outbound, OutboundError,
+    Request, StaticToken,
+};
+use super::{PollContext, PollReport, Source, SourceError};
+use crate::domain::{Fact, Instant, Kind, SourceName};
+use crate::secret::SecretError;
+use crate::store::{Batch, Store};
+
+/// Repositories that are read at the same time. GitHub asks for few requests at a time.
+const SIDE_BY_SIDE: usize = 3;
+
+/// A GitHub source.
+#[derive(Debug)]
+pub struct GitHub {
+    shared: Shared,
+}
+
+/// Why a GitHub source cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The client cannot be made.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// Neither a token nor an App is configured.
+    #[error("no credentials: give either a token or an App")]
+    NoCredentials,
+}
+
+/// What all streams share.
+#[derive(Debug)]
+struct Shared {
+    source: SourceName,
+    outbound: Outbound,
+    graphql: GraphQl,
+    organisation: Option<String>,
+    repositories: Vec<FullName>,
+    selection: Selection,
+    needs: Needs,
+    history_start: Instant,
+    settle_window: TimeDelta,
+}
+
+impl GitHub {
+    /// A source called `name`. `needs` is what the rules need of each repository.
+    ///
+    /// # Errors
+    /// If the token cannot be had or no client can be made for the address.
+    pub fn new(
+        name: SourceName,
+        settings: &Settings,
+        needs: Needs,
+        environment: &Environment,
+    ) -> Result<Self, BuildError> {
+        let auth: Arc<dyn Authenticator> = match (&settings.app, &settings.token) {
+            (Some(app), _) => {
+                let clock = Arc::clone(&environment.clock);
+                Arc::new(MintedTokens::new(app::App::new(app.clone()), clock))
+            }
+            (None, Some(token)) => Arc::new(StaticToken::bearer(&token.resolve()?)?),
+            (None, None) => return Err(BuildError::NoCredentials),
+        };
+        let limits =
+            Limits { allow_plain_http: settings.allow_insecure, ..Limits::of(Dialect::GitHub) };
+        let options = Options {
+            source: name.clone(),
+            base: settings.api_url.clone(),
+            dialect: Dialect::GitHub,
+            limits,
+            auth,
+        };
+        let outbound = Outbound::new(options, environment)?;
+        Ok(Self {
+            shared: Shared {
+                source: name,
+                graphql: GraphQl::new(outbound.clone()),
+                outbound,
+                organisation: settings.organisation.clone(),
+                repositories: settings
+                    .repositories
+                    .iter()
+                    .filter_map(|name| FullName::parse(name))
+                    .collect(),
+                selection: settings.selection(),
+                needs,
+                history_start: settings.history_start.0,
+                settle_window: settings.settle_window.chrono(),
+            },
+        })
+    }
+
+    /// Visits every repository. One that fails does not keep the others from being read; the
+    /// first failure is the result.
+    async fn visit_all(
+        &self,
+        cx: &PollContext,
+        stream: &'static str,
+        collected: Vec<Collected>,
+        report: &mut PollReport,
+        anew: bool,
+    ) -> Result<(), SourceError> {
+        let total = collected.len() as u64;
+        let visits = collected.into_iter().map(|repository| self.visit(cx, repository, anew));
+        let mut visits = stream::iter(visits).buffer_unordered(SIDE_BY_SIDE);
+        let mut failure = None;
+        let mut done = 0;
+        while let Some((repository, found, result)) = visits.next().await {
+            report.merge(found);
+            match result {
+                Ok(()) => {}
+                // Nothing will go better with the next one.
+                Err(error @ (SourceError::RateLimited { .. } | SourceError::Store(_))) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    let source = &self.shared.source;
+                    tracing::warn!(%source, %repository, %error, "a repository could not be read");
+                    failure.get_or_insert(error);
+                }
+            }
+            done += 1;
+            cx.progress.step(&self.shared.source, stream, done, Some(total));
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn visit(
+        &self,
+        cx: &PollContext,
+        repository: Collected,
+        anew: bool,
+    ) -> (FullName, PollReport, Result<(), SourceError>) {
+        let mut visit = Visit::new(&self.shared, cx, &repository);
+        let result = if anew { visit.reconcile().await } else { visit.poll().await };
+        let report = visit.report;
+        (repository.name, report, result)
+    }
+}
+
+impl Shared {
+    async fn commit(&self, cx: &PollContext, batch: Batch) -> Result<(), SourceError> {
+        cx.store.commit(&self.source, batch).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Source for GitHub {
+    fn name(&self) -> &SourceName {
+        &self.shared.source
+    }
+
+    async fn poll(&self, cx: &PollContext) -> Result<PollReport, SourceError> {
+        let mut report = PollReport::default();
+        let collected = discover::discover(&self.shared, cx, &mut report).await?;
+        self.visit_all(cx, "repositories", collected, &mut report, false).await?;
+        Ok(report)
+    }
+
+    async fn reconcile(&self, cx: &PollContext) -> Result<PollReport, SourceError> {
+        let mut report = PollReport::default();
+        let collected = discover::discover(&self.shared, cx, &mut report).await?;
+        discover::reconcile(&self.shared, cx, &collected, &mut report).await?;
+        self.visit_all(cx, "reconciliation", collected, &mut report, true).await?;
+        Ok(report)
+    }
+}
+
+/// The work on one repository.
+struct Visit<'a> {
+    shared: &'a Shared,
+    store: &'a dyn Store,
+    now: Instant,
+    repository: &'a Collected,
+    report: PollReport,
+    /// A feature that a rule needs was refused.
+    refusal: Option<SourceError>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(shared: &'a Shared, cx: &'a PollContext, repository: &'a Collected) -> Self {
+        let report = PollReport::default();
+        Self { shared, store: &*cx.store, now: cx.now, repository, report, refusal: None }
+    }
+
+    async fn poll(&mut self) -> Result<(), SourceError> {
+        commits::poll(self).await?;
+        self.name_head().await?;
+        pulls::poll(self).await?;
+        deployments::poll(self).await?;
+        runs::poll(self).await?;
+        releases::poll(self).await?;
+        records::poll(self).await?;
+        self.refusal.take().map_or(Ok(()), Err)
+    }
+
+    async fn reconcile(&mut self) -> Result<(), SourceError> {
+        self.poll().await?;
+        commits::reconcile(self).await?;
+        pulls::reconcile(self).await?;
+        deployments::reconcile(self).await?;
+        runs::reconcile(self).await?;
+        releases::reconcile(self).await?;
+        records::reconcile(self).await
+    }
+
+    /// Lets the repository's fact name the tip that the graph now has.
+    async fn name_head(&mut self) -> Result<(), SourceError> {
+        let head = commits::cursor(self).await?.head;
+        if head.is_none() {
+            return Ok(());
+        }
+        let fact = crate::domain::fact::Repository { head, ..self.repository.fact.clone() };
+        let batch = Batch { facts: vec![Fact::Repository(fact)], ..Batch::default() };
+        self.commit(batch).await
+    }
+
+    async fn commit(&self, batch: Batch) -> Result<(), SourceError> {
+        self.store.commit(&self.shared.source, batch).await?;
+        Ok(())
+    }
+
+    /// A REST request below `/repos/OWNER/NAME`.
+    fn rest(&self, segments: &[&str]) -> Request {
+        let name = &self.repository.name;
+        let path = ["repos", name.owner(), name.name()].into_iter().chain(segments.iter().copied());
+        self.dressed(Request::to(path))
+    }
+
+    /// With the headers that GitHub asks for.
+    fn dressed(&self, request: Request) -> Request {
+        let (name, version) = API_VERSION;
+        request.accept(MEDIA_TYPE).header(name, version)
+    }
+
+    /// Counts an item that cannot be read and names it in the log.
+    fn reject(&mut self, kind: Kind, item: Option<u64>, why: &dyn Display) {
+        self.report.reject(kind);
+        tracing::warn!(
+            source = %self.shared.source,
+            repository = %self.repository.name,
+            kind = kind.as_str(),
+            item,
+            error = %why,
+            "an item cannot be read; the others are kept"
+        );
+    }
+
+    /// Counts an interval in which something may have been missed.
+    fn gap(&mut self, what: &str, why: &str) {
+        self.report.gaps += 1;
+        tracing::warn!(
+            source = %self.shared.source,
+            repository = %self.repository.name,
+            "{what} may have been missed ({why}); reading them again"
+        );
+    }
+
+    /// A feature is not there, or not for this token.
+    fn refused(&mut self, feature: &str, needed: bool) {
+        let text = format!(
+            "{feature} of {}: not there, or not visible to this token",
+            self.repository.name
+        );
+        if needed {
+            self.refusal = Some(SourceError::Unauthorized(text));
+        } else {
+            self.report.warnings.push(text);
+        }
+    }
+
+    /// The repository was there a moment ago.
+    fn gone(&self) -> SourceError {
+        SourceError::NotFound(format!("repository {}", self.repository.name))
+    }
+}

@@ -1,0 +1,419 @@
+//! Pull requests, in the order of their last update.
+//!
+//! A pass reads from the newest update down to the last one that is known, with an overlap, and
+//! commits page by page. While it runs, a pull request that changes moves to the top, so nothing
+//! below shifts out of sight; the next pass finds it there.
+
+mod normalise;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use normalise::{File, Label, PullCommit, PullRequest, PullReview};
+pub(super) use normalise::{commit_id, reverted_commits};
+
+use super::graphql::{
+    Connection, NodeOf, NodesOf, PULL_REQUEST_NUMBERS, PULL_REQUEST_REST, PULL_REQUESTS,
+    PULL_REQUESTS_BY_ID, PageSize, QueryError, Reply, variables,
+};
+use super::{Visit, cursor};
+use crate::domain::fact::Change;
+use crate::domain::{Fact, Instant, Kind};
+use crate::source::SourceError;
+use crate::source::outbound::{Answer, OutboundError};
+use crate::store::Batch;
+
+/// GitHub lists no more commits of a pull request than this.
+const MOST_LISTED_COMMITS: u64 = 250;
+
+/// A pass goes this far beyond what is known: replicas may lag behind each other.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
+/// Updates of the last minute may share their second with one that comes yet.
+const SETTLES: TimeDelta = TimeDelta::minutes(1);
+
+/// Pull requests a page: fewer where each brings its files.
+const PAGE: u32 = 100;
+const PAGE_WITH_FILES: u32 = 50;
+
+/// What is known about the pull requests of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Cursor {
+    /// Everything updated up to then is in the store.
+    through: Option<Instant>,
+    /// The pull requests that were updated last, at `through`.
+    newest: BTreeSet<u64>,
+    /// `through` was long enough ago when it was read for nothing else to carry the same instant.
+    settled: bool,
+    /// Changed paths were collected.
+    files: bool,
+    /// Since when updates were wanted.
+    since: Instant,
+    /// A pass that was not finished.
+    pass: Option<Pass>,
+}
+
+/// How far a pass has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Pass {
+    /// The newest update that it saw, and of what.
+    top: Option<Instant>,
+    newest: BTreeSet<u64>,
+    /// Where its next page starts.
+    after: Option<String>,
+}
+
+impl Pass {
+    /// Takes a pull request in. A date from the future is no place to continue from.
+    fn saw(&mut self, number: u64, updated_at: Instant, now: Instant) {
+        if updated_at > now || self.top.is_some_and(|top| updated_at < top) {
+            return;
+        }
+        if self.top != Some(updated_at) {
+            self.top = Some(updated_at);
+            self.newest.clear();
+        }
+        self.newest.insert(number);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PullRequests {
+    pull_requests: Connection,
+}
+
+/// What a page says about an item even if the rest of it cannot be read.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Marker {
+    #[serde(default)]
+    id: Option<String>,
+    number: u64,
+    updated_at: Instant,
+}
+
+fn stream(visit: &Visit<'_>) -> String {
+    format!("pulls:{}", visit.repository.native)
+}
+
+/// Reads what changed since the last pass.
+pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
+    let files = visit.repository.needs.changed_paths;
+    let known: Option<Cursor> =
+        cursor::load(visit.store, &visit.shared.source, &stream(visit)).await?;
+    let since = visit.shared.history_start;
+    // Paths or history that were not wanted before are collected by starting again.
+    let mut cursor = known
+        .filter(|it| (it.files || !files) && it.since <= since)
+        .unwrap_or_else(|| Cursor { files, since, ..Cursor::default() });
+    if cursor.pass.is_some() {
+        descend(visit, &mut cursor, None).await?;
+    }
+    if !has_news(visit, &cursor) {
+        return Ok(());
+    }
+    let before = cursor.clone();
+    cursor.pass = Some(Pass::default());
+    let seen = descend(visit, &mut cursor, None).await?;
+    if !before.newest.is_subset(&seen) {
+        visit.gap("pull requests", "the one that was updated last is not there any more");
+        cursor.through = before.through;
+        cursor.pass = Some(Pass::default());
+        let from = before.through.map(|it| it - visit.shared.settle_window);
+        descend(visit, &mut cursor, from).await?;
+    }
+    Ok(())
+}
+
+/// Whether the overview shows anything that the cursor does not know.
+fn has_news(visit: &Visit<'_>, cursor: &Cursor) -> bool {
+    let Some(newest) = &visit.repository.overview.newest_pull else { return false };
+    newest.updated_at > visit.now
+        || !cursor.settled
+        || cursor.through != Some(newest.updated_at)
+        || !cursor.newest.contains(&newest.number)
+}
+
+/// Continues the cursor's pass down to `floor`, or to what the cursor knows. Returns the numbers
+/// that it saw.
+async fn descend(
+    visit: &mut Visit<'_>,
+    cursor: &mut Cursor,
+    floor: Option<Instant>,
+) -> Result<BTreeSet<u64>, SourceError> {
+    let start = visit.shared.history_start;
+    let floor = floor.or(cursor.through).map_or(start, |it| it.max(start)) - OVERLAP;
+    let files = cursor.files;
+    let mut size = PageSize::of(if files { PAGE_WITH_FILES } else { PAGE });
+    let mut seen = BTreeSet::new();
+    let mut pass = cursor.pass.take().unwrap_or_default();
+    loop {
+        let asked = variables([
+            ("repository", json!(visit.repository.node)),
+            ("after", json!(pass.after)),
+            ("files", json!(files)),
+        ]);
+        let reply: Reply<NodeOf<PullRequests>> =
+            visit.shared.graphql.page(PULL_REQUESTS, &mut size, &asked).await?;
+        let Some(PullRequests { pull_requests: page }) = reply.data.node else {
+            return Err(visit.gone());
+        };
+        let mut batch = Batch::default();
+        let mut oldest = None;
+        for node in page.items() {
+            let marker: Option<Marker> = serde_json::from_str(node.get()).ok();
+            if let Some(Marker { number, updated_at, .. }) = marker {
+                seen.insert(number);
+                pass.saw(number, updated_at, visit.now);
+                oldest = Some(updated_at);
+                if updated_at < start {
+                    continue;
+                }
+            }
+            if let Some(change) = read(visit, node, reply.partial, files).await? {
+                batch.facts.push(Fact::Change(change));
+            }
+        }
+        let next = page.next().filter(|_| oldest.is_none_or(|oldest| oldest >= floor));
+        pass.after = next.map(str::to_owned);
+        let done = pass.after.is_none();
+        if done {
+            cursor.through = pass.top.or(cursor.through);
+            cursor.newest = std::mem::take(&mut pass.newest);
+            cursor.settled = cursor.through.is_none_or(|it| it + SETTLES <= visit.now);
+        }
+        cursor.pass = (!done).then(|| pass.clone());
+        cursor::save(&mut batch, &stream(visit), cursor);
+        visit.commit(batch).await?;
+        if done {
+            return Ok(seen);
+        }
+    }
+}
+
+/// One pull request with everything that did not fit on its page. One that cannot be read is
+/// counted and named.
+async fn read(
+    visit: &mut Visit<'_>,
+    node: &RawValue,
+    partial: bool,
+    files: bool,
+) -> Result<Option<Change>, SourceError> {
+    let mut pull: PullRequest = match serde_json::from_str(node.get()) {
+        Ok(pull) => pull,
+        Err(error) => {
+            let number = serde_json::from_str::<Marker>(node.get()).ok().map(|it| it.number);
+            visit.reject(Kind::Change, number, &error);
+            return Ok(None);
+        }
+    };
+    if partial && pull.has_holes(files) {
+        visit.reject(Kind::Change, Some(pull.number), &"the server leaves parts of it out");
+        return Ok(None);
+    }
+    complete(visit, &mut pull).await?;
+    let id = &visit.repository.fact.id;
+    Ok(Some(pull.normalise(id, files, visit.now)))
+}
+
+/// The rest of the connections of a pull request.
+#[derive(Deserialize)]
+struct Rest {
+    #[serde(default)]
+    labels: Option<Connection<Label>>,
+    #[serde(default)]
+    commits: Option<Connection<PullCommit>>,
+    #[serde(default)]
+    reviews: Option<Connection<PullReview>>,
+    #[serde(default)]
+    files: Option<Connection<File>>,
+}
+
+fn after<T>(connection: Option<&Connection<T>>) -> Option<String> {
+    connection.and_then(Connection::next).map(str::to_owned)
+}
+
+fn extend<T>(connection: Option<&mut Connection<T>>, more: Option<Connection<T>>) {
+    if let (Some(connection), Some(more)) = (connection, more) {
+        connection.nodes.extend(more.nodes);
+        connection.page_info = more.page_info;
+    }
+}
+
+async fn complete(visit: &Visit<'_>, pull: &mut PullRequest) -> Result<(), SourceError> {
+    let mut by_listing = pull.commits.total_count.unwrap_or_default() < MOST_LISTED_COMMITS;
+    if !by_listing {
+        by_listing = !all_commits(visit, pull).await?;
+    }
+    loop {
+        let labels = after(pull.labels.as_ref());
+        let commits = after(Some(&pull.commits)).filter(|_| by_listing);
+        let reviews = after(pull.reviews.as_ref());
+        let files = after(pull.files.as_ref());
+        if [&labels, &commits, &reviews, &files].iter().all(|it| it.is_none()) {
+            return Ok(());
+        }
+        let asked = json!({
+            "id": pull.id,
+            "moreLabels": labels.is_some(), "labels": labels,
+            "moreCommits": commits.is_some(), "commits": commits,
+            "moreReviews": reviews.is_some(), "reviews": reviews,
+            "moreFiles": files.is_some(), "files": files,
+        });
+        let reply: Reply<NodeOf<Rest>> = visit.shared.graphql.ask(PULL_REQUEST_REST, asked).await?;
+        let Some(rest) = reply.data.node else { return Ok(()) };
+        extend(pull.labels.as_mut(), rest.labels);
+        extend(Some(&mut pull.commits), rest.commits);
+        extend(pull.reviews.as_mut(), rest.reviews);
+        extend(pull.files.as_mut(), rest.files);
+    }
+}
+
+#[derive(Deserialize)]
+struct Comparison {
+    #[serde(default)]
+    commits: Vec<Compared>,
+}
+
+#[derive(Deserialize)]
+struct Compared {
+    sha: String,
+    commit: ComparedCommit,
+}
+
+#[derive(Deserialize)]
+struct ComparedCommit {
+    author: ComparedAuthor,
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct ComparedAuthor {
+    date: Instant,
+}
+
+/// The commits of a pull request that has more than GitHub lists, from the comparison of its two
+/// ends. False if GitHub cannot compare them: then the listed ones have to do.
+async fn all_commits(visit: &Visit<'_>, pull: &mut PullRequest) -> Result<bool, SourceError> {
+    let ends = (pull.base_ref_oid.as_deref(), pull.head_ref_oid.as_deref());
+    let (Some(base), Some(head)) = ends else { return Ok(false) };
+    let (Some(base), Some(head)) = (commit_id(base), commit_id(head)) else { return Ok(false) };
+    let range = format!("{base}...{head}");
+    let request = visit.rest(&["compare", &range]).query("per_page", 100);
+    let mut pages = visit.shared.outbound.pages(request)?;
+    let mut all = Vec::new();
+    loop {
+        let page = match pages.next(None).await {
+            Ok(Some(Answer::Fresh(page))) => page,
+            Ok(Some(Answer::NotModified { .. }) | None) => break,
+            Err(OutboundError::Status { status, .. }) if status.as_u16() == 404 => {
+                tracing::warn!(
+                    repository = %visit.repository.name, number = pull.number,
+                    "the commits beyond the first {MOST_LISTED_COMMITS} cannot be read"
+                );
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let comparison: Comparison = page.json()?;
+        all.extend(
+            comparison
+                .commits
+                .into_iter()
+                .map(|it| Some(PullCommit::new(it.sha, it.commit.author.date, it.commit.message))),
+        );
+    }
+    if all.len() >= pull.commits.nodes.len() {
+        pull.commits = Connection { total_count: None, page_info: Default::default(), nodes: all };
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Compares the pull requests that are stored with those that GitHub has: what is missing or out
+/// of date is read, what is gone is removed.
+pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> {
+    let present = markers(visit).await?;
+    let id = visit.repository.fact.id.clone();
+    let stored = visit.store.facts(&visit.shared.source, Kind::Change, Some(id.as_str())).await?;
+    let numbers: BTreeSet<u64> = present.iter().map(|it| it.number).collect();
+    let mut batch = Batch::default();
+    let mut known = BTreeMap::new();
+    for fact in stored {
+        let Fact::Change(change) = &fact else { continue };
+        if numbers.contains(&change.number) {
+            known.insert(change.number, change.updated_at);
+        } else {
+            batch.removed.push(fact.key(&visit.shared.source));
+        }
+    }
+    visit.commit(batch).await?;
+    let is_missing = |it: &&Marker| {
+        it.updated_at >= visit.shared.history_start
+            && it.updated_at <= visit.now
+            && known.get(&it.number) != Some(&it.updated_at)
+    };
+    let missing: Vec<_> =
+        present.iter().filter(is_missing).filter_map(|it| it.id.clone()).collect();
+    if !missing.is_empty() {
+        visit.gap("pull requests", "some were missing or out of date");
+    }
+    for ids in missing.chunks(25) {
+        read_again(visit, ids).await?;
+    }
+    Ok(())
+}
+
+async fn markers(visit: &Visit<'_>) -> Result<Vec<Marker>, SourceError> {
+    let mut markers = Vec::new();
+    let mut size = PageSize::of(100);
+    let mut after: Option<String> = None;
+    loop {
+        let asked =
+            variables([("repository", json!(visit.repository.node)), ("after", json!(after))]);
+        let reply: Reply<NodeOf<PullRequests>> =
+            visit.shared.graphql.page(PULL_REQUEST_NUMBERS, &mut size, &asked).await?;
+        let Some(PullRequests { pull_requests: page }) = reply.data.node else {
+            return Err(visit.gone());
+        };
+        for node in page.items() {
+            // A list that cannot be read whole must not make anything look deleted.
+            markers.push(serde_json::from_str(node.get()).map_err(|error| {
+                SourceError::Malformed(format!("{}: {error}", visit.repository.name))
+            })?);
+        }
+        after = page.next().map(str::to_owned);
+        if after.is_none() {
+            return Ok(markers);
+        }
+    }
+}
+
+/// Reads these pull requests whatever the cursor says.
+async fn read_again(visit: &mut Visit<'_>, ids: &[String]) -> Result<(), SourceError> {
+    let files = visit.repository.needs.changed_paths;
+    let asked = json!({ "ids": ids, "files": files });
+    let reply: Result<Reply<NodesOf>, QueryError> =
+        visit.shared.graphql.ask(PULL_REQUESTS_BY_ID, asked).await;
+    let reply = match reply {
+        Err(QueryError::TooHeavy { .. }) if ids.len() > 1 => {
+            let (one, other) = ids.split_at(ids.len() / 2);
+            Box::pin(read_again(visit, one)).await?;
+            return Box::pin(read_again(visit, other)).await;
+        }
+        other => other?,
+    };
+    let mut batch = Batch::default();
+    for node in reply.data.nodes.iter().flatten() {
+        if let Some(change) = read(visit, node, reply.partial, files).await? {
+            batch.facts.push(Fact::Change(change));
+        }
+    }
+    visit.commit(batch).await
+}

@@ -1,0 +1,389 @@
+//! Workflow runs, newest first, over REST.
+//!
+//! The listing is read without filters: with one, GitHub shows no more than 1,000 runs. A run can
+//! be started again for a month, so all younger ones are read at every poll, conditionally: a page
+//! that did not change costs nothing.
+
+mod normalise;
+mod page;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use normalise::Node;
+use page::Pass;
+
+use super::{Visit, cursor};
+use crate::domain::fact::{RunAttempt, WorkflowRun};
+use crate::domain::{Fact, Instant, Kind};
+use crate::source::SourceError;
+use crate::source::outbound::{OutboundError, Request};
+use crate::store::Batch;
+
+/// A pass goes this far beyond what is known.
+const OVERLAP: TimeDelta = TimeDelta::minutes(10);
+
+/// How many runs older than the settle window are followed until they end.
+const MOST_FOLLOWED: usize = 20;
+
+/// What is known about the runs of a repository.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Cursor {
+    /// Since when runs were wanted.
+    since: Instant,
+    /// The newest run that was seen.
+    newest: Option<Newest>,
+    /// Creation of the oldest run on each page with a validator: a page that did not change does
+    /// not tell.
+    pages: BTreeMap<String, Instant>,
+    /// Runs that have not ended.
+    followed: Vec<Newest>,
+    /// Workflows of which every attempt is collected.
+    workflows: BTreeSet<String>,
+    /// A first pass that was not finished.
+    pass: Option<FirstPass>,
+}
+
+/// A run, and when it was created.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Newest {
+    id: u64,
+    created_at: Instant,
+}
+
+/// How far the first pass has come.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct FirstPass {
+    newest: Option<Newest>,
+    /// The page that was read last, and the last run on it.
+    page: Option<Url>,
+    last: Option<u64>,
+}
+
+fn stream(visit: &Visit<'_>) -> String {
+    format!("runs:{}", visit.repository.native)
+}
+
+fn listing(visit: &Visit<'_>) -> Request {
+    visit.rest(&["actions", "runs"]).query("per_page", 100).query("exclude_pull_requests", "true")
+}
+
+/// Reads what is new or may have changed.
+pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
+    let known: Option<Cursor> =
+        cursor::load(visit.store, &visit.shared.source, &stream(visit)).await?;
+    let since = visit.shared.history_start;
+    let mut cursor = known.filter(|it| it.since <= since).unwrap_or_else(|| Cursor {
+        since,
+        newest: None,
+        pages: BTreeMap::new(),
+        followed: Vec::new(),
+        workflows: visit.repository.needs.workflows.clone(),
+        pass: Some(FirstPass::default()),
+    });
+    match read(visit, &mut cursor).await {
+        // The token was good enough for the overview: it is this feature that is refused.
+        Err(SourceError::NotFound(_) | SourceError::Unauthorized(_)) => {
+            visit.refused("workflow runs", !visit.repository.needs.workflows.is_empty());
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+async fn read(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
+    // A pass that starts now sees everything.
+    let starts = cursor.pass.as_ref().is_some_and(|it| it.page.is_none());
+    if cursor.pass.is_some() {
+        first_pass(visit, cursor).await?;
+    }
+    if !starts {
+        read_again(visit, cursor).await?;
+        follow(visit, cursor).await?;
+    }
+    earlier_attempts(visit, cursor).await?;
+    save(visit, cursor, Batch::default()).await
+}
+
+async fn save(visit: &mut Visit<'_>, cursor: &Cursor, mut batch: Batch) -> Result<(), SourceError> {
+    cursor::save(&mut batch, &stream(visit), cursor);
+    visit.commit(batch).await
+}
+
+/// Everything since the start of the history, page by page.
+async fn first_pass(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
+    let mut first = cursor.pass.clone().unwrap_or_default();
+    let start = match &first.page {
+        Some(page) => visit.dressed(Request::follow(page.clone())),
+        None => listing(visit),
+    };
+    let mut pass = Pass::new(visit, start)?;
+    // Where it was interrupted, the last run must show up again. Else runs were deleted meanwhile
+    // and others slipped past.
+    let mut expected = first.last.take();
+    let settled = visit.now - visit.shared.settle_window;
+    while let Some(sheet) = pass.next(visit, None).await? {
+        if expected.take().is_some_and(|last| !pass.saw(last)) {
+            visit.gap("workflow runs", "they moved while the first pass was interrupted");
+            cursor.pass = Some(FirstPass::default());
+            return Box::pin(first_pass(visit, cursor)).await;
+        }
+        let runs = sheet.runs.unwrap_or_default();
+        let mut batch = Batch::default();
+        if let (Some(validator), Some(oldest)) = (sheet.validator, sheet.oldest)
+            && runs.iter().any(|it| it.created_at >= settled)
+        {
+            cursor.pages.insert(sheet.key, oldest);
+            batch.validators.push(validator);
+        }
+        first.newest = first.newest.or_else(|| newest(visit, &runs));
+        first.last = runs.last().map(|it| it.id);
+        first.page = Some(sheet.url);
+        take(visit, cursor, &runs, &mut batch).await?;
+        let done = !sheet.more || sheet.oldest.is_some_and(|it| it < cursor.since);
+        cursor.pass = (!done).then(|| first.clone());
+        if done {
+            cursor.newest.clone_from(&first.newest);
+        }
+        save(visit, cursor, batch).await?;
+        if done {
+            break;
+        }
+    }
+    cursor.pass = None;
+    Ok(())
+}
+
+/// The newest run on a page. A date from the future is no place to continue from.
+fn newest(visit: &Visit<'_>, runs: &[Node]) -> Option<Newest> {
+    let run = runs.iter().filter(|it| it.created_at <= visit.now).max_by_key(|it| it.created_at)?;
+    Some(Newest { id: run.id, created_at: run.created_at })
+}
+
+/// Everything down to what is both known and settled.
+async fn read_again(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
+    if !down_to_the_floor(visit, cursor, true).await? {
+        // It was deleted, or a page went missing.
+        visit.gap("workflow runs", "the newest one known is not there any more");
+        down_to_the_floor(visit, cursor, false).await?;
+    }
+    Ok(())
+}
+
+/// Reads the newest runs. False if the newest one that was known is not among them.
+async fn down_to_the_floor(
+    visit: &mut Visit<'_>,
+    cursor: &mut Cursor,
+    conditionally: bool,
+) -> Result<bool, SourceError> {
+    let settled = visit.now - visit.shared.settle_window;
+    let known = cursor.newest.clone();
+    let floor = known.as_ref().map_or(settled, |it| it.created_at.min(settled)) - OVERLAP;
+    let floor = floor.max(visit.shared.history_start);
+    let before = std::mem::take(&mut cursor.pages);
+    let mut pass = Pass::new(visit, listing(visit))?;
+    let mut newest_now = None;
+    let mut untouched = false;
+    let mut first = true;
+    while let Some(sheet) = pass.next(visit, conditionally.then_some(&before)).await? {
+        let mut batch = Batch::default();
+        if let Some(oldest) = sheet.oldest
+            && (sheet.validator.is_some() || sheet.runs.is_none())
+        {
+            cursor.pages.insert(sheet.key, oldest);
+        }
+        batch.validators.extend(sheet.validator);
+        match &sheet.runs {
+            Some(runs) => {
+                newest_now = newest_now.or_else(|| newest(visit, runs));
+                take(visit, cursor, runs, &mut batch).await?;
+            }
+            None => untouched |= first,
+        }
+        first = false;
+        let done = !sheet.more || sheet.oldest.is_some_and(|it| it < floor);
+        if done && newest_now.is_some() {
+            cursor.newest.clone_from(&newest_now);
+        }
+        if sheet.runs.is_some() || done {
+            // The validators of the pages are only worth something together with their rows.
+            save(visit, cursor, batch).await?;
+        }
+        if done {
+            break;
+        }
+    }
+    Ok(untouched || known.is_none_or(|it| pass.saw(it.id)))
+}
+
+/// Takes runs in, with the attempts that a rule may ask for.
+async fn take(
+    visit: &mut Visit<'_>,
+    cursor: &mut Cursor,
+    runs: &[Node],
+    batch: &mut Batch,
+) -> Result<(), SourceError> {
+    let mut stored = None;
+    for run in runs.iter().filter(|it| it.created_at >= visit.shared.history_start) {
+        cursor.followed.retain(|it| it.id != run.id);
+        if !run.has_ended() {
+            cursor.followed.push(Newest { id: run.id, created_at: run.created_at });
+        }
+        let attempts = if run.attempts() > 1 && every_attempt_counts(visit, run) {
+            if stored.is_none() {
+                stored = Some(stored_runs(visit).await?);
+            }
+            let known = stored.as_ref().and_then(|it| it.get(&run.id.to_string()));
+            attempts_before(visit, run, known).await?
+        } else {
+            Vec::new()
+        };
+        match run.normalise(&visit.repository.fact.id, attempts, visit.now) {
+            Some(run) => batch.facts.push(Fact::WorkflowRun(run)),
+            None => visit.reject(Kind::WorkflowRun, Some(run.id), &"its commit is no commit id"),
+        }
+    }
+    // The newest ones are listed anyway; of the old ones some are followed.
+    cursor.followed.sort_by_key(|it| std::cmp::Reverse((it.created_at, it.id)));
+    Ok(())
+}
+
+/// Whether a rule may ask for the first attempt that succeeded.
+fn every_attempt_counts(visit: &Visit<'_>, run: &Node) -> bool {
+    visit.repository.needs.workflows.contains(run.workflow())
+        && run.head_branch == visit.repository.fact.default_branch
+}
+
+async fn stored_runs(visit: &Visit<'_>) -> Result<BTreeMap<String, WorkflowRun>, SourceError> {
+    let id = visit.repository.fact.id.as_str();
+    let facts = visit.store.facts(&visit.shared.source, Kind::WorkflowRun, Some(id)).await?;
+    let runs = facts.into_iter().filter_map(|fact| match fact {
+        Fact::WorkflowRun(run) => Some((run.id.clone(), run)),
+        _ => None,
+    });
+    Ok(runs.collect())
+}
+
+/// The attempts before the latest one: those that are stored are over, the others are asked for.
+async fn attempts_before(
+    visit: &mut Visit<'_>,
+    run: &Node,
+    known: Option<&WorkflowRun>,
+) -> Result<Vec<RunAttempt>, SourceError> {
+    let mut attempts = Vec::new();
+    for number in 1..run.attempts() {
+        let stored = known.and_then(|it| it.attempts.iter().find(|it| it.number == number));
+        if let Some(stored) = stored.filter(|it| it.completed_at.is_some()) {
+            attempts.push(stored.clone());
+            continue;
+        }
+        let (id, number) = (run.id.to_string(), number.to_string());
+        let request = visit
+            .rest(&["actions", "runs", &id, "attempts", &number])
+            .query("exclude_pull_requests", "true");
+        match visit.shared.outbound.get(&request).await {
+            Ok(page) => match page.json::<Node>() {
+                Ok(attempt) => attempts.push(attempt.attempt()),
+                Err(error) => visit.reject(Kind::WorkflowRun, Some(run.id), &error),
+            },
+            Err(OutboundError::Status { status, .. }) if matches!(status.as_u16(), 404 | 410) => {
+                tracing::debug!(run = id, attempt = number, "the attempt is not kept any more");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(attempts)
+}
+
+/// Reads those again that are older than the settle window and had not ended.
+async fn follow(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
+    let settled = visit.now - visit.shared.settle_window;
+    let old = cursor.followed.iter().filter(|it| it.created_at < settled);
+    let ids: Vec<_> = old.map(|it| it.id).take(MOST_FOLLOWED).collect();
+    let mut batch = Batch::default();
+    for id in ids {
+        let request = visit
+            .rest(&["actions", "runs", &id.to_string()])
+            .query("exclude_pull_requests", "true");
+        match visit.shared.outbound.get(&request).await {
+            Ok(page) => match page.json::<Node>() {
+                Ok(run) => take(visit, cursor, &[run], &mut batch).await?,
+                Err(error) => visit.reject(Kind::WorkflowRun, Some(id), &error),
+            },
+            Err(OutboundError::Status { status, .. }) if matches!(status.as_u16(), 404 | 410) => {
+                cursor.followed.retain(|it| it.id != id);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    visit.commit(batch).await
+}
+
+/// Reads the earlier attempts of runs that were collected before a rule asked for them.
+async fn earlier_attempts(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
+    let wanted = visit.repository.needs.workflows.clone();
+    if wanted.is_subset(&cursor.workflows) {
+        return Ok(());
+    }
+    let mut batch = Batch::default();
+    for (id, mut run) in stored_runs(visit).await? {
+        let first = run.attempts.first().map_or(1, |it| it.number);
+        let new = wanted.contains(&run.workflow) && !cursor.workflows.contains(&run.workflow);
+        if first == 1 || !new || run.branch != visit.repository.fact.default_branch {
+            continue;
+        }
+        let request = visit.rest(&["actions", "runs", &id]).query("exclude_pull_requests", "true");
+        let node: Node = match visit.shared.outbound.get(&request).await {
+            Ok(page) => page.json()?,
+            Err(OutboundError::Status { status, .. }) if matches!(status.as_u16(), 404 | 410) => {
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let known = run.clone();
+        let before = attempts_before(visit, &node, Some(&known)).await?;
+        if let Some(whole) = node.normalise(&visit.repository.fact.id, before, visit.now) {
+            run = whole;
+            batch.facts.push(Fact::WorkflowRun(run));
+        }
+    }
+    cursor.workflows = wanted;
+    save(visit, cursor, batch).await
+}
+
+/// Compares the runs that are stored with those that GitHub has. Those that are older than the
+/// oldest one that GitHub still lists were not deleted: GitHub keeps runs for a limited time.
+pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> {
+    let known: Option<Cursor> =
+        cursor::load(visit.store, &visit.shared.source, &stream(visit)).await?;
+    let Some(mut cursor) = known.filter(|it| it.pass.is_none()) else { return Ok(()) };
+    let mut oldest: Option<Instant> = None;
+    let mut pass = Pass::new(visit, listing(visit))?;
+    loop {
+        let sheet = match pass.next(visit, None).await {
+            Ok(Some(sheet)) => sheet,
+            Ok(None) => break,
+            Err(SourceError::NotFound(_) | SourceError::Unauthorized(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let runs = sheet.runs.unwrap_or_default();
+        oldest = sheet.oldest.or(oldest);
+        let mut batch = Batch::default();
+        take(visit, &mut cursor, &runs, &mut batch).await?;
+        visit.commit(batch).await?;
+        if !sheet.more || sheet.oldest.is_some_and(|it| it < visit.shared.history_start) {
+            break;
+        }
+    }
+    let mut batch = Batch::default();
+    for (id, run) in stored_runs(visit).await? {
+        let listed = oldest.is_some_and(|oldest| run.created_at >= oldest);
+        if listed && !id.parse().is_ok_and(|id| pass.saw(id)) {
+            batch.removed.push(Fact::WorkflowRun(run).key(&visit.shared.source));
+        }
+    }
+    save(visit, &cursor, batch).await
+}
