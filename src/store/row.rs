@@ -105,31 +105,39 @@ pub(super) fn fact(
     id: &str,
     body: &str,
 ) -> Result<Fact, StoreError> {
-    decode(kind, body).map_err(|error| {
-        StoreError::Unusable(format!(
-            "the {} {id} of {source} cannot be read back: {error}",
-            kind.as_str()
-        ))
-    })
+    decode(kind, body).map_err(|error| unreadable(source, kind, id, &error))
 }
 
-/// The rows of a page of changes after `since`, with the revision that they lead to. A row without a
-/// body is a removal.
-pub(super) fn deltas(
-    since: i64,
-    rows: Vec<(i64, String, String, String, Option<String>)>,
-) -> Result<(Vec<Delta>, i64), StoreError> {
+fn unreadable(
+    source: &SourceName,
+    kind: Kind,
+    id: impl std::fmt::Display,
+    error: &serde_json::Error,
+) -> StoreError {
+    StoreError::Unusable(format!(
+        "the {} {id} of {source} cannot be read back: {error}",
+        kind.as_str()
+    ))
+}
+
+/// A row of the changes: revision, source, kind, and either the id of what was removed or the body
+/// of what is there.
+pub(super) type Change = (i64, String, String, Option<String>, Option<String>);
+
+/// A page of changes after `since`, with the revision that it leads to.
+pub(super) fn deltas(since: i64, rows: Vec<Change>) -> Result<(Vec<Delta>, i64), StoreError> {
     let reached = rows.last().map_or(since, |row| row.0);
-    let delta = |(_, source, text, id, body): (i64, String, String, String, Option<String>)| {
+    let delta = |(revision, source, text, removed, body): Change| {
         let source = SourceName::new(source);
         let kind = kind(&text)?;
-        Ok(match body {
-            None => Delta::Removed(FactKey { source, kind, id }),
-            Some(body) => {
-                let fact = fact(&source, kind, &id, &body)?;
-                Delta::Present(source, Box::new(fact))
+        match (removed, body) {
+            (_, Some(body)) => {
+                let fact = decode(kind, &body)
+                    .map_err(|error| unreadable(&source, kind, format!("@{revision}"), &error))?;
+                Ok(Delta::Present(source, Box::new(fact)))
             }
-        })
+            (id, None) => Ok(Delta::Removed(FactKey { source, kind, id: id.unwrap_or_default() })),
+        }
     };
     Ok((rows.into_iter().map(delta).collect::<Result<_, StoreError>>()?, reached))
 }

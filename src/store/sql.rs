@@ -115,7 +115,7 @@ macro_rules! implement_store {
                 limit: usize,
             ) -> Result<(Vec<Delta>, i64), StoreError> {
                 let query = sqlx::query_as(
-                    "SELECT revision, source, kind, id, body FROM facts WHERE revision > $1 \
+                    "SELECT revision, source, kind, NULL, body FROM facts WHERE revision > $1 \
                      UNION ALL \
                      SELECT revision, source, kind, id, NULL FROM removals WHERE revision > $1 \
                      ORDER BY revision LIMIT $2",
