@@ -5,6 +5,7 @@
 
 pub mod github;
 pub mod outbound;
+pub mod pagerduty;
 
 use std::collections::BTreeMap;
 

@@ -61,6 +61,12 @@ impl Page {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// An error about this answer: `what` says why it is not what the API promises, without
+    /// quoting it.
+    pub fn unexpected(&self, what: &str) -> OutboundError {
+        OutboundError::Malformed { request: self.request.clone(), reason: what.to_owned() }
+    }
+
     fn malformed(&self, error: &serde_json::Error) -> OutboundError {
         OutboundError::Malformed { request: self.request.clone(), reason: where_it_fails(error) }
     }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use http::HeaderValue;
@@ -8,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Exchange, OutboundError};
 use crate::clock::Clock;
 use crate::domain::Instant;
+use crate::secret::SecretRef;
 
 /// Supplies the `Authorization` header of each request.
 #[async_trait]
@@ -63,6 +65,64 @@ impl Authenticator for StaticToken {
 
     async fn refused(&self, _: &HeaderValue) -> bool {
         false
+    }
+}
+
+/// A token that configuration refers to. It is read again when the vendor refuses it, so that a
+/// rotated one is used without a restart.
+pub struct ReferredToken {
+    identity: String,
+    prefix: &'static str,
+    reference: SecretRef,
+    current: Mutex<HeaderValue>,
+}
+
+impl ReferredToken {
+    /// `Authorization: PREFIXtoken` with the token that `reference` leads to.
+    ///
+    /// # Errors
+    /// [`OutboundError::Unusable`] if there is none now, or if it cannot be in a header.
+    pub fn new(prefix: &'static str, reference: SecretRef) -> Result<Self, OutboundError> {
+        let token = resolved(&reference)?;
+        let header = secret_header(prefix, &token)?;
+        let identity = digest(&["token", token.expose_secret()]);
+        Ok(Self { identity, prefix, reference, current: Mutex::new(header) })
+    }
+
+    fn current(&self) -> MutexGuard<'_, HeaderValue> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn resolved(reference: &SecretRef) -> Result<SecretString, OutboundError> {
+    reference.resolve().map_err(|error| OutboundError::Unusable(error.to_string()))
+}
+
+impl fmt::Debug for ReferredToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReferredToken").field("reference", &self.reference).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Authenticator for ReferredToken {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    async fn authorization(&self, _: &Exchange<'_>) -> Result<HeaderValue, OutboundError> {
+        Ok(self.current().clone())
+    }
+
+    async fn refused(&self, refused: &HeaderValue) -> bool {
+        let now = resolved(&self.reference).and_then(|token| secret_header(self.prefix, &token));
+        match now {
+            Ok(header) if header != *refused => {
+                *self.current() = header;
+                true
+            }
+            _ => false,
+        }
     }
 }
 

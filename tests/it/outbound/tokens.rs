@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use engkpi::clock::{Clock, ManualClock};
+use engkpi::secret::SecretRef;
 use engkpi::source::SourceError;
 use engkpi::source::outbound::{
     Dialect, Environment, Exchange, MintedToken, MintedTokens, Minter, Options, Outbound,
-    OutboundError, Request, StaticToken,
+    OutboundError, ReferredToken, Request, StaticToken,
 };
 use http::HeaderValue;
 use secrecy::SecretString;
@@ -141,6 +142,36 @@ async fn a_wrong_static_token_is_tried_once() {
     let error = client(&server.base).get(&Request::to(["x"])).await.unwrap_err();
     assert_eq!(error.to_string(), "GET /x: 401 Unauthorized (wrong)");
     assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_read_again_when_the_old_one_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let write = |token: &str| {
+        std::fs::write(&file, token).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write("old\n");
+    let server = Server::start(|seen| match seen.header("authorization") {
+        Some("Token token=new") => json("{}"),
+        _ => answer(401, &[], b"{}"),
+    })
+    .await;
+    let options = Options {
+        source: "hostile".into(),
+        base: server.base.clone(),
+        dialect: Dialect::PagerDuty,
+        limits: fast(Dialect::PagerDuty),
+        auth: Arc::new(ReferredToken::new("Token token=", SecretRef::File(file.clone())).unwrap()),
+    };
+    let client = Outbound::new(options, &environment()).unwrap();
+    client.get(&Request::to(["x"])).await.unwrap_err();
+    assert_eq!(server.requests(), 1, "the same token is not tried twice");
+    write("new\n");
+    client.get(&Request::to(["x"])).await.unwrap();
+    assert_eq!(server.requests(), 3, "the old one once more, then the new one");
 }
 
 #[tokio::test]
