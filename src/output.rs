@@ -5,5 +5,9 @@ pub mod human;
 pub mod json;
 pub mod page;
 pub mod reference;
-mod shown;
 pub mod table;
+
+mod shown;
+
+#[cfg(test)]
+mod testing;

@@ -11,6 +11,7 @@ use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 
 use super::human;
+use super::shown::is_named;
 use crate::kpi::evaluation::{DEFINITION, Evaluated, Evaluation, Judged, Scope};
 use crate::kpi::statistics::real;
 use crate::kpi::{self, Family, Kpi, Reading, State, facts};
@@ -307,7 +308,7 @@ impl<'a> Draft<'a> {
     }
 
     fn about_reading(&mut self, about: About, it: &'a Evaluated) {
-        if !is_exposed(about, it.scope, it.period.is_some()) {
+        if !is_exposed(about, it) {
             return;
         }
         let reading = &it.reading;
@@ -418,12 +419,18 @@ fn has_number(state: State) -> bool {
     !matches!(state, State::NoData | State::Stale)
 }
 
-/// The series budget: services have only what a status needs, and history leaves out what is about
-/// the present or stands in the period beside it.
-fn is_exposed(about: About, scope: Scope, history: bool) -> bool {
-    let costly = matches!(about, About::PreviousRatio | About::Coverage | About::ExcludedItems);
-    let of_service = matches!(scope, Scope::Service(_));
-    !(costly && (of_service || history) || about == About::OpenItems && history)
+/// The series budget. Of services and of history there is only what goes with the value that the
+/// target names: its n, its interval and what is open now. The rest is in `/api/v1`.
+fn is_exposed(about: About, it: &Evaluated) -> bool {
+    let history = it.period.is_some();
+    if !history && !matches!(it.scope, Scope::Service(_)) {
+        return true;
+    }
+    match about {
+        About::PreviousRatio | About::Coverage | About::ExcludedItems => false,
+        About::OpenItems if history => false,
+        _ => is_named(it.kpi, &it.reading),
+    }
 }
 
 fn rank(scope: Scope) -> u8 {
@@ -515,4 +522,266 @@ pub fn label_names() -> BTreeSet<&'static str> {
     ];
     let own = kpi::ALL.iter().flat_map(|kpi| kpi.families).flat_map(|it| it.dimensions);
     common.into_iter().chain(own.copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::super::testing::{STORY, published};
+    use super::*;
+    use crate::kpi::evaluation::FactCount;
+
+    fn text(evaluation: &Evaluation) -> String {
+        String::from_utf8(render(evaluation, &Options::default()).text).unwrap()
+    }
+
+    /// The samples of a family, each a line.
+    fn samples<'a>(text: &'a str, family: &str) -> Vec<&'a str> {
+        let of = |line: &&str| line.split(['{', ' ']).next() == Some(family);
+        text.lines().filter(of).collect()
+    }
+
+    #[test]
+    fn a_value_comes_with_its_n_its_interval_and_its_status() {
+        let text = text(&published(STORY));
+        let month = |family: &str| {
+            let lines = samples(&text, family).into_iter();
+            let lines = lines.filter(|it| {
+                it.contains(r#"scope="org""#)
+                    && it.contains(r#"window="30d""#)
+                    && (!it.contains("kpi=") || it.contains(r#"kpi="incident_frequency""#))
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        expect_test::expect![[r#"
+            engkpi_incident_frequency_incidents{scope="org",window="30d"} 3
+            engkpi_kpi_samples{kpi="incident_frequency",scope="org",window="30d"} 3
+            engkpi_kpi_confidence_bound{bound="lower",kpi="incident_frequency",scope="org",window="30d"} 0.618672122895602
+            engkpi_kpi_confidence_bound{bound="upper",kpi="incident_frequency",scope="org",window="30d"} 8.767273069742323
+            engkpi_kpi_status{kpi="incident_frequency",scope="org",state="insufficient",window="30d"} 1
+            engkpi_kpi_previous_ratio{kpi="incident_frequency",scope="org",window="30d"} 3"#]]
+        .assert_eq(
+            &[
+                month("engkpi_incident_frequency_incidents"),
+                month("engkpi_kpi_samples"),
+                month("engkpi_kpi_confidence_bound"),
+                month("engkpi_kpi_status"),
+                month("engkpi_kpi_previous_ratio"),
+            ]
+            .join("\n"),
+        );
+    }
+
+    #[test]
+    fn a_team_has_a_team_label_and_a_service_both() {
+        let text = text(&published(STORY));
+        let of = |needle: &str| {
+            let all = samples(&text, "engkpi_incident_frequency_incidents");
+            let found = all.into_iter().find(|it| it.contains(needle));
+            found.unwrap_or_else(|| panic!("no series with {needle} in\n{text}")).to_owned()
+        };
+        let team = of(r#"scope="team",team="blue",window="90d""#);
+        assert!(team.ends_with(" 2"), "{team}");
+        let service = of(r#"scope="service",service="web",team="blue",window="30d""#);
+        assert!(service.ends_with(" 2"), "{service}");
+    }
+
+    #[test]
+    fn what_is_undefined_has_no_series_and_an_n_of_zero() {
+        let text = text(&published(STORY));
+        let of = |family: &str, stat: &str| {
+            let all = samples(&text, family).into_iter();
+            let www = all.filter(|it| it.contains(r#"service="www""#) && it.contains(stat));
+            www.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let median = r#"stat="median""#;
+        assert_eq!(of("engkpi_incident_recovery_time_seconds", median), Vec::<String>::new());
+        let n = of("engkpi_kpi_samples", r#"kpi="incident_recovery_time""#);
+        assert!(!n.is_empty() && n.iter().all(|it| it.ends_with(" 0")), "{n:?}");
+        assert!(!text.contains("NaN"), "nothing undefined is written");
+    }
+
+    #[test]
+    fn only_history_has_periods_and_it_reaches_back_a_year() {
+        let text = text(&published(STORY));
+        let all = samples(&text, "engkpi_incident_frequency_incidents");
+        let history: Vec<_> = all.iter().filter(|it| it.contains("period=")).collect();
+        assert!(history.iter().all(|it| it.contains("_history\"")), "{history:?}");
+        let of = |needle: &str| history.iter().filter(|it| it.contains(needle)).count();
+        assert_eq!(of(r#"scope="org",window="month_history""#), 13);
+        assert_eq!(of(r#"scope="org",window="quarter_history""#), 8);
+        assert_eq!(of(r#"scope="service""#), 0, "services have history only by configuration");
+        assert_eq!(of(r#"period="2026-03",scope="org""#), 1);
+    }
+
+    #[test]
+    fn what_is_about_the_present_has_no_window() {
+        let text = text(&published(STORY));
+        let open = samples(&text, "engkpi_incidents_open");
+        assert!(!open.is_empty() && open.iter().all(|it| !it.contains("window=")), "{open:?}");
+    }
+
+    #[test]
+    fn services_and_history_have_only_what_goes_with_the_status() {
+        let text = text(&published(STORY));
+        for family in ["engkpi_kpi_samples", "engkpi_kpi_confidence_bound"] {
+            let all = samples(&text, family);
+            let of = |needle: &str| {
+                let recovery = all.iter().filter(|it| it.contains("incident_recovery_time"));
+                let found = recovery.filter(|it| it.contains(needle));
+                found.filter(|it| !it.contains(r#"stat="median""#)).count()
+            };
+            assert_eq!((of(r#"scope="service""#), of("period=")), (0, 0), "{family}");
+            assert!(family != "engkpi_kpi_samples" || of(r#"scope="team""#) > 0);
+        }
+        for family in
+            ["engkpi_kpi_previous_ratio", "engkpi_kpi_coverage_ratio", "engkpi_kpi_excluded_items"]
+        {
+            let all = samples(&text, family);
+            assert!(all.iter().all(|it| !it.contains(r#"scope="service""#)), "{all:?}");
+        }
+        let open = samples(&text, "engkpi_kpi_open_items");
+        assert!(!open.is_empty() && open.iter().all(|it| !it.contains("period=")), "{open:?}");
+    }
+
+    #[test]
+    fn help_says_that_values_are_cached() {
+        let evaluation = published(STORY);
+        let options = Options { every: Duration::from_secs(90), ..Options::default() };
+        let text = String::from_utf8(render(&evaluation, &options).text).unwrap();
+        let help: Vec<_> = text.lines().filter(|it| it.starts_with("# HELP")).collect();
+        assert!(help.len() > 10, "{text}");
+        for line in help {
+            assert!(line.ends_with("(cached; evaluated every 90s)"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_break_out_of_its_label() {
+        let mut evaluation = published(STORY);
+        evaluation.names.teams[1] = "blue\"} 1\nevil{x=\"y\u{7}\0".to_owned();
+        let text = text(&evaluation);
+        assert!(text.lines().all(|line| !line.starts_with("evil")), "no injected series");
+        assert!(text.contains(r#"team="blue\"} 1evil{x=\"y""#), "control characters are gone");
+        assert!(text.contains(r#"team="\"red\"\\""#), "quotes and backslashes are escaped");
+        promtool(&text);
+    }
+
+    #[test]
+    fn long_names_are_cut_and_those_that_become_equal_are_counted() {
+        let mut evaluation = published(STORY);
+        let long = |end: &str| format!("{}{end}", "x".repeat(MAX_LABEL));
+        for (number, end) in (1..).zip(["a", "b"]) {
+            let labels = vec![("repository", long(end)), ("outcome", "accepted".to_owned())];
+            evaluation.facts.push(FactCount { family: "engkpi_decisions", labels, count: number });
+        }
+        let rendered = render(&evaluation, &Options::default());
+        assert_eq!(rendered.dropped, [("engkpi_decisions".to_owned(), 1)]);
+        let text = String::from_utf8(rendered.text).unwrap();
+        let decisions = samples(&text, "engkpi_decisions");
+        assert_eq!(decisions.len(), 1, "{decisions:?}");
+        assert!(decisions[0].contains(&format!("\"{}\"", "x".repeat(MAX_LABEL))));
+        promtool(&text);
+    }
+
+    #[test]
+    fn a_family_over_its_cap_keeps_the_organisation_and_counts_the_rest() {
+        let evaluation = published(STORY);
+        let all = text(&evaluation);
+        let family = "engkpi_incident_frequency_incidents";
+        let org = |text: &str| {
+            let lines = samples(text, family).into_iter();
+            lines.filter(|it| it.contains(r#"scope="org""#)).count()
+        };
+        let cap = org(&all);
+        let options = Options { max_series: cap, ..Options::default() };
+        let rendered = render(&evaluation, &options);
+        let dropped = rendered.dropped.iter().find(|(name, _)| name == family).unwrap().1;
+        assert_eq!(usize::try_from(dropped).unwrap(), samples(&all, family).len() - cap);
+        assert_eq!(org(std::str::from_utf8(&rendered.text).unwrap()), cap);
+    }
+
+    #[test]
+    fn the_same_evaluation_is_rendered_the_same_whatever_its_order() {
+        let mut evaluation = published(STORY);
+        let before = text(&evaluation);
+        evaluation.readings.reverse();
+        evaluation.statuses.reverse();
+        evaluation.facts.reverse();
+        assert_eq!(text(&evaluation), before);
+    }
+
+    #[test]
+    fn no_series_is_written_twice() {
+        let text = text(&published(STORY));
+        let mut seen = BTreeSet::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let series = line.rsplit_once(' ').unwrap().0;
+            assert!(seen.insert(series), "{series} twice");
+        }
+        assert!(seen.len() > 200, "{}", seen.len());
+    }
+
+    #[test]
+    fn promtool_finds_nothing_to_say() {
+        promtool(&text(&published(STORY)));
+    }
+
+    /// A thousand services and fifty teams of which every number is defined, counted from one of
+    /// each: every service has the same series, and so has every team.
+    #[test]
+    fn a_large_organisation_stays_within_the_series_budget() {
+        let mut evaluation = published("service web incidents PWEB\nas_of 04-01T00:00");
+        for it in &mut evaluation.readings {
+            let bounds = it.reading.stat != Some(kpi::Stat::Mean);
+            it.reading.value = Some(1.0);
+            it.reading.lower = bounds.then_some(0.5);
+            it.reading.upper = bounds.then_some(2.0);
+            it.reading.excluded.insert("negative_duration", 1);
+            it.reading.coverage = Some(1.0);
+            it.previous_ratio = Some(1.0);
+        }
+        let text = text(&evaluation);
+        let count = |family: &str| -> usize {
+            let times = |line: &str| match () {
+                () if line.contains(r#"scope="service""#) => 1000,
+                () if line.contains(r#"scope="team""#) => 50,
+                () => 1,
+            };
+            samples(&text, family).into_iter().map(times).sum()
+        };
+        let mut counts: Vec<_> =
+            family_names().into_iter().map(|name| (count(&name), name)).collect();
+        counts.sort_unstable();
+        let total: usize = counts.iter().map(|(count, _)| count).sum();
+        assert!(total < 300_000, "{total} series: {counts:#?}");
+        let (largest, name) = counts.last().unwrap();
+        let cap = Options::default().max_series;
+        assert!(*largest <= cap, "{name} has {largest} series and may have {cap}");
+    }
+
+    /// Fails with what promtool says, if there is one. `.ci/run` sees to it that there is.
+    fn promtool(text: &str) {
+        let tool = Command::new("promtool")
+            .args(["check", "metrics"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut tool = match tool {
+            Ok(tool) => tool,
+            Err(error) => {
+                let required = std::env::var_os("ENGKPI_REQUIRE_TOOLS").is_some();
+                assert!(!required, "promtool is needed (Debian's package prometheus): {error}");
+                return;
+            }
+        };
+        tool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = tool.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = format!("{}{said}", String::from_utf8_lossy(&output.stdout));
+        assert!(output.status.success() && said.trim().is_empty(), "promtool says:\n{said}");
+    }
 }

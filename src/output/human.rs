@@ -47,8 +47,10 @@ pub fn target(kpi: &Kpi, rule: &TargetRule) -> String {
             format!("{} to {} per calendar month", count(low), count(high))
         }
         TargetRule::RateRatio { ratio } => {
-            let side = if kpi.better == Better::Lower { "at most" } else { "at least" };
-            format!("{side} {ratio} times the rate of the window before")
+            let lower = kpi.better == Better::Lower;
+            let times = if ratio == 1.0 { String::new() } else { format!("{ratio} times ") };
+            let side = if lower { "no higher than" } else { "no lower than" };
+            format!("{side} {times}the rate of the window before")
         }
         TargetRule::Baseline { improvement, good } => {
             let good = good.map_or_else(String::new, |it| format!(" (good: {})", percent(it)));

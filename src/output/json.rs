@@ -290,3 +290,119 @@ pub fn explanation(explanation: &Explanation) -> ExplanationBody<'_> {
         items: items.into_iter().map(|it| ItemBody::of(evaluation, it)).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::testing::{STORY, explained, published};
+    use super::*;
+
+    fn body(value: &impl Serialize) -> Value {
+        serde_json::to_value(value).unwrap()
+    }
+
+    fn readings<'a>(body: &'a Value, kpi: &str, scope: &str, window: &str) -> Vec<&'a Value> {
+        let all = body["readings"].as_array().unwrap().iter();
+        let of =
+            all.filter(|it| it["kpi"] == kpi && it["scope"] == scope && it["window"] == window);
+        of.collect()
+    }
+
+    #[test]
+    fn a_reading_has_the_keys_of_the_contract() {
+        let body = body(&evaluation(&published(STORY)));
+        assert_eq!(body["as_of"], "2026-04-01T00:00:00Z");
+        assert_eq!(body["definition"], DEFINITION);
+        let reading = &readings(&body, "incident_frequency", "org", "30d")[0];
+        let contract = [
+            "kpi",
+            "scope",
+            "team",
+            "service",
+            "window",
+            "period",
+            "labels",
+            "stat",
+            "value",
+            "n",
+            "open",
+            "excluded",
+            "coverage",
+            "lower",
+            "upper",
+            "status",
+            "target",
+            "provisional",
+        ];
+        for key in contract {
+            assert!(reading.get(key).is_some(), "`{key}` is missing: {reading:#}");
+        }
+        assert_eq!(reading["value"], 3.0);
+        assert_eq!(reading["n"], 3);
+        assert_eq!(reading["status"], "insufficient");
+        assert_eq!(reading["team"], Value::Null);
+    }
+
+    #[test]
+    fn the_status_stands_at_the_one_value_that_the_target_names() {
+        let body = body(&evaluation(&published(STORY)));
+        let all = readings(&body, "incident_recovery_time", "org", "90d");
+        let judged: Vec<_> = all.iter().filter(|it| it["status"] != Value::Null).collect();
+        assert_eq!(judged.len(), 1, "{judged:#?}");
+        assert_eq!(judged[0]["stat"], "median");
+        assert_eq!(judged[0]["family"], "engkpi_incident_recovery_time_seconds");
+        assert!(all.len() > 4, "the other statistics and families are there too");
+    }
+
+    #[test]
+    fn a_kpi_without_data_has_a_status_and_no_value() {
+        let mut evaluated = published(STORY);
+        evaluated.readings.clear();
+        for judged in &mut evaluated.statuses {
+            judged.state = kpi::State::NoData;
+        }
+        let body = body(&evaluation(&evaluated));
+        let all = readings(&body, "incident_frequency", "org", "quarter");
+        assert_eq!(all.len(), 1);
+        assert_eq!((&all[0]["status"], &all[0]["value"]), (&"no_data".into(), &Value::Null));
+        assert_eq!(all[0]["n"], Value::Null, "unknown is not zero");
+    }
+
+    #[test]
+    fn the_list_has_every_kpi_with_its_headline_and_every_source() {
+        let body = body(&kpis(&published(STORY)));
+        let ids: Vec<_> = body["kpis"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+        let registry: Vec<Value> = kpi::ALL.iter().map(|it| it.id.into()).collect();
+        assert_eq!(ids, registry.iter().collect::<Vec<_>>());
+        let frequency = body["kpis"].as_array().unwrap().iter();
+        let frequency = frequency.clone().find(|it| it["id"] == "incident_frequency").unwrap();
+        assert_eq!(frequency["headline"]["window"], frequency["default_window"]);
+        assert_eq!(frequency["headline"]["scope"], "org");
+        assert_eq!(body["sources"][1]["name"], "pagerduty");
+        assert_eq!(body["sources"][1]["data_through"], "2026-03-31T23:55:00Z");
+    }
+
+    #[test]
+    fn one_kpi_has_its_readings_and_no_others() {
+        let frequency = kpi::find("incident_frequency").unwrap();
+        let body = body(&kpi(&published(STORY), frequency));
+        assert_eq!(body["title"], frequency.title);
+        let all = body["readings"].as_array().unwrap();
+        assert!(all.len() > 30 && all.iter().all(|it| it["kpi"] == "incident_frequency"));
+    }
+
+    #[test]
+    fn an_explanation_lists_the_items_with_links() {
+        let explained = explained(STORY, "incident_recovery_time", Some("blue"), "30d");
+        let body = body(&explanation(&explained));
+        assert_eq!(body["window"]["start"], "2026-03-02T00:00:00Z");
+        let items = body["items"].as_array().unwrap();
+        let names: Vec<_> = items.iter().map(|it| it["outcome"].as_str().unwrap()).collect();
+        assert_eq!(names, ["counted", "open"], "i2 was resolved, i3 is open: {items:#?}");
+        assert_eq!(items[0]["url"], "https://pagerduty.example/incidents/i2");
+        assert_eq!(items[0]["teams"][0], "blue");
+        assert_eq!(items[0]["services"][0], "web");
+        assert!(items[0]["values"]["recovery"] == 7200.0, "{:#}", items[0]);
+    }
+}

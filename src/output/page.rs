@@ -125,7 +125,7 @@ impl Row {
 /// Which of the values of a family a line is: its statistic and its dimensions.
 fn described(line: &Shown<'_>) -> String {
     let stat = line.stat.map(|stat| spaced(stat.as_str()));
-    let own = line.dimensions.iter().map(|(_, value)| spaced(value));
+    let own = line.dimensions.iter().map(|(name, value)| spaced(&format!("{name} {value}")));
     stat.into_iter().chain(own).collect::<Vec<_>>().join(", ")
 }
 
@@ -431,4 +431,106 @@ fn value_names(items: &[&Explained]) -> Vec<&'static str> {
 
 fn spaced(name: &str) -> String {
     name.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{STORY, explained, published};
+    use super::*;
+
+    /// What a page may not contain: its policy forbids everything but our stylesheet.
+    fn assert_harmless(page: &str) {
+        for forbidden in ["<script", "<style", "style=", "onclick", "onload", "<img", "http-equiv"]
+        {
+            assert!(!page.contains(forbidden), "{forbidden} in\n{page}");
+        }
+        assert!(page.contains("style.css"), "the stylesheet is linked");
+    }
+
+    #[test]
+    fn before_the_first_evaluation_the_page_says_so() {
+        let page = landing(None);
+        assert!(page.contains("Not evaluated yet"));
+        assert_harmless(&page);
+    }
+
+    #[test]
+    fn the_landing_page_shows_value_n_interval_target_and_status() {
+        let page = landing(Some(&published(STORY)));
+        for needed in [
+            "As of 2026-04-01 00:00 UTC",
+            "window=quarter",
+            "no higher than the rate of the window before",
+            "too few items",
+            "2026-03-31 23:55 UTC (5 min ago)",
+            "incidents detected",
+        ] {
+            assert!(page.contains(needed), "{needed:?} is missing in\n{page}");
+        }
+        assert_harmless(&page);
+    }
+
+    #[test]
+    fn names_are_escaped_wherever_they_stand() {
+        let page = landing(Some(&published(STORY)));
+        assert!(page.contains("&lt;b&gt;api&lt;&#x2f;b&gt;"), "{page}");
+        assert!(!page.contains("<b>api"), "{page}");
+        assert!(!page.contains("\"\"red"), "{page}");
+        assert!(page.contains("service=%3Cb%3Eapi%3C%2Fb%3E"), "addresses are encoded: {page}");
+    }
+
+    #[test]
+    fn every_team_has_its_services() {
+        let page = landing(Some(&published(STORY)));
+        assert_eq!(page.matches("<details>").count(), 2);
+        for service in ["web", "www"] {
+            assert!(page.contains(&format!("<th scope=\"row\">{service}</th>")), "{page}");
+        }
+    }
+
+    #[test]
+    fn an_explanation_shows_the_definition_and_each_item_with_its_link() {
+        let explained = explained(STORY, "incident_recovery_time", Some("blue"), "30d");
+        let page = explanation(&explained);
+        let kpi = crate::kpi::find("incident_recovery_time").unwrap();
+        for needed in [
+            kpi.title,
+            "team blue",
+            "2026-03-02 00:00 UTC",
+            "<a href=\"https:&#x2f;&#x2f;pagerduty.example&#x2f;incidents&#x2f;i2\">",
+            "2 h",
+            "Items <small>2</small>",
+            "<strong>30d</strong>",
+            "window=previous_quarter&amp;team=blue",
+        ] {
+            assert!(page.contains(needed), "{needed:?} is missing in\n{page}");
+        }
+        assert_harmless(&page);
+    }
+
+    #[test]
+    fn what_a_vendor_wrote_stays_text() {
+        let mut explained = explained(STORY, "incident_recovery_time", None, "30d");
+        explained.items[0].link.name = "<script>alert(1)</script>".to_owned();
+        explained.items[0].item.marks.push(crate::kpi::Mark {
+            name: "cause",
+            value: "\"><img src=x>".into(),
+            evidence: Some("<i>".to_owned()),
+        });
+        assert_harmless(&explanation(&explained));
+    }
+
+    #[test]
+    fn an_empty_window_is_said_in_words() {
+        let page = explanation(&explained(STORY, "incident_recovery_time", None, "month:2025-01"));
+        assert!(page.contains("2025-01-01 00:00 UTC"), "{page}");
+        assert_harmless(&page);
+    }
+
+    #[test]
+    fn changes_are_signed_percentages() {
+        assert_eq!(change(1.0), "no change");
+        assert_eq!(change(1.254), "+25 %");
+        assert_eq!(change(0.5), "−50 %");
+    }
 }

@@ -79,7 +79,8 @@ pub(super) fn all(evaluation: &Evaluation) -> Vec<Shown<'_>> {
         let mut lines = readings.remove(&place).unwrap_or_default();
         for line in &mut lines {
             line.provisional = Some(judged.provisional);
-            line.judged = is_named(line, judged).then_some(judged);
+            let named = line.reading.is_some_and(|reading| is_named(line.kpi, reading));
+            line.judged = named.then_some(judged);
         }
         if lines.iter().all(|line| line.judged.is_none()) {
             lines.extend(alone(judged));
@@ -90,10 +91,12 @@ pub(super) fn all(evaluation: &Evaluation) -> Vec<Shown<'_>> {
 }
 
 /// Whether the target of the KPI names this value.
-fn is_named(line: &Shown<'_>, judged: &Judged) -> bool {
-    let own = line.kpi.families.first().is_some_and(|own| own.name == line.family.name);
-    own && line.stat == line.kpi.target_stat
-        && judged.dimensions.iter().all(|wanted| line.dimensions.contains(wanted))
+pub(super) fn is_named(kpi: &Kpi, reading: &Reading) -> bool {
+    kpi.families.first().is_some_and(|own| own.name == reading.family)
+        && reading.stat == kpi.target_stat
+        && kpi.target_dimensions.iter().all(|(name, value)| {
+            reading.dimensions.iter().any(|(it, is)| it == name && is == value)
+        })
 }
 
 fn alone(judged: &Judged) -> Option<Shown<'_>> {

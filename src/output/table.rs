@@ -76,9 +76,9 @@ fn readings(evaluation: &Evaluation, lines: &[Shown<'_>], width: Option<u16>) ->
 /// The family without the prefix that all have, with its dimensions and its statistic.
 fn metric(line: &Shown<'_>) -> String {
     let name = line.family.name.strip_prefix("engkpi_").unwrap_or(line.family.name);
-    let own = line.dimensions.iter().map(|(_, value)| value.as_str());
-    let parts: Vec<&str> = own.chain(line.stat.map(crate::kpi::Stat::as_str)).collect();
-    if parts.is_empty() { name.to_owned() } else { format!("{name} {}", parts.join(" ")) }
+    let own = line.dimensions.iter().map(|(name, value)| format!(" {name}={value}"));
+    let stat = line.stat.map(|stat| format!(" {}", stat.as_str()));
+    own.chain(stat).fold(name.to_owned(), |text, part| text + &part)
 }
 
 fn scope(evaluation: &Evaluation, scope: Scope) -> String {
@@ -118,4 +118,39 @@ fn items(items: &[&Explained], width: Option<u16>) -> String {
 fn trimmed(table: &Table) -> String {
     let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{STORY, explained};
+    use super::*;
+
+    #[test]
+    fn an_explanation_is_readable_in_a_terminal() {
+        let explained = explained(STORY, "incident_recovery_time", Some("blue"), "30d");
+        let text = explanation(&explained, None);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("Time to recover (MTTR): From the detection"), "{text}");
+        assert_eq!(lines[1], "target: 20 % better than the baseline (good: 40 %)");
+        assert!(
+            lines[2].starts_with("30d: 2026-03-02 00:00 UTC to 2026-04-01 00:00 UTC"),
+            "{text}"
+        );
+        let median = lines.iter().find(|it| it.contains("recovery_time_seconds median")).unwrap();
+        assert!(median.contains("team blue") && median.contains("2 h"), "{median}");
+        assert!(median.contains("no target"), "{median}");
+        assert!(text.contains("2 items"), "{text}");
+        assert!(text.contains("https://pagerduty.example/incidents/i2"), "{text}");
+        assert!(text.lines().all(|line| line.trim_end() == line), "no blanks at line ends");
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal() {
+        let explained = explained(STORY, "incident_frequency", None, "30d");
+        let text = evaluation(&explained.evaluation, Some(100));
+        for line in text.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        assert!(text.starts_with("as of 2026-04-01 00:00 UTC\n"), "{text}");
+    }
 }

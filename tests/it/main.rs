@@ -6,4 +6,5 @@ mod fakes;
 mod http;
 mod layers;
 mod outbound;
+mod reference;
 mod store;
