@@ -11,6 +11,7 @@
 //! fails the test, so that a slip of the pen cannot make a story mean nothing. The verbs are in the
 //! submodules.
 
+mod decisions;
 mod delivery;
 mod incidents;
 mod scene;
@@ -63,6 +64,7 @@ impl Story {
             Some(at) => {
                 delivery::happened(self, at, &verb, &mut line)
                     || incidents::happened(self, at, &verb, &mut line)
+                    || decisions::happened(self, at, &verb, &mut line)
             }
         };
         assert!(known, "no story verb is called {verb:?}: {}", line.text);
@@ -79,6 +81,11 @@ impl Story {
         let mut timeline = Timeline::default();
         for (source, fact) in &self.facts {
             timeline.apply(source, fact.clone());
+        }
+        for (name, tip) in &self.tips {
+            if let Some(repository) = timeline.repositories.get_mut(&Self::repository(name).0) {
+                repository.head = Some(tip.clone());
+            }
         }
         timeline
     }

@@ -79,7 +79,7 @@ fn reverts(line: &mut Line) -> (Vec<PullReference>, Vec<CommitId>) {
 }
 
 #[track_caller]
-fn pull(text: &str) -> (String, u64) {
+pub(super) fn pull(text: &str) -> (String, u64) {
     let (name, number) = text.split_once('#').expect("a pull request is REPOSITORY#NUMBER");
     (name.to_owned(), number.parse().expect("a pull request has a number"))
 }

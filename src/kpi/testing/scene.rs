@@ -9,6 +9,7 @@
 //! as_of 20T12:00
 //! head web c12                                  # the tip of the default branch, where that matters
 //! rule bots renovate,snyk | proximity 60
+//! records web docs/adr,docs/rfc event merge proposed_field proposed decided_field date
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Duration;
 use regex::Regex;
 
-use super::{Line, Story, instant};
+use super::{Line, Story, decisions, instant};
 use crate::domain::fact::Repository;
 use crate::domain::{CommitId, Fact, ServiceName, TeamName};
 use crate::kpi::Params;
@@ -67,6 +68,7 @@ pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
         "service" => service(story, line),
         "as_of" => story.as_of = instant(&line.next("an instant")),
         "rule" => rule(story, line),
+        "records" => decisions::rule(story, line),
         "head" => head(story, line),
         _ => return false,
     }

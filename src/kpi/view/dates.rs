@@ -1,6 +1,6 @@
 //! Dates that people or tools wrote as text.
 
-use chrono::{Datelike, FixedOffset, NaiveDateTime, TimeZone};
+use chrono::{Datelike, FixedOffset, NaiveDate, NaiveDateTime, TimeZone};
 
 use crate::domain::Instant;
 
@@ -25,6 +25,12 @@ pub(super) fn instant(text: &str, as_of: Instant) -> Option<Instant> {
         shapes.iter().find_map(|shape| NaiveDateTime::parse_from_str(&local, shape).ok())?;
     let at = offset.from_local_datetime(&local).single()?.to_utc();
     is_possible(at, as_of).then_some(at)
+}
+
+/// The day that `text` begins with (`2026-03-01`).
+pub(super) fn day(text: &str) -> Option<NaiveDate> {
+    let day = NaiveDate::parse_from_str(text.trim().get(..10)?, "%Y-%m-%d").ok()?;
+    (day.year() >= FIRST_YEAR).then_some(day)
 }
 
 /// Splits `2026-03-01T10:00+01:00` before its offset.
@@ -88,5 +94,14 @@ mod tests {
             assert_eq!(instant(text, as_of), None, "{text}");
         }
         assert!(instant("2026-06-30T23:59:59Z", as_of).is_some());
+    }
+    #[test]
+    fn a_day_may_be_followed_by_words() {
+        let first_of_march = NaiveDate::from_ymd_opt(2026, 3, 1);
+        assert_eq!(day("2026-03-01"), first_of_march);
+        assert_eq!(day(" 2026-03-01, amended 2026-04-01"), first_of_march);
+        assert_eq!(day("1970-01-01"), None);
+        assert_eq!(day("1st of March"), None);
+        assert_eq!(day("märz 2026"), None);
     }
 }
