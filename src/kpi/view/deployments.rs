@@ -1,6 +1,6 @@
 //! Production deployments per service (kpis.md 1.8).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::Duration;
 use regex::Regex;
@@ -83,16 +83,53 @@ impl Success<'_> {
 /// Everything that may be a deployment, by repository.
 #[derive(Default)]
 struct Attempts<'a> {
-    deployments: HashMap<&'a RepositoryId, Vec<&'a Deployment>>,
+    deployments: HashMap<(&'a RepositoryId, Facet<'a>), Vec<&'a Deployment>>,
     runs: HashMap<&'a RepositoryId, Vec<&'a WorkflowRun>>,
     releases: HashMap<&'a RepositoryId, Vec<&'a Release>>,
+}
+
+/// What tells the deployments of a repository's services apart. Found by it, a service meets its
+/// own deployments and not those of all its neighbours.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Facet<'a> {
+    Payload(&'a str, &'a str),
+    Task(&'a str),
+    /// In lower case: vendors compare the names of environments without case.
+    Environment(String),
+}
+
+impl<'a> Facet<'a> {
+    fn environment(name: &str) -> Self {
+        Self::Environment(name.to_ascii_lowercase())
+    }
+
+    fn of(deployment: &'a Deployment) -> impl Iterator<Item = Self> {
+        let payload = deployment.payload.iter().map(|(key, value)| Self::Payload(key, value));
+        payload.chain([Self::Task(&deployment.task), Self::environment(&deployment.environment)])
+    }
+
+    /// The facets under which all deployments are found that a rule may want, each once.
+    fn wanted(
+        environments: &[String],
+        task: Option<&'a String>,
+        payload: Option<&'a (String, String)>,
+    ) -> HashSet<Self> {
+        match (payload, task) {
+            (Some((key, value)), _) => HashSet::from([Self::Payload(key, value)]),
+            (None, Some(task)) => HashSet::from([Self::Task(task)]),
+            (None, None) => environments.iter().map(|it| Self::environment(it)).collect(),
+        }
+    }
 }
 
 impl<'a> Attempts<'a> {
     fn of(timeline: &'a Timeline) -> Self {
         let mut attempts = Self::default();
         for deployment in timeline.deployments.values() {
-            attempts.deployments.entry(&deployment.repository).or_default().push(deployment);
+            for facet in Facet::of(deployment) {
+                let key = (&deployment.repository, facet);
+                attempts.deployments.entry(key).or_default().push(deployment);
+            }
         }
         for run in timeline.runs.values() {
             attempts.runs.entry(&run.repository).or_default().push(run);
@@ -112,12 +149,11 @@ impl<'a> Attempts<'a> {
                             it.payload.get(key).is_some_and(|it| it == value)
                         })
                 };
-                let deployments = self.deployments.get(&repository.id).into_iter().flatten();
-                deployments
-                    .copied()
-                    .filter(wanted)
-                    .filter_map(|it| deployment_success(it, environments))
-                    .collect()
+                let facets = Facet::wanted(environments, task.as_ref(), payload.as_ref());
+                let found =
+                    facets.into_iter().filter_map(|it| self.deployments.get(&(&repository.id, it)));
+                let wanted = found.flatten().copied().filter(wanted);
+                wanted.filter_map(|it| deployment_success(it, environments)).collect()
             }
             DeploymentRule::Workflow { names } => {
                 let runs = self.runs.get(&repository.id).into_iter().flatten();
@@ -136,7 +172,6 @@ fn deployment_success<'a>(
     deployment: &'a Deployment,
     environments: &'a [String],
 ) -> Option<Success<'a>> {
-    // Vendors compare the names of environments without case.
     let place = environments.iter().find(|it| it.eq_ignore_ascii_case(&deployment.environment))?;
     let successes = deployment.statuses.iter().filter(|it| it.state == DeploymentState::Success);
     Some(Success {

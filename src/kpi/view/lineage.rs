@@ -58,6 +58,11 @@ impl<'a> Lineage<'a> {
         Self { lines }
     }
 
+    /// The line of this number, in the order of [`Self::lines`].
+    pub fn line(&self, number: usize) -> &Line<'a> {
+        &self.lines[number]
+    }
+
     /// The lines, each with at least one service and one deployment.
     pub fn lines(&self) -> impl Iterator<Item = &Line<'a>> {
         self.lines.iter()

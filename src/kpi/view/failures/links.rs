@@ -1,7 +1,7 @@
 //! Rules (a) and (e): incidents and the deployments that caused them (kpis.md 3.9).
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Evidence, Finding, Recovery, Verdict, failure};
 use crate::domain::graph::CommitGraph;
@@ -35,13 +35,15 @@ pub(super) fn find(
     linked
 }
 
-/// What the deployments are that an incident may name.
+/// The deployments that a name may mean.
 #[derive(Debug, Default)]
 struct Candidates {
-    /// The named deployment itself, or deployments of the named commit.
+    /// The named deployment itself, or deployments of the named commit, ascending.
     exact: BTreeSet<usize>,
-    /// Deployments that first shipped the named commit.
-    shipped: BTreeSet<usize>,
+    /// Where the named commit was new: by number of a line the position in it.
+    shipped: BTreeMap<usize, usize>,
+    /// Deployments that shipped the change whose branch had the named commit.
+    squashed: BTreeSet<usize>,
 }
 
 /// The text before the id where an incident names a deployment.
@@ -99,19 +101,15 @@ impl<'a> Names<'a> {
         names
     }
 
-    fn exact(&mut self, name: &'a str, deployment: usize) {
-        self.candidates.entry(name).or_default().exact.insert(deployment);
-    }
-
-    fn shipped(&mut self, name: &'a str, deployment: usize) {
-        self.candidates.entry(name).or_default().shipped.insert(deployment);
+    fn meant(&mut self, name: &'a str) -> &mut Candidates {
+        self.candidates.entry(name).or_default()
     }
 
     fn find_deployments(&mut self, evidence: &Evidence<'_>, wanted: &HashMap<&str, &'a str>) {
         for (at, deployment) in evidence.deployments.iter().enumerate() {
             for id in deployment.members.iter().chain(&deployment.restarts) {
                 if let Some(name) = wanted.get(id.as_str()) {
-                    self.exact(name, at);
+                    self.meant(name).exact.insert(at);
                 }
             }
         }
@@ -121,7 +119,7 @@ impl<'a> Names<'a> {
     fn find_deployed(&mut self, evidence: &Evidence<'_>, wanted: &Wanted<'a>) {
         for (at, deployment) in evidence.deployments.iter().enumerate() {
             for name in deployment.commit.iter().flat_map(|commit| wanted.meaning(commit)) {
-                self.exact(name, at);
+                self.meant(name).exact.insert(at);
             }
         }
     }
@@ -129,7 +127,7 @@ impl<'a> Names<'a> {
     /// Deployments in which a named commit was new.
     fn find_shipped(&mut self, evidence: &Evidence<'_>, wanted: &Wanted<'a>) {
         let mut found: HashMap<&RepositoryId, Vec<(&CommitId, &'a str)>> = HashMap::new();
-        for line in evidence.lineage.lines() {
+        for (number, line) in evidence.lineage.lines().enumerate() {
             let named = found.entry(line.repository).or_insert_with(|| {
                 let graph = evidence.timeline.commits.get(line.repository);
                 let commits = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
@@ -142,9 +140,7 @@ impl<'a> Names<'a> {
             for (commit, name) in named {
                 // Nobody can say what the first deployment ever was the first to ship.
                 if let Some(Arrival::In(position @ 1..)) = walk.arrival(commit) {
-                    for (_, first) in &line.services {
-                        self.shipped(name, first + position);
-                    }
+                    self.meant(name).shipped.entry(number).or_insert(position);
                 }
             }
         }
@@ -165,7 +161,7 @@ impl<'a> Names<'a> {
             let squashed = change.change.commits.iter();
             let squashed = squashed.filter(|it| graph.is_none_or(|graph| graph.get(it).is_none()));
             for name in squashed.flat_map(|it| wanted.meaning(it)) {
-                self.shipped(name, at);
+                self.meant(name).squashed.insert(at);
             }
         }
     }
@@ -194,13 +190,33 @@ impl Linker<'_> {
     /// The incident's own services go first, and a deployment of the commit before one that
     /// contained it.
     fn preferred(&self, candidates: &Candidates) -> Option<Vec<usize>> {
-        let own =
-            |it: &&usize| self.episode.services.contains(&self.evidence.deployments[**it].service);
-        let own_exact: Vec<usize> = candidates.exact.iter().filter(own).copied().collect();
-        let own_shipped: Vec<usize> = candidates.shipped.iter().filter(own).copied().collect();
-        let exact = candidates.exact.iter().copied().collect();
-        let shipped = candidates.shipped.iter().copied().collect();
-        [own_exact, own_shipped, exact, shipped].into_iter().find(|tier| !tier.is_empty())
+        let tiers = [true, false].into_iter().map(|own| {
+            let exact = self.exact(candidates, own);
+            if exact.is_empty() { self.shipped(candidates, own) } else { exact }
+        });
+        tiers.into_iter().find(|tier| !tier.is_empty())
+    }
+
+    fn exact(&self, candidates: &Candidates, own: bool) -> Vec<usize> {
+        let exact = candidates.exact.iter().copied();
+        exact.filter(|it| self.is_among(self.evidence.deployments[*it].service, own)).collect()
+    }
+
+    fn shipped(&self, candidates: &Candidates, own: bool) -> Vec<usize> {
+        let lines = candidates.shipped.iter().flat_map(|(line, position)| {
+            let services = &self.evidence.lineage.line(*line).services;
+            let services = services.iter().filter(|(service, _)| self.is_among(*service, own));
+            services.map(move |(_, first)| first + position)
+        });
+        let squashed = candidates.squashed.iter().copied();
+        let squashed =
+            squashed.filter(|it| self.is_among(self.evidence.deployments[*it].service, own));
+        lines.chain(squashed).collect()
+    }
+
+    /// Whether a service is asked for: one of the incident's own, or any.
+    fn is_among(&self, service: usize, own: bool) -> bool {
+        !own || self.episode.services.contains(&service)
     }
 
     /// The last one not after the detection, else the earliest.
