@@ -15,14 +15,20 @@ pub struct Settings {
     pub region: Region,
     /// Address of the API instead of the region's, for example of a gateway.
     #[serde(default)]
-    pub base_url: Option<Url>,
-    /// Whether `base_url` may be plain http on another machine. Default: false.
+    pub api_url: Option<Url>,
+    /// Whether `api_url` may be plain http on another machine. Default: false.
     #[serde(default)]
     pub allow_insecure: bool,
     /// Where the API key is. A read-only key is enough.
     pub token: SecretRef,
     /// Incidents are complete from here on. Those that were open then are followed too.
     pub history_start: Moment,
+    /// How often PagerDuty is asked for news. Default: 5m.
+    #[serde(default = "default_poll_every")]
+    pub poll_every: Period,
+    /// How often everything that is stored is compared with what PagerDuty still has. Default: 1d.
+    #[serde(default = "default_reconcile_every")]
+    pub reconcile_every: Period,
     /// Without a successful poll for longer than this, the KPIs that need PagerDuty are stale.
     /// Default: 1h.
     #[serde(default = "default_stale_after")]
@@ -58,22 +64,45 @@ impl Settings {
             Region::Eu => "https://api.eu.pagerduty.com",
         };
         let of_region = || Url::parse(of_region).expect("constant addresses are addresses");
-        self.base_url.clone().unwrap_or_else(of_region)
+        self.api_url.clone().unwrap_or_else(of_region)
+    }
+
+    /// Address that links for people are built from where PagerDuty names none.
+    #[expect(clippy::expect_used, reason = "a constant address")]
+    pub fn web_base(&self) -> Url {
+        Url::parse("https://app.pagerduty.com").expect("a constant address is an address")
     }
 
     /// What only several values together show to be wrong.
     pub fn check(&self) -> Vec<Complaint> {
-        let Some(url) = &self.base_url else { return Vec::new() };
-        let mut complaints = check_base_url("base_url", url, self.allow_insecure);
-        if self.region != Region::Us {
+        let mut complaints = Vec::new();
+        if let Some(url) = &self.api_url {
+            complaints.extend(check_base_url("api_url", url, self.allow_insecure));
+        }
+        if self.stale_after < self.poll_every {
+            complaints.push(Complaint::new(
+                "stale_after",
+                format!("is shorter than poll_every ({})", self.poll_every),
+                "make it several times as long, so that one failed poll is not staleness",
+            ));
+        }
+        if self.api_url.is_some() && self.region != Region::Us {
             complaints.push(Complaint::new(
                 "region",
-                "is given together with base_url",
-                "keep one of the two: base_url replaces the region's address",
+                "is given together with api_url",
+                "keep one of the two: api_url replaces the region's address",
             ));
         }
         complaints
     }
+}
+
+fn default_poll_every() -> Period {
+    Period::from_seconds(300)
+}
+
+fn default_reconcile_every() -> Period {
+    Period::from_seconds(86_400)
 }
 
 fn default_stale_after() -> Period {
@@ -108,7 +137,7 @@ mod tests {
     fn the_region_or_an_address_says_where_the_account_lives() {
         let base = |more| parse(more).unwrap().base().to_string();
         assert_eq!(base("region = \"eu\""), "https://api.eu.pagerduty.com/");
-        assert_eq!(base("base_url = \"http://127.0.0.1:8802\""), "http://127.0.0.1:8802/");
+        assert_eq!(base("api_url = \"http://127.0.0.1:8802\""), "http://127.0.0.1:8802/");
         assert!(parse("region = \"mars\"").is_err());
     }
 
@@ -118,9 +147,9 @@ mod tests {
             let complaints = parse(more).unwrap().check();
             complaints.into_iter().map(|it| it.key).collect::<Vec<_>>()
         };
-        assert_eq!(keys("region = \"eu\"\nbase_url = \"https://pd.example\""), ["region"]);
-        assert_eq!(keys("base_url = \"http://pd.example\""), ["base_url"]);
-        assert!(keys("base_url = \"http://pd.example\"\nallow_insecure = true").is_empty());
+        assert_eq!(keys("region = \"eu\"\napi_url = \"https://pd.example\""), ["region"]);
+        assert_eq!(keys("api_url = \"http://pd.example\""), ["api_url"]);
+        assert!(keys("api_url = \"http://pd.example\"\nallow_insecure = true").is_empty());
     }
 
     #[test]
