@@ -244,10 +244,11 @@ fn readings<'a>(
     kpi: &'static Kpi,
     family: &'static Family,
 ) -> impl Iterator<Item = &'a Evaluated> {
-    evaluation
-        .readings
-        .iter()
-        .filter(move |it| std::ptr::eq(it.kpi, kpi) && it.reading.family == family.name)
+    evaluation.readings.iter().filter(move |it| {
+        std::ptr::eq(it.kpi, kpi)
+            && it.reading.family == family.name
+            && (is_own(kpi, family) || family.now || is_secondary_exposed(it))
+    })
 }
 
 /// The labels of a value beside its scope.
@@ -348,7 +349,7 @@ impl<'a> Draft<'a> {
         let state = (about == About::Status).then(|| it.state.as_str());
         let value = match about {
             About::BaselineRatio => it.baseline_ratio,
-            About::Provisional if has_number(it.state) => {
+            About::Provisional if has_number(it.state) && is_late(it) => {
                 Some(if it.provisional { 1.0 } else { 0.0 })
             }
             About::Status => Some(1.0),
@@ -414,13 +415,29 @@ struct Settled<'a> {
     dropped: u64,
 }
 
+/// Whether it must be said that a number is provisional: always where late knowledge is to be
+/// expected; of services and of history not where it is not.
+fn is_late(it: &Judged) -> bool {
+    let many = it.period.is_some() || matches!(it.scope, Scope::Service(_));
+    it.kpi.provisional_days > 0 || !many
+}
+
 /// Whether a state is that of a number, rather than of its absence.
 fn has_number(state: State) -> bool {
     !matches!(state, State::NoData | State::Stale)
 }
 
-/// The series budget. Of services and of history there is only what goes with the value that the
-/// target names: its n, its interval and what is open now. The rest is in `/api/v1`.
+// The series budget: a thousand services and fifty teams stay below 300,000 series. What is left
+// out here is in `/api/v1` and in `engkpi evaluate`.
+
+/// Secondary values have no history, and those of services only the KPI's default window.
+fn is_secondary_exposed(it: &Evaluated) -> bool {
+    let of_service = matches!(it.scope, Scope::Service(_));
+    it.period.is_none() && (!of_service || it.window == it.kpi.default_window)
+}
+
+/// Of services and of history there is only what goes with the value that the target names: its n,
+/// its interval and what is open now.
 fn is_exposed(about: About, it: &Evaluated) -> bool {
     let history = it.period.is_some();
     if !history && !matches!(it.scope, Scope::Service(_)) {
@@ -730,7 +747,8 @@ mod tests {
     }
 
     /// A thousand services and fifty teams of which every number is defined, counted from one of
-    /// each: every service has the same series, and so has every team.
+    /// each: every service has the same series, and so has every team. Decision records belong to
+    /// repositories; one service in ten has a repository with records to itself.
     #[test]
     fn a_large_organisation_stays_within_the_series_budget() {
         let mut evaluation = published("service web incidents PWEB\nas_of 04-01T00:00");
@@ -745,11 +763,14 @@ mod tests {
         }
         let text = text(&evaluation);
         let count = |family: &str| -> usize {
-            let times = |line: &str| match () {
-                () if line.contains(r#"scope="service""#) => 1000,
-                () if line.contains(r#"scope="team""#) => 50,
-                () => 1,
-            };
+            let times =
+                |line: &str| match () {
+                    () if !line.contains(r#"scope="service""#) => {
+                        if line.contains(r#"scope="team""#) { 50 } else { 1 }
+                    }
+                    () if line.contains("decision") || line.contains("architecture") => 100,
+                    () => 1000,
+                };
             samples(&text, family).into_iter().map(times).sum()
         };
         let mut counts: Vec<_> =
@@ -761,6 +782,11 @@ mod tests {
         let cap = Options::default().max_series;
         assert!(*largest <= cap, "{name} has {largest} series and may have {cap}");
     }
+
+    /// The lints that are wrong about us, as `.ci/run` says too: it counts the days of a week on
+    /// which something was deployed and measures no time.
+    const ACCEPTED_LINTS: [&str; 1] =
+        [r#"engkpi_deployment_days_per_week use base unit "seconds" instead of "days""#];
 
     /// Fails with what promtool says, if there is one. `.ci/run` sees to it that there is.
     fn promtool(text: &str) {
@@ -780,8 +806,11 @@ mod tests {
         };
         tool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let output = tool.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = format!("{}{said}", String::from_utf8_lossy(&output.stdout));
-        assert!(output.status.success() && said.trim().is_empty(), "promtool says:\n{said}");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let accepted = |line: &str| line.is_empty() || ACCEPTED_LINTS.contains(&line);
+        let wrong: Vec<&str> = said.lines().filter(|line| !accepted(line.trim())).collect();
+        assert!(wrong.is_empty(), "promtool says:\n{}", wrong.join("\n"));
+        assert!(output.status.success() || !said.trim().is_empty(), "promtool failed in silence");
     }
 }
