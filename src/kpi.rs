@@ -7,8 +7,11 @@
 //!
 //! Nothing in here fails, waits, reads a clock or performs IO.
 
+pub mod architecture_throughput;
 pub mod change_failure;
 pub mod change_lead_time;
+mod decision_items;
+pub mod decision_time;
 pub mod deployment_frequency;
 mod deployment_items;
 pub mod distribution;
@@ -188,6 +191,8 @@ impl std::fmt::Debug for Kpi {
 
 /// Every KPI, in the order in which people read them.
 pub static ALL: &[&Kpi] = &[
+    &architecture_throughput::KPI,
+    &decision_time::KPI,
     &incident_frequency::KPI,
     &incident_recovery_time::KPI,
     &incident_detection_time::KPI,

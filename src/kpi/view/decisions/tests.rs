@@ -170,12 +170,15 @@ fn a_status_filled_in_long_after_the_merge_is_a_retrofit_where_records_have_no_s
     "#]],
     );
     let half: Vec<&str> = STATUSLESS.lines().take(3).collect();
-    check(&format!("{late}{}", half.join("\n")), expect![[r#"
+    check(
+        &format!("{late}{}", half.join("\n")),
+        expect![[r#"
         1.md accepted 2025-11-02T10:00 pull_request .. 2025-11-04T10:00 merge #1
         2.md rejected 2025-12-02T10:00 pull_request .. 02T10:00 status #2
         s1.md unknown ? unknown .. ? undecided
         s2.md unknown ? unknown .. ? undecided
-    "#]]);
+    "#]],
+    );
     check(
         &format!("{late}{STATUSLESS}"),
         expect![[r#"
