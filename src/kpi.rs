@@ -31,6 +31,8 @@ pub mod view;
 pub mod window;
 
 #[cfg(test)]
+mod scenario;
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use distribution::Distribution;

@@ -141,7 +141,7 @@ impl Story {
     }
 
     /// The items of one scope, each id once: the one that completed first, else one that is open.
-    fn items_of<'a>(&self, items: &'a [Item], scope: &str) -> Vec<&'a Item> {
+    pub(crate) fn items_of<'a>(&self, items: &'a [Item], scope: &str) -> Vec<&'a Item> {
         let catalogue = &self.params.catalogue;
         let belongs = |item: &Item| match scope.split_once(' ') {
             Some(("service", name)) => item

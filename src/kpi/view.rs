@@ -11,6 +11,8 @@ pub mod failures;
 pub mod incidents;
 pub mod lineage;
 pub mod ownership;
+#[cfg(test)]
+mod properties;
 
 use super::Params;
 use crate::domain::{Instant, Timeline};

@@ -6,6 +6,7 @@
 //! 05T10:00 merge web#12 as c12 on c11 with b1,b2 by alice opened 04T09:00 written 03T08:00
 //!          branch hotfix/x into main labels hotfix,bug touches a/b.rs,c.rs
 //!          reviewed 04T10:00=bob,04T11:00=carol reverts web#11,c9
+//!          known                                # its merge commit was told of before
 //! 05T11:00 deploy web c12 to prod-us id 7 task rollback saying rollback payload rollback=true
 //!          finished 05T11:20 | failed | stuck
 //! 05T11:00 run web Deploy c12 id 8 branch main event push finished 05T11:10 conclusion failure
@@ -129,7 +130,9 @@ fn merge(story: &mut Story, at: Instant, line: &mut Line) {
         reverts_changes,
     };
     story.learn("github", Fact::Change(change));
-    commit(story, at, &name, &merge_commit, line);
+    if !line.flag("known") {
+        commit(story, at, &name, &merge_commit, line);
+    }
 }
 
 fn touch(path: String) -> ChangedPath {
