@@ -3,7 +3,7 @@
 //! Names are a public contract. Nothing in here carries text from an upstream answer.
 
 use prometheus::{
-    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec,
+    CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGaugeVec, Opts, Registry, core::Collector, process_collector::ProcessCollector,
 };
 
@@ -37,6 +37,8 @@ pub struct Telemetry {
     pub evaluation_timestamp_seconds: Gauge,
     /// Facts in the store.
     pub store_items: IntGaugeVec,
+    /// Times that collecting found the store unusable.
+    pub store_errors_total: IntCounter,
     /// Series left out because a family met its cap.
     pub series_dropped_total: IntCounterVec,
 }
@@ -128,6 +130,13 @@ impl Telemetry {
             ),
             evaluation_duration_seconds: registered(&registry, Histogram::with_opts(evaluation)),
             evaluation_timestamp_seconds: registered(&registry, Gauge::with_opts(as_of)),
+            store_errors_total: registered(
+                &registry,
+                IntCounter::new(
+                    "engkpi_store_errors_total",
+                    "Times that collecting could not read or write the store.",
+                ),
+            ),
             store_items: int_gauge("engkpi_store_items", "Facts in the store.", &["kind"]),
             series_dropped_total: counter(
                 "engkpi_series_dropped_total",

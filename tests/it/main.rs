@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics says where it failed")]
 
+mod collect;
 mod fakes;
 mod http;
 mod layers;
