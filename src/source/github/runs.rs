@@ -36,9 +36,9 @@ struct Cursor {
     since: Instant,
     /// The newest run that was seen.
     newest: Option<Newest>,
-    /// Creation of the oldest run on each page with a validator: a page that did not change does
-    /// not tell.
-    pages: BTreeMap<String, Instant>,
+    /// Creation of the oldest run on each page with a validator, by its key: a page that did not
+    /// change does not tell. An empty page has none.
+    pages: BTreeMap<String, Option<Instant>>,
     /// Runs that have not ended.
     followed: Vec<Newest>,
     /// Workflows of which every attempt is collected.
@@ -133,10 +133,10 @@ async fn first_pass(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), So
         }
         let runs = sheet.runs.unwrap_or_default();
         let mut batch = Batch::default();
-        if let (Some(validator), Some(oldest)) = (sheet.validator, sheet.oldest)
-            && runs.iter().any(|it| it.created_at >= settled)
-        {
-            cursor.pages.insert(sheet.key, oldest);
+        // Later polls read the first page, and those with young runs.
+        let read_again = first.page.is_none() || runs.iter().any(|it| it.created_at >= settled);
+        if let Some(validator) = sheet.validator.filter(|_| read_again) {
+            cursor.pages.insert(sheet.key, sheet.oldest);
             batch.validators.push(validator);
         }
         first.newest = first.newest.or_else(|| newest(visit, &runs));
@@ -190,10 +190,8 @@ async fn down_to_the_floor(
     let mut first = true;
     while let Some(sheet) = pass.next(visit, conditionally.then_some(&before)).await? {
         let mut batch = Batch::default();
-        if let Some(oldest) = sheet.oldest
-            && (sheet.validator.is_some() || sheet.runs.is_none())
-        {
-            cursor.pages.insert(sheet.key, oldest);
+        if sheet.validator.is_some() || sheet.runs.is_none() {
+            cursor.pages.insert(sheet.key, sheet.oldest);
         }
         batch.validators.extend(sheet.validator);
         match &sheet.runs {

@@ -217,7 +217,9 @@ impl Selection {
         }
         let any = |patterns: &[(bool, Regex)]| {
             patterns.iter().any(|(full, pattern)| {
-                pattern.is_match(&if *full { name.to_string() } else { name.name().to_owned() })
+                let key = name.key();
+                let bare = key.split_once('/').map_or(key.as_str(), |(_, bare)| bare);
+                pattern.is_match(if *full { &key } else { bare })
             })
         };
         (self.include.is_empty() || any(&self.include))
@@ -227,10 +229,10 @@ impl Selection {
     }
 }
 
-/// A pattern, and whether it is about `owner/name` and not the name alone.
+/// A pattern for names in lower case, and whether it is about `owner/name` and not the name alone.
 fn glob(pattern: &str) -> (bool, Regex) {
-    let mut expression = String::from("(?i)^");
-    for character in pattern.chars() {
+    let mut expression = String::from("^");
+    for character in pattern.to_lowercase().chars() {
         match character {
             '*' => expression.push_str("[^/]*"),
             '?' => expression.push_str("[^/]"),

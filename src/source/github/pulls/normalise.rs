@@ -233,7 +233,7 @@ pub(in crate::source::github) fn commit_id(text: &str) -> Option<CommitId> {
 pub(in crate::source::github) fn reverted_commits(message: &str) -> Vec<CommitId> {
     static REVERTS: LazyLock<Regex> = LazyLock::new(|| {
         #[expect(clippy::expect_used, reason = "a constant expression, used by tests")]
-        Regex::new(r"(?i)\bthis reverts commit\s+([0-9a-f]{40,64})\b").expect("it is valid")
+        Regex::new(r"(?i-u:\bthis reverts commit\s+([0-9a-f]{40,64})\b)").expect("it is valid")
     });
     let found = REVERTS.captures_iter(message).filter_map(|it| commit_id(&it[1]));
     distinct(found)
@@ -243,7 +243,7 @@ pub(in crate::source::github) fn reverted_commits(message: &str) -> Vec<CommitId
 fn reverted_changes(body: &str) -> Vec<PullReference> {
     static REVERTS: LazyLock<Regex> = LazyLock::new(|| {
         #[expect(clippy::expect_used, reason = "a constant expression, used by tests")]
-        Regex::new(r"(?i)\breverts\s+([A-Za-z0-9._-]+/[A-Za-z0-9._-]+)#([0-9]{1,12})\b")
+        Regex::new(r"(?i-u:\breverts\s+([a-z0-9._-]+/[a-z0-9._-]+)#([0-9]{1,12})\b)")
             .expect("it is valid")
     });
     let found = REVERTS.captures_iter(body).filter_map(|it| {

@@ -71,7 +71,7 @@ impl Pass {
     pub(super) async fn next(
         &mut self,
         visit: &mut Visit<'_>,
-        oldest: Option<&BTreeMap<String, Instant>>,
+        oldest: Option<&BTreeMap<String, Option<Instant>>>,
     ) -> Result<Option<Sheet>, SourceError> {
         let Some(url) = self.pages.upcoming().cloned() else { return Ok(None) };
         let again = visit.dressed(Request::follow(url.clone()));
@@ -82,15 +82,9 @@ impl Pass {
         let more = self.pages.upcoming().is_some();
         let page = match answer {
             Answer::NotModified { .. } => {
-                self.last = known;
-                return Ok(Some(Sheet {
-                    url,
-                    key,
-                    runs: None,
-                    oldest: known,
-                    validator: None,
-                    more,
-                }));
+                let oldest = known.flatten();
+                self.last = oldest.or(self.last);
+                return Ok(Some(Sheet { url, key, runs: None, oldest, validator: None, more }));
             }
             Answer::Fresh(page) => page,
         };
