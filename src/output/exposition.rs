@@ -23,11 +23,20 @@ pub struct Options {
     pub every: Duration,
     /// The most series that one family may have.
     pub max_series: usize,
+    /// Render everything that was evaluated, also what /metrics leaves out to stay small.
+    pub complete: bool,
+}
+
+impl Options {
+    /// For `engkpi evaluate`: all that was asked for, evaluated just now.
+    pub fn complete() -> Self {
+        Self { max_series: usize::MAX, complete: true, ..Self::default() }
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), max_series: 100_000 }
+        Self { every: Duration::from_secs(60), max_series: 100_000, complete: false }
     }
 }
 
@@ -50,7 +59,7 @@ const MAX_LABEL: usize = 256;
 pub fn render(evaluation: &Evaluation, options: &Options) -> Rendered {
     let mut rendered = Rendered::default();
     for family in sorted_families() {
-        let drafted = family.draft(evaluation);
+        let drafted = family.draft(evaluation, options.complete);
         let kept = drafted.settle(options.max_series);
         if kept.dropped > 0 {
             rendered.dropped.push((family.name().into_owned(), kept.dropped));
@@ -194,7 +203,11 @@ impl Exposed {
     }
 
     fn help(self, options: &Options) -> String {
-        let cached = format!("(cached; evaluated every {})", human::every(options.every));
+        let cached = if options.complete {
+            "(evaluated on demand)".to_owned()
+        } else {
+            format!("(cached; evaluated every {})", human::every(options.every))
+        };
         match self {
             Self::Values(kpi, family) if is_own(kpi, family) => {
                 format!("{} {} {cached}", family.help, kpi.definition)
@@ -207,16 +220,16 @@ impl Exposed {
         }
     }
 
-    fn draft(self, evaluation: &Evaluation) -> Draft<'_> {
-        let mut draft = Draft { evaluation, series: Vec::new() };
+    fn draft(self, evaluation: &Evaluation, complete: bool) -> Draft<'_> {
+        let mut draft = Draft { evaluation, complete, series: Vec::new() };
         match self {
             Self::Values(kpi, family) => {
-                for it in readings(evaluation, kpi, family) {
+                for it in readings(evaluation, kpi, family, complete) {
                     draft.add(it.reading.value, value_labels(it, family));
                 }
             }
             Self::Numerators(kpi, family) => {
-                for it in readings(evaluation, kpi, family) {
+                for it in readings(evaluation, kpi, family, complete) {
                     draft.add(it.reading.numerator.map(real), value_labels(it, family));
                 }
             }
@@ -243,11 +256,12 @@ fn readings<'a>(
     evaluation: &'a Evaluation,
     kpi: &'static Kpi,
     family: &'static Family,
+    complete: bool,
 ) -> impl Iterator<Item = &'a Evaluated> {
     evaluation.readings.iter().filter(move |it| {
         std::ptr::eq(it.kpi, kpi)
             && it.reading.family == family.name
-            && (is_own(kpi, family) || family.now || is_secondary_exposed(it))
+            && (complete || is_own(kpi, family) || family.now || is_secondary_exposed(it))
     })
 }
 
@@ -273,6 +287,7 @@ fn value_labels<'a>(
 /// The series of one family, in no order and as they come.
 struct Draft<'a> {
     evaluation: &'a Evaluation,
+    complete: bool,
     series: Vec<Series<'a>>,
 }
 
@@ -309,7 +324,7 @@ impl<'a> Draft<'a> {
     }
 
     fn about_reading(&mut self, about: About, it: &'a Evaluated) {
-        if !is_exposed(about, it) {
+        if !self.complete && !is_exposed(about, it) {
             return;
         }
         let reading = &it.reading;
@@ -349,7 +364,7 @@ impl<'a> Draft<'a> {
         let state = (about == About::Status).then(|| it.state.as_str());
         let value = match about {
             About::BaselineRatio => it.baseline_ratio,
-            About::Provisional if has_number(it.state) && is_late(it) => {
+            About::Provisional if has_number(it.state) && (self.complete || is_late(it)) => {
                 Some(if it.provisional { 1.0 } else { 0.0 })
             }
             About::Status => Some(1.0),
@@ -661,6 +676,22 @@ mod tests {
         }
         let open = samples(&text, "engkpi_kpi_open_items");
         assert!(!open.is_empty() && open.iter().all(|it| !it.contains("period=")), "{open:?}");
+    }
+
+    #[test]
+    fn a_complete_rendering_leaves_nothing_out() {
+        let evaluation = published(STORY);
+        let rendered = render(&evaluation, &Options::complete());
+        let text = String::from_utf8(rendered.text).unwrap();
+        let of = |family: &str, needle: &str| {
+            samples(&text, family).into_iter().filter(|it| it.contains(needle)).count()
+        };
+        let service = r#"scope="service""#;
+        assert!(of("engkpi_kpi_previous_ratio", service) > 0);
+        assert!(of("engkpi_incident_frequency_incidents_by_severity", "period=") > 0);
+        let counted: usize = family_names().iter().map(|name| samples(&text, name).len()).sum();
+        assert_eq!(counted, rendered.series);
+        promtool(&text);
     }
 
     #[test]
