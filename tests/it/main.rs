@@ -7,5 +7,6 @@ mod fakes;
 mod http;
 mod layers;
 mod outbound;
+mod pagerduty;
 mod reference;
 mod store;

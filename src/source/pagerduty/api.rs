@@ -10,7 +10,7 @@ use super::wire::{Alert, Incident, LogEntry, Service};
 use super::{listing, normalise};
 use crate::domain::Instant;
 use crate::source::PollReport;
-use crate::source::outbound::{Outbound, OutboundError, Request};
+use crate::source::outbound::{Outbound, OutboundError, Page, Request};
 
 /// PagerDuty's REST API, version 2.
 #[derive(Debug)]
@@ -122,12 +122,13 @@ impl Api {
         for status in statuses {
             request = request.query("statuses[]", status);
         }
-        let with_priorities = self.including_priorities(request.clone());
-        let result = listing::read(&self.http, &with_priorities, report).await;
-        if self.plan_lacks_priorities(&result) {
-            return listing::read(&self.http, &request, report).await;
+        if let Some(request) = self.including_priorities(&request) {
+            let result = listing::read(&self.http, &request, report).await;
+            if !self.plan_lacks_priorities(&result) {
+                return result;
+            }
         }
-        result
+        listing::read(&self.http, &request, report).await
     }
 
     /// One incident as it is now, with its custom fields if they are wanted.
@@ -145,12 +146,7 @@ impl Api {
         if custom_fields {
             request = request.query("include[]", "custom_fields");
         }
-        let with_priorities = self.including_priorities(request.clone());
-        let mut result = self.http.get(&with_priorities).await;
-        if self.plan_lacks_priorities(&result) {
-            result = self.http.get(&request).await;
-        }
-        let page = match result {
+        let page = match self.get_with_priorities(&request).await {
             Ok(page) => page,
             Err(error) => match error.status() {
                 Some(StatusCode::NOT_FOUND | StatusCode::GONE) => return Ok(One::Gone),
@@ -165,18 +161,30 @@ impl Api {
         })
     }
 
-    fn including_priorities(&self, request: Request) -> Request {
-        if self.without_priorities.load(Ordering::Relaxed) {
-            return request;
+    async fn get_with_priorities(&self, request: &Request) -> Result<Page, OutboundError> {
+        if let Some(request) = self.including_priorities(request) {
+            let result = self.http.get(&request).await;
+            if !self.plan_lacks_priorities(&result) {
+                return result;
+            }
         }
-        request.query("include[]", "priorities")
+        self.http.get(request).await
     }
 
-    /// Whether a request failed because the plan has no priorities; from then on they are not
-    /// asked for.
+    fn including_priorities(&self, request: &Request) -> Option<Request> {
+        let asked_for = !self.without_priorities.load(Ordering::Relaxed);
+        asked_for.then(|| request.clone().query("include[]", "priorities"))
+    }
+
+    /// Whether a request for priorities failed because the plan has none; from then on they are
+    /// not asked for.
     fn plan_lacks_priorities<T>(&self, result: &Result<T, OutboundError>) -> bool {
         let unpaid = |error: &OutboundError| error.status() == Some(StatusCode::PAYMENT_REQUIRED);
-        result.as_ref().is_err_and(unpaid) && !self.without_priorities.swap(true, Ordering::Relaxed)
+        let lacking = result.as_ref().is_err_and(unpaid);
+        if lacking {
+            self.without_priorities.store(true, Ordering::Relaxed);
+        }
+        lacking
     }
 
     /// The custom fields of one incident by name.

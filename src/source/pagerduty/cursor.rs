@@ -22,6 +22,10 @@ pub(super) struct Position {
     /// Whether the account had custom fields.
     #[serde(default)]
     pub(super) has_fields: bool,
+    /// More is collected of each incident than before: until the log has been read to its end,
+    /// incidents are read again although the store knows all that their logs say.
+    #[serde(default)]
+    pub(super) anew: bool,
 }
 
 /// A log entry.
@@ -49,12 +53,13 @@ impl Position {
     /// Where a poll that wants history from `start` with these details has to go on: at the
     /// beginning if so far less was wanted.
     pub(super) fn resumed(stored: Option<Self>, start: Instant, wanted: Details) -> Self {
-        let suffices =
-            |it: &Self| it.from.is_some_and(|from| from <= start) && it.details.covers(wanted);
-        match stored.filter(suffices) {
-            Some(position) => Self { details: wanted, ..position },
-            None => Self { from: Some(start), details: wanted, ..Self::default() },
+        let beginning = Self { from: Some(start), details: wanted, ..Self::default() };
+        let Some(stored) = stored else { return beginning };
+        let (has_fields, more) = (stored.has_fields, !stored.details.covers(wanted));
+        if more || stored.from.is_none_or(|from| start < from) {
+            return Self { has_fields, anew: stored.anew || more, ..beginning };
         }
+        Self { details: wanted, ..stored }
     }
 }
 
@@ -101,15 +106,18 @@ mod tests {
             through: Some(at("2026-01-01T00:00:00Z")),
             newest: None,
             details: Details { alerts: true, custom_fields: false },
-            has_fields: false,
+            has_fields: true,
+            anew: false,
         };
-        let goes_on = |start: &str, wanted| {
-            Position::resumed(Some(read.clone()), at(start), wanted).through.is_some()
-        };
+        let resumed =
+            |start: &str, wanted| Position::resumed(Some(read.clone()), at(start), wanted);
+        let goes_on = |start: &str, wanted| resumed(start, wanted).through.is_some();
         assert!(goes_on("2025-01-01T00:00:00Z", Details { alerts: true, ..Details::default() }));
         assert!(goes_on("2025-06-01T00:00:00Z", Details::default()), "less is wanted");
         assert!(!goes_on("2024-01-01T00:00:00Z", Details::default()), "earlier history is wanted");
         assert!(!goes_on("2025-01-01T00:00:00Z", all), "custom fields are wanted");
+        assert!(resumed("2025-01-01T00:00:00Z", all).anew, "what is known is read again");
+        assert!(!resumed("2024-01-01T00:00:00Z", Details::default()).anew);
         assert!(Position::resumed(None, at("2025-01-01T00:00:00Z"), all).through.is_none());
     }
 

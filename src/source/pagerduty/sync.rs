@@ -86,6 +86,11 @@ impl Reader<'_> {
             self.read_named(log, position).await?;
             since = until;
         }
+        if std::mem::take(&mut position.anew) {
+            let mut batch = Batch::default();
+            cursor::put(&mut batch, cursor::LOG, position);
+            self.cx.store.commit(self.source, batch).await?;
+        }
         Ok(())
     }
 
@@ -105,9 +110,10 @@ impl Reader<'_> {
         let mut batch = Batch::default();
         let mut named = BTreeMap::new();
         for (incident, events) in events {
-            let known =
-                self.cx.store.ids(self.source, Kind::IncidentEvent, Some(&incident)).await?;
-            let known: BTreeSet<String> = known.into_iter().collect();
+            let known = match position.anew && !self.has_read(&incident) {
+                true => BTreeSet::new(),
+                false => self.known_events(&incident).await?,
+            };
             let new: Vec<_> = events.into_iter().filter(|it| !known.contains(&it.id)).collect();
             if new.is_empty() {
                 continue;
@@ -131,6 +137,11 @@ impl Reader<'_> {
         cursor::put(&mut batch, cursor::LOG, position);
         self.cx.store.commit(self.source, batch).await?;
         Ok(())
+    }
+
+    async fn known_events(&self, incident: &str) -> Result<BTreeSet<String>, SourceError> {
+        let ids = self.cx.store.ids(self.source, Kind::IncidentEvent, Some(incident)).await?;
+        Ok(ids.into_iter().collect())
     }
 
     /// What to read: the named incidents, from a list of the interval's where that is cheaper, and
