@@ -271,17 +271,22 @@ impl GraphQl {
         size: &mut PageSize,
         variables: &Value,
     ) -> Result<Reply<T>, QueryError> {
+        let mut patient = false;
         loop {
             let mut variables = variables.clone();
             if let Value::Object(variables) = &mut variables {
                 variables.insert("first".into(), json!(size.get()));
             }
+            // A page that is too heavy fails again: two attempts tell.
             let last_try = size.get() == 1;
-            let attempts = if last_try { None } else { Some(2) };
+            let attempts = if last_try || patient { None } else { Some(2) };
             let sent = self.send(query.operation, query.text, &variables, attempts, last_try).await;
             match sent {
                 Err(error) if error.is_about_size() && size.halve() => {
                     tracing::debug!(%error, size = size.get(), "asking for a smaller page");
+                }
+                Err(QueryError::Outbound(OutboundError::Transient { .. })) if !patient => {
+                    patient = true;
                 }
                 other => return other,
             }
