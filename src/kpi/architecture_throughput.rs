@@ -320,6 +320,7 @@ mod tests {
             web:docs/adr/2.md counted 06T10:00 outcome=rejected proposed_by=first_commit decided_by=status
             web:docs/adr/3.md excluded unknown_outcome proposed_by=unknown decided_by=undecided
             web:docs/adr/4.md open since 07T10:00 proposed_by=pull_request(#4) decided_by=undecided comments=0
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
     }
 }

@@ -282,6 +282,7 @@ mod tests {
             web:docs/adr/1.md counted 05T10:00 decision=2d outcome=accepted proposed_by=ready_for_review(#1) decided_by=merge comments=0
             web:docs/adr/2.md excluded no_proposal_time outcome=accepted proposed_by=unknown decided_by=first_commit
             web:docs/adr/3.md open since 25T00:00 decision=5d proposed_by=pull_request(#3) decided_by=undecided comments=0
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
     }
 }

@@ -261,6 +261,31 @@ mod tests {
     }
 
     #[test]
+    fn else_the_fault_began_when_the_linked_deployment_finished() {
+        let story = Story::told(
+            "service web incidents PWEB
+             05T09:00 merge web#1
+             05T10:00 deploy web c1 id 2 finished 05T10:05
+             05T10:20 incident i1 P2
+             05T10:30 note i1 naming deployment:2
+             05T10:40 incident i2 P1
+             05T10:50 field i2 fault_started_at 2026-03-05T10:30:00Z
+             05T10:50 field i2 caused_by c1
+             05T10:50 incident i3 P1",
+        );
+        expect![[r#"
+            i1 counted 05T10:20 detection=15m severity=2 fault_source=deployment
+            i2 counted 05T10:40 detection=10m severity=1 fault_source=field
+            i3 excluded no_fault_time severity=1
+        "#]]
+        .assert_eq(&story.items(&KPI, "service web"));
+        expect![[r#"
+            incident_detection_known_by_source field 1 n=1
+            incident_detection_known_by_source deployment 1 n=1"#]]
+        .assert_eq(&story.reading(&KPI, "org 30d", "known_by_source"));
+    }
+
+    #[test]
     fn a_later_episode_has_no_fault_time_of_its_own() {
         let story = Story::told(
             "05T10:00 incident i1 P1

@@ -1,12 +1,13 @@
 //! How long it takes to recover: from incidents (MTTR), from failed deployments (DORA), and until
 //! somebody takes an incident on (kpis.md 3.6).
 
-use super::incident_items::{SEVERITIES, elapsed, may_be_major, of, severity};
+use super::deployment_items;
+use super::incident_items::{SEVERITIES, elapsed, mark, may_be_major, of, severity};
 use super::statistics::{count, real};
 use super::view::incidents::Episode;
 use super::{
-    Better, Distribution, Family, Item, ItemId, Kpi, Need, Outcome, Placement, Reading, Slice,
-    Stat, TargetRule, Unit, View,
+    Better, Distribution, Family, Item, ItemId, Kpi, Mark, Need, Outcome, Reading, Slice, Stat,
+    TargetRule, Unit, View,
 };
 use crate::domain::Instant;
 
@@ -90,23 +91,16 @@ pub static KPI: Kpi = Kpi {
 
 fn assess(view: &View<'_>) -> Vec<Item> {
     let incidents = view.incidents.iter().map(|episode| incident(view, episode));
-    let deployments = view.deployments.iter().zip(&view.failures.verdicts);
-    let failed = deployments.filter(|(_, verdict)| !verdict.reasons.is_empty());
-    let recoveries = failed.map(|(deployment, verdict)| {
-        let item = Item {
-            id: ItemId::Deployment {
-                service: view.params.catalogue.services[deployment.service].name.clone(),
-                repository: deployment.repository.clone(),
-                native: deployment.native.clone(),
-            },
-            placement: Placement::of_services(&view.params.catalogue, [deployment.service]),
-            started_at: deployment.finished_at,
-            completed_at: verdict.recovered_at,
-            outcome: Outcome::Open,
-            values: Vec::new(),
-            marks: Vec::new(),
-            times: vec![("finished_at", deployment.finished_at)],
-        };
+    let verdicts = view.failures.verdicts.iter().enumerate();
+    let failed = verdicts.filter(|(_, verdict)| !verdict.reasons.is_empty());
+    let recoveries = failed.map(|(index, verdict)| {
+        let mut item = deployment_items::of(view, index);
+        item.completed_at = verdict.recovered_at;
+        item.times.extend(verdict.recovered_at.map(|at| ("recovered_at", at)));
+        for reason in &verdict.reasons {
+            let evidence = Some(reason.evidence.clone());
+            item.marks.push(Mark { evidence, ..mark("failed", reason.reason) });
+        }
         timed(item, DEPLOYMENT_RECOVERY, view.as_of)
     });
     incidents.chain(recoveries).collect()
@@ -442,6 +436,49 @@ mod tests {
              06T00:00 ack i2",
             expect!["incident_acknowledge_time_seconds median 1m n=1"],
         );
+    }
+
+    #[test]
+    fn a_failed_deployment_recovers_with_its_incident_else_with_its_repair() {
+        let story = Story::told(
+            "service web incidents PWEB
+             01T10:00 commit web c0
+             01T11:00 deploy web c0 id 1
+             05T09:00 merge web#1
+             05T10:00 deploy web c1 id 2
+             05T10:20 incident i1 P2
+             05T10:30 note i1 naming deployment:2
+             05T12:00 resolve i1
+             06T09:00 merge web#2
+             06T10:00 deploy web c2 id 3
+             06T10:45 deploy web c1 id 4 task rollback
+             08T09:00 merge web#3
+             08T10:00 deploy web c3 id 5
+             08T10:20 incident i2 P4
+             08T10:30 note i2 naming c3",
+        );
+        let readings =
+            |slice| story.reading(&KPI, slice, "failed_deployment_recovery_time_seconds ");
+        expect![[r#"
+            failed_deployment_recovery_time_seconds median 1h22m30s n=2 open=1
+            failed_deployment_recovery_time_seconds p90 1h52m30s [45m, -] n=2 open=1
+            failed_deployment_recovery_time_seconds mean 1h22m30s n=2 open=1
+            failed_deployment_recovery_time_seconds km_median 2h [45m, -] n=3 open=1"#]]
+        .assert_eq(&readings("org 30d"));
+        expect![[r#"
+            failed_deployment_recovery_time_seconds median - n=0 open=1
+            failed_deployment_recovery_time_seconds p90 - n=0 open=1
+            failed_deployment_recovery_time_seconds mean - n=0 open=1
+            failed_deployment_recovery_time_seconds km_median - n=1 open=1"#]]
+        .assert_eq(&readings("org 08T00:00..09T00:00"));
+        expect![[r#"
+            web:2 counted 05T12:00 failed_deployment_recovery=2h environment=production commit=c1 failed=incident(i1)
+            web:3 counted 06T10:45 failed_deployment_recovery=45m environment=production commit=c2 failed=rollback(4)
+            web:5 open since 08T10:00 failed_deployment_recovery=23d14h environment=production commit=c3 failed=incident(i2)
+            i1 counted 05T12:00 recovery=1h40m severity=2
+            i2 open since 08T10:20 severity=4
+        "#]]
+        .assert_eq(&story.items(&KPI, "service web"));
     }
 
     #[test]

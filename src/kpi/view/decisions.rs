@@ -6,6 +6,8 @@
 
 mod arrival;
 mod history;
+#[cfg(test)]
+mod properties;
 mod status;
 #[cfg(test)]
 mod tests;

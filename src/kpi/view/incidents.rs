@@ -1,5 +1,8 @@
 //! Incident episodes (kpis.md 3.5 to 3.7).
 
+#[cfg(test)]
+mod properties;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dates;

@@ -24,7 +24,7 @@ pub(super) struct Arrival<'a> {
     pub(super) place: usize,
 }
 
-/// An end of a pull request this far from the commit that adds the same path belongs to it.
+/// A pull request that was merged this far from the commit that adds the same path brought it.
 const SAME_ADDITION: Duration = Duration::hours(24);
 
 /// A rebased commit is made at most this long before the merge that it is a part of…
@@ -114,23 +114,25 @@ impl<'a> Arrivals<'a> {
         Some(Arrival { at, change, with, place: 0 })
     }
 
-    /// A pull request that adds the same path and ended about when it was committed, or a merged
-    /// one that this may be a rebased commit of.
+    /// A pull request that adds the same path and had not ended long before it was committed, or a
+    /// merged one that this may be a rebased commit of.
     fn nearest(&self, revision: &DecisionRevision) -> Option<&'a Change> {
         let touching = self.by_path.get(revision.path.as_str())?.iter();
         let adds = revision.revision == RevisionKind::Added;
         let candidates = touching.filter_map(|(kind, change)| {
-            let ended_at = change.merged_at.or(change.closed_at)?;
-            let before_end = ended_at - revision.committed_at;
-            let belongs = if adds {
-                *kind == PathChange::Added && before_end.abs() <= SAME_ADDITION
-            } else {
-                let rebased = -REBASED_AFTER..=REBASED_BEFORE;
-                change.merged_at.is_some() && rebased.contains(&before_end)
+            let until = |end: Instant| end - revision.committed_at;
+            let belongs = match change.merged_at.map(until) {
+                Some(until_merge) if adds => until_merge.abs() <= SAME_ADDITION,
+                Some(until_merge) => (-REBASED_AFTER..=REBASED_BEFORE).contains(&until_merge),
+                // Brought by hand: it may be closed much later, or never.
+                None => adds && change.closed_at.is_none_or(|at| until(at) >= -SAME_ADDITION),
             };
-            belongs.then_some((before_end.abs(), change.number, *change))
+            let proposed_first = change.created_at <= revision.committed_at + REBASED_AFTER;
+            let is_same = !adds || *kind == PathChange::Added;
+            let rank = (change.merged_at.is_none(), change.number);
+            (belongs && proposed_first && is_same).then_some((rank, *change))
         });
-        candidates.min_by_key(|(apart, number, _)| (*apart, *number)).map(|(_, _, change)| change)
+        candidates.min_by_key(|(rank, _)| *rank).map(|(_, change)| change)
     }
 
     /// Whether a change is one into the default branch, whatever that was called then. A change
