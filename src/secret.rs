@@ -19,8 +19,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 /// Longest secret accepted, in bytes. A private key of 8,192 bits is a tenth of it.
 const MAX_BYTES: u64 = 65_536;
 
-const EXPECTED: &str =
-    "a reference to a secret: { env = \"NAME\" } or { file = \"/path\" }, never the secret itself";
+const EXPECTED: &str = "{ env = \"NAME\" } or { file = \"/path\" }, never the secret itself";
 
 /// Where a secret is: `{ env = "NAME" }` or `{ file = "/path" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -126,8 +125,8 @@ impl SecretRef {
             || !name.chars().all(valid)
         {
             return Err(
-                "`env` must be the NAME of an environment variable in capital letters, digits and \
-                 underscores, never the secret itself",
+                "`env` must be the NAME of an environment variable; write it in capital letters, digits \
+                 and underscores, never the secret itself",
             );
         }
         Ok(Self::Env(name.to_owned()))
@@ -136,7 +135,7 @@ impl SecretRef {
     fn from_path(path: &str) -> Result<Self, &'static str> {
         if !path.contains('/') {
             return Err(
-                "`file` must be a path with a directory, for example \"/run/secrets/token\" or \
+                "`file` must be a path with a directory; write for example \"/run/secrets/token\" or \
                  \"./token\", never the secret itself",
             );
         }
@@ -193,7 +192,7 @@ impl<'de> Visitor<'de> for SecretRefVisitor {
     }
 
     fn visit_str<E: de::Error>(self, _value: &str) -> Result<SecretRef, E> {
-        Err(E::custom(format_args!("expected {EXPECTED}")))
+        Err(E::custom(format_args!("must refer to a secret; write {EXPECTED}")))
     }
 
     fn visit_i64<E: de::Error>(self, _value: i64) -> Result<SecretRef, E> {
@@ -210,14 +209,20 @@ impl<'de> Visitor<'de> for SecretRefVisitor {
             let wrap: fn(&str) -> Result<SecretRef, &'static str> = match key.as_str() {
                 "env" => SecretRef::from_env_name,
                 "file" => SecretRef::from_path,
-                _ => return Err(de::Error::custom(format_args!("expected {EXPECTED}"))),
+                _ => {
+                    return Err(de::Error::custom(format_args!(
+                        "must refer to a secret; write {EXPECTED}"
+                    )));
+                }
             };
             let Text(value) = map.next_value()?;
             if found.replace(wrap(&value).map_err(de::Error::custom)?).is_some() {
-                return Err(de::Error::custom("`env` and `file` exclude each other: keep one"));
+                return Err(de::Error::custom("`env` and `file` exclude each other; keep one"));
             }
         }
-        found.ok_or_else(|| de::Error::custom(format_args!("expected {EXPECTED}")))
+        found.ok_or_else(|| {
+            de::Error::custom(format_args!("must refer to a secret; write {EXPECTED}"))
+        })
     }
 }
 
@@ -228,7 +233,9 @@ impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer) {
             Ok(text) => Ok(Self(text)),
-            Err(_) => Err(de::Error::custom(format_args!("expected {EXPECTED}"))),
+            Err(_) => {
+                Err(de::Error::custom(format_args!("must refer to a secret; write {EXPECTED}")))
+            }
         }
     }
 }

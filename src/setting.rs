@@ -77,7 +77,9 @@ impl FromStr for Period {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let refused = || {
-            format!("expected a length of time such as \"15m\", \"6h\" or \"30d\", found {text:?}")
+            format!(
+                "{text:?} is not a length of time; write for example \"15m\", \"6h\" or \"30d\""
+            )
         };
         let mut rest = text;
         let mut seconds: u32 = 0;
@@ -102,7 +104,9 @@ impl FromStr for Period {
         }
         match (seconds, text) {
             (0, "") => Err(refused()),
-            (0, _) => Err(format!("a length of time must be longer than zero, found {text:?}")),
+            (0, _) => Err(format!(
+                "a length of time must be longer than zero, not {text:?}; write for example \"15m\""
+            )),
             (seconds, _) => Ok(Self { seconds }),
         }
     }
@@ -125,10 +129,8 @@ impl From<Period> for String {
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.seconds;
-        for (unit, length) in UNITS
-            .into_iter()
-            .skip_while(|(unit, length)| *unit == 'w' && !self.seconds.is_multiple_of(*length))
-        {
+        // Without weeks: 7d is easier to compare with 30d than 1w is.
+        for (unit, length) in UNITS.into_iter().skip(1) {
             if rest >= length {
                 write!(f, "{}{unit}", rest / length)?;
                 rest %= length;
@@ -179,8 +181,8 @@ impl FromStr for Moment {
         chrono::DateTime::parse_from_rfc3339(text).map(|instant| Self(instant.to_utc())).map_err(
             |_not_an_instant| {
                 format!(
-                    "expected a date such as \"2025-01-01\" or a time with its offset such as \
-                     \"2025-01-01T09:00:00Z\", found {text:?}"
+                    "{text:?} is neither a date nor a time with its offset; write for example \
+                     \"2025-01-01\" or \"2025-01-01T09:00:00Z\""
                 )
             },
         )
@@ -270,7 +272,7 @@ mod tests {
             ("1h30m", 5_400, "1h30m"),
             ("6h", 21_600, "6h"),
             ("30d", 2_592_000, "30d"),
-            ("2w", 1_209_600, "2w"),
+            ("2w", 1_209_600, "14d"),
             ("10d", 864_000, "10d"),
         ] {
             let period: Period = text.parse().unwrap();
