@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod clock;
 pub mod collect;
+pub mod config;
 pub mod domain;
 pub mod evaluate;
 pub mod http;

@@ -1,0 +1,145 @@
+//! From settings in which nothing is wrong to the plain values that the layers below work with.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+use super::Config;
+use super::check::Targets;
+use super::document::Document;
+use super::layers::Layers;
+use super::path::KeyPath;
+use super::rules::RulesSettings;
+use super::targets::{BaselineSettings, KpiSettings};
+use crate::domain::{Calendar, ServiceName, SourceName, TeamName};
+use crate::kpi::params::{Catalogue, KpiParams, Params, Rules, Service};
+use crate::kpi::{Span, TargetRule};
+
+/// Builds the configuration; `None` if a section is missing, which was reported then.
+pub(super) fn assemble(
+    layers: &Layers,
+    document: Document,
+    holidays: BTreeSet<NaiveDate>,
+    targets: BTreeMap<String, Targets>,
+) -> Option<Config> {
+    let calendar = document.calendar.as_ref()?;
+    let calendar = Calendar {
+        zone: calendar.zone.0,
+        holidays,
+        fiscal_year_start_month: calendar.fiscal_year_start_month,
+    };
+    let rules = rules(layers, document.rules.as_ref()?);
+    let catalogue = catalogue(&document)?;
+    let decisions = !rules.decisions.is_empty();
+    let sources: Vec<_> = document
+        .sources
+        .into_iter()
+        .map(|(name, settings)| (SourceName::new(name), settings))
+        .collect();
+    let params = Params {
+        kpis: kpis(&document.kpis, targets, &catalogue),
+        baseline: baseline(document.baseline.as_ref()?, &calendar),
+        sources: sources.iter().map(|(name, it)| it.params(name, decisions)).collect(),
+        catalogue,
+        rules,
+        calendar,
+    };
+    Some(Config {
+        store: document.store?,
+        sources,
+        evaluate: document.evaluate?,
+        web: document.web?,
+        params,
+    })
+}
+
+fn catalogue(document: &Document) -> Option<Catalogue> {
+    let teams: Vec<&str> = document.teams.iter().map(|(name, _)| name.as_str()).collect();
+    let services = document.services.iter().map(|(name, settings)| {
+        Some(Service {
+            name: ServiceName::new(name.as_str()),
+            team: teams.iter().position(|it| *it == settings.team)?,
+            repository: settings.repository.to_string(),
+            paths: settings.paths.iter().map(ToString::to_string).collect(),
+            deployments: settings.deployments.rule(),
+            incident_services: settings.pagerduty.clone(),
+            tier: settings.tier,
+        })
+    });
+    Some(Catalogue {
+        services: services.collect::<Option<_>>()?,
+        teams: teams.into_iter().map(TeamName::new).collect(),
+    })
+}
+
+fn rules(layers: &Layers, settings: &RulesSettings) -> Rules {
+    let root = KeyPath::root().key("rules");
+    let lower = |list: &[String]| list.iter().map(|it| it.to_lowercase()).collect();
+    let severity = latest(layers, &root.key("severity"), &settings.severity);
+    let statuses = latest(layers, &root.key("statuses"), &settings.statuses);
+    Rules {
+        bots: lower(&settings.bots),
+        hotfix_labels: lower(&settings.hotfix_labels),
+        hotfix_branches: settings.hotfix_branches.clone(),
+        severity_by_priority: severity,
+        fields: settings.fields.names(),
+        decisions: settings
+            .decisions
+            .iter()
+            .map(|(repository, settings)| (repository.clone(), settings.rule()))
+            .collect(),
+        statuses: statuses.into_iter().map(|(word, it)| (word.to_lowercase(), it.into())).collect(),
+        rollout_window: settings.rollout_window.chrono(),
+        revert_window: settings.revert_window.chrono(),
+        rollback_window: settings.rollback_window.chrono(),
+        proximity_window: settings.proximity_window.map(|it| it.chrono()),
+        reopen_window: settings.reopen_window.chrono(),
+        bulk_import: settings.bulk_import,
+    }
+}
+
+/// Of keys that differ only in case, the one of the latest layer.
+fn latest<T: Clone>(
+    layers: &Layers,
+    root: &KeyPath,
+    table: &BTreeMap<String, T>,
+) -> BTreeMap<String, T> {
+    let mut keys: Vec<&String> = table.keys().collect();
+    keys.sort_by_key(|key| layers.rank(&root.key(key.as_str())));
+    let mut names: BTreeMap<String, &String> = BTreeMap::new();
+    for key in keys {
+        names.insert(key.to_lowercase(), key);
+    }
+    names.into_values().map(|key| (key.clone(), table[key].clone())).collect()
+}
+
+fn kpis(
+    settings: &[(String, KpiSettings)],
+    mut targets: BTreeMap<String, Targets>,
+    catalogue: &Catalogue,
+) -> BTreeMap<String, KpiParams> {
+    let indexed = |rules: BTreeMap<String, TargetRule>,
+                   position: &dyn Fn(&str) -> Option<usize>| {
+        rules.into_iter().filter_map(|(name, rule)| Some((position(&name)?, rule))).collect()
+    };
+    let team = |name: &str| catalogue.teams.iter().position(|it| it.as_str() == name);
+    let service = |name: &str| catalogue.services.iter().position(|it| it.name.as_str() == name);
+    settings
+        .iter()
+        .map(|(id, settings)| {
+            let targets = targets.remove(id).unwrap_or_default();
+            let params = KpiParams {
+                target: targets.own,
+                min_n: settings.min_n,
+                team_targets: indexed(targets.teams, &team),
+                service_targets: indexed(targets.services, &service),
+            };
+            (id.clone(), params)
+        })
+        .collect()
+}
+
+fn baseline(settings: &BaselineSettings, calendar: &Calendar) -> Option<Span> {
+    let (start, end) = (settings.start?, settings.end?);
+    Some(Span { start: calendar.start_of(start.0), end: calendar.start_of(end.0) })
+}

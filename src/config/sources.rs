@@ -1,0 +1,97 @@
+//! `[sources.NAME]`: whom to ask. The vendors own their settings; `type` tells which.
+
+use schemars::JsonSchema;
+use serde_json::Value as Json;
+
+use super::decode::Decoder;
+use super::path::KeyPath;
+use super::suggest;
+use super::text::Aim;
+use crate::domain::SourceName;
+use crate::kpi::Need;
+use crate::kpi::params::SourceParams;
+use crate::setting::{Complaint, Moment};
+use crate::source::{github, pagerduty};
+
+/// A source: `[sources.NAME]`.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(tag = "type", rename_all = "lowercase")]
+pub enum SourceSettings {
+    /// GitHub: repositories, pull requests, commits, deployments, runs, releases, decision records.
+    GitHub(Box<github::Settings>),
+    /// PagerDuty: incidents with their log and alerts.
+    PagerDuty(Box<pagerduty::Settings>),
+}
+
+/// The kinds of sources, as `type` names them.
+pub(super) const TYPES: [&str; 2] = ["github", "pagerduty"];
+
+impl SourceSettings {
+    /// What the source's own module has to say against them.
+    pub(super) fn check(&self) -> Vec<Complaint> {
+        match self {
+            Self::GitHub(settings) => settings.check(),
+            Self::PagerDuty(settings) => settings.check(),
+        }
+    }
+
+    /// Since when everything is collected.
+    pub fn history_start(&self) -> Moment {
+        match self {
+            Self::GitHub(settings) => settings.history_start,
+            Self::PagerDuty(settings) => settings.history_start,
+        }
+    }
+
+    /// What it covers; decision records only if somebody says where they are.
+    pub(super) fn params(&self, name: &SourceName, decisions: bool) -> SourceParams {
+        let (mut feeds, stale_after, web_base) = match self {
+            Self::GitHub(settings) => {
+                (vec![Need::Deployments, Need::Changes], settings.stale_after, settings.web_base())
+            }
+            Self::PagerDuty(settings) => {
+                (vec![Need::Incidents], settings.stale_after, settings.web_base())
+            }
+        };
+        if decisions && matches!(self, Self::GitHub(_)) {
+            feeds.push(Need::Decisions);
+        }
+        SourceParams {
+            name: name.clone(),
+            feeds,
+            history_start: self.history_start().0,
+            stale_after: stale_after.chrono(),
+            web_base,
+        }
+    }
+}
+
+/// Decodes `[sources.NAME]` by its `type`. Done by hand because serde loses the path of an error
+/// below a tag.
+pub(super) fn decode(decoder: &mut Decoder<'_>, path: &KeyPath) -> Option<SourceSettings> {
+    let mut value = decoder.value(path)?.clone();
+    let Some(table) = value.as_object_mut() else {
+        decoder.refuse(path, Aim::Value, "must be a table", "write a section: [sources.NAME]");
+        return None;
+    };
+    let at = path.key("type");
+    match table.remove("type") {
+        None => {
+            let fix = format!("add `type = …`: {}", suggest::list(&TYPES));
+            decoder.refuse(&at, Aim::Key, "is missing", fix);
+            None
+        }
+        Some(Json::String(kind)) if kind == "github" => {
+            decoder.decode(path, value).map(|it| SourceSettings::GitHub(Box::new(it)))
+        }
+        Some(Json::String(kind)) if kind == "pagerduty" => {
+            decoder.decode(path, value).map(|it| SourceSettings::PagerDuty(Box::new(it)))
+        }
+        Some(other) => {
+            let kind = other.as_str().unwrap_or_default();
+            let fix = suggest::fix(kind, TYPES, "write one of its kinds");
+            decoder.refuse(&at, Aim::Value, format!("{other} is not a kind of source"), fix);
+            None
+        }
+    }
+}
