@@ -2,6 +2,8 @@
 //!
 //! Data goes to stdout, logs to stderr. Exit codes: 0 fine, 1 failure, 64 bad usage or configuration.
 
+mod check;
+mod configured;
 mod kpis;
 mod logging;
 
@@ -35,6 +37,7 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Arguments),
     Kpis(kpis::Arguments),
 }
 
@@ -43,6 +46,8 @@ enum Command {
 enum Failure {
     /// Bad usage or configuration; the message says everything.
     Usage(String),
+    /// Bad configuration, and everything about it has been printed.
+    Reported,
     /// Anything else.
     Failed(anyhow::Error),
 }
@@ -65,16 +70,13 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    if let Err(error) = logging::start(&arguments.log, arguments.log_format) {
-        eprintln!("error: --log: {error}");
-        return ExitCode::from(EXIT_USAGE);
-    }
-    match run(arguments.command) {
+    match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
             eprintln!("{message}");
             ExitCode::from(EXIT_USAGE)
         }
+        Err(Failure::Reported) => ExitCode::from(EXIT_USAGE),
         Err(Failure::Failed(error)) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -82,8 +84,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
-    match command {
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    logging::start(&arguments.log, arguments.log_format)
+        .map_err(|error| Failure::Usage(format!("error: --log: {error}")))?;
+    match arguments.command {
+        Command::Check(arguments) => arguments.run(),
         Command::Kpis(arguments) => arguments.run(),
     }
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics says where it failed")]
 
+mod check;
 mod collect;
+mod config;
 mod fakes;
 mod http;
 mod layers;
