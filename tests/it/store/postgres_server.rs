@@ -2,8 +2,8 @@
 //!
 //! `ENGKPI_TEST_POSTGRES` may hold the address of a server on which databases may be created.
 //! Otherwise a private one is started from the installed binaries; it ends with the test process.
-//! Where there is neither, the tests that need one say so and pass, unless
-//! `ENGKPI_TEST_POSTGRES=required`.
+//! Where there is neither, the tests that need one say so and pass, unless `ENGKPI_REQUIRE_TOOLS`
+//! is set.
 
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -33,16 +33,14 @@ pub(crate) async fn fresh_database() -> Option<String> {
 
 fn server() -> Option<Url> {
     static PRIVATE: OnceLock<Option<Server>> = OnceLock::new();
-    let required = match std::env::var("ENGKPI_TEST_POSTGRES") {
-        Ok(text) if text != "required" => {
-            return Some(text.parse().expect("ENGKPI_TEST_POSTGRES is an address"));
-        }
-        setting => setting.is_ok(),
-    };
+    if let Ok(address) = std::env::var("ENGKPI_TEST_POSTGRES") {
+        return Some(address.parse().expect("ENGKPI_TEST_POSTGRES is an address"));
+    }
     let server = PRIVATE.get_or_init(|| match binaries() {
         Some(binaries) => Some(Server::start(&binaries)),
         None => {
-            assert!(!required, "initdb and pg_ctl of PostgreSQL are not installed");
+            let required = std::env::var_os("ENGKPI_REQUIRE_TOOLS").is_some();
+            assert!(!required, "install PostgreSQL: initdb and pg_ctl were not found");
             // Not `eprintln!`, which the test runner would swallow.
             let _ = writeln!(
                 std::io::stderr(),
