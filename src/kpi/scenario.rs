@@ -92,7 +92,8 @@ fn story(scenario: &Scenario) -> Story {
         2024-01-01T00:00 commit web w0\n 2024-01-01T00:00 commit web w9
         2024-01-01T00:00 commit web w1"
         .to_owned();
-    for Pull(id, service, sha, merged, author, _) in &scenario.prs {
+    for Pull(id, service, sha, merged, author, bot) in &scenario.prs {
+        assert_eq!(*bot, author.ends_with("[bot]"), "{id}: the login says who is a bot");
         let number = id.trim_start_matches('p');
         let merged = at(*merged);
         text += &format!("\n{merged} merge {service}#{number} as {sha} by {author} known");

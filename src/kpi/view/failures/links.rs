@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Evidence, Finding, Recovery, Verdict, failure};
 use crate::domain::graph::CommitGraph;
-use crate::domain::{CommitId, RepositoryId};
+use crate::domain::{CommitId, RepositoryId, SourceName};
 use crate::kpi::view::changes::Shipping;
 use crate::kpi::view::incidents::Episode;
 use crate::kpi::view::lineage::Arrival;
@@ -16,11 +16,12 @@ pub(super) fn find(
     verdicts: &[Verdict],
     findings: &mut Vec<Finding>,
 ) -> Vec<Option<usize>> {
-    let names = Names::of(evidence);
+    let named = named(evidence.incidents);
+    let meant = Names::of(evidence, named.iter().flatten().copied());
     let mut linked = Vec::with_capacity(evidence.incidents.len());
-    for episode in evidence.incidents {
+    for (episode, names) in evidence.incidents.iter().zip(&named) {
         let linker = Linker { evidence, episode };
-        let (reason, caused_by) = match linker.named(&names) {
+        let (reason, caused_by) = match linker.named(names, &meant) {
             _ if !episode.counts() => ("incident", Vec::new()),
             Some(deployments) => ("incident", deployments),
             None => ("proximity", linker.nearby(verdicts)),
@@ -33,6 +34,23 @@ pub(super) fn find(
         }));
     }
     linked
+}
+
+/// What each episode that counts names. Where the tool closed an incident by its timeout and people
+/// re-opened it later, the new episode is the one that counts, and what named the cause still does.
+fn named<'a>(episodes: &'a [Episode<'_>]) -> Vec<BTreeSet<&'a str>> {
+    let mut passed_on: HashMap<(&SourceName, &str), BTreeSet<&str>> = HashMap::new();
+    let named = episodes.iter().map(|episode| {
+        let incident = (episode.source, episode.incident.id.as_str());
+        let mut names = passed_on.remove(&incident).unwrap_or_default();
+        names.extend(episode.names.iter().map(String::as_str));
+        if episode.counts() {
+            return names;
+        }
+        passed_on.insert(incident, names);
+        BTreeSet::new()
+    });
+    named.collect()
 }
 
 /// The deployments that a name may mean.
@@ -80,12 +98,11 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(evidence: &Evidence<'a>) -> Self {
+    fn of(evidence: &Evidence<'_>, named: impl Iterator<Item = &'a str>) -> Self {
         let mut names = Self::default();
         let mut deployments: HashMap<&str, &str> = HashMap::new();
         let mut commits = Wanted::default();
-        let counted = evidence.incidents.iter().filter(|episode| episode.counts());
-        for name in counted.flat_map(|episode| &episode.names) {
+        for name in named {
             if let Some(id) = name.strip_prefix(DEPLOYMENT) {
                 deployments.insert(id, name);
             } else {
@@ -176,9 +193,8 @@ struct Linker<'l> {
 impl Linker<'_> {
     /// The deployment that a field or note names, with its twins of other services; the first is
     /// the one that the episode is linked to.
-    fn named(&self, names: &Names<'_>) -> Option<Vec<usize>> {
-        let known = self.episode.names.iter();
-        let known = known.filter_map(|name| names.candidates.get(name.as_str()));
+    fn named(&self, names: &BTreeSet<&str>, meant: &Names<'_>) -> Option<Vec<usize>> {
+        let known = names.iter().filter_map(|name| meant.candidates.get(name));
         let tiers: Vec<Vec<usize>> = known.filter_map(|it| self.preferred(it)).collect();
         let chosen: Vec<usize> = tiers.iter().filter_map(|tier| self.cause(tier)).collect();
         let cause = self.cause(&chosen)?;

@@ -360,6 +360,29 @@ fn a_noise_and_incidents_merged_into_another_fail_nothing() {
 }
 
 #[test]
+fn a_what_the_tool_closed_by_itself_and_people_reopened_keeps_its_cause() {
+    check(
+        &format!(
+            "{WEB}
+             06T10:30 incident i1 P1
+             06T14:30 resolve i1 by timeout
+             08T10:00 reopen i1
+             08T11:00 resolve i1
+             09T10:00 field i1 caused_by deployment:2
+             10T12:00 reopen i1"
+        ),
+        expect![[r#"
+            web:0
+            web:1
+            web:2 incident(i1) recovered 08T11:00
+            i1 is linked to nothing
+            i1 is linked to web:2
+            i1 is linked to nothing
+        "#]],
+    );
+}
+
+#[test]
 fn a_what_is_learned_late_about_the_past_restates_it() {
     check(
         &format!(
