@@ -96,6 +96,22 @@ impl GitHub {
         needs: Needs,
         environment: &Environment,
     ) -> Result<Self, BuildError> {
+        let limits =
+            Limits { allow_plain_http: settings.allow_insecure, ..Limits::of(Dialect::GitHub) };
+        Self::with_limits(name, settings, needs, limits, environment)
+    }
+
+    /// The same with other limits than the vendor's.
+    ///
+    /// # Errors
+    /// As [`GitHub::new`].
+    pub fn with_limits(
+        name: SourceName,
+        settings: &Settings,
+        needs: Needs,
+        limits: Limits,
+        environment: &Environment,
+    ) -> Result<Self, BuildError> {
         let auth: Arc<dyn Authenticator> = match (&settings.app, &settings.token) {
             (Some(app), _) => {
                 let clock = Arc::clone(&environment.clock);
@@ -104,8 +120,6 @@ impl GitHub {
             (None, Some(token)) => Arc::new(StaticToken::bearer(&token.resolve()?)?),
             (None, None) => return Err(BuildError::NoCredentials),
         };
-        let limits =
-            Limits { allow_plain_http: settings.allow_insecure, ..Limits::of(Dialect::GitHub) };
         let options = Options {
             source: name.clone(),
             base: settings.api_url.clone(),
