@@ -20,7 +20,7 @@ use scope::Partition;
 use super::link::Link;
 use super::status::State;
 use super::window::{Cut, Window};
-use super::{Family, Item, Kpi, Params, Reading, Slice, TargetRule, View};
+use super::{Family, Item, Kpi, Need, Params, Reading, Slice, TargetRule, View};
 use crate::domain::{Instant, Timeline};
 
 /// The version of the written definitions that the numbers follow.
@@ -351,7 +351,8 @@ impl Evaluator<'_> {
         let availability =
             Availability::of(self.kpi, self.view.params, self.freshness, self.view.as_of);
         let start = cut.span.start;
-        let (readings, previous) = match availability.kpi(start) {
+        let unavailable = availability.kpi(start).or_else(|| self.unseen(scope));
+        let (readings, previous) = match unavailable {
             None => {
                 let readings = self.available(&availability, cut, items);
                 let previous = cut.previous(self.view.as_of, &self.view.params.calendar);
@@ -370,7 +371,7 @@ impl Evaluator<'_> {
             items,
             readings: &readings,
             previous: previous.as_ref().map(|(readings, cut)| (readings.as_slice(), cut)),
-            unavailable: availability.kpi(start),
+            unavailable,
             baseline: match self.view.params.baseline {
                 None => Ok(None),
                 Some(span) => availability.kpi(span.start).map_or(Ok(Some(span)), Err),
@@ -390,6 +391,26 @@ impl Evaluator<'_> {
                 previous_ratio,
             });
         }
+    }
+
+    /// A scope none of whose repositories was ever seen (misspelt, or not for this token) has no
+    /// data, however fresh the source is.
+    fn unseen(&self, scope: Scope) -> Option<State> {
+        let of_repositories = [Need::Deployments, Need::Changes];
+        if !self.kpi.needs.iter().any(|need| of_repositories.contains(need)) {
+            return None;
+        }
+        let timeline = self.view.timeline;
+        let services = self.view.params.catalogue.services.iter().enumerate();
+        let mut seen = services
+            .filter(|(index, service)| match scope {
+                Scope::Org => true,
+                Scope::Team(team) => service.team == team,
+                Scope::Service(only) => *index == only,
+            })
+            .map(|(_, service)| timeline.repository_named(&service.repository).is_some())
+            .peekable();
+        (seen.peek().is_some() && !seen.any(|seen| seen)).then_some(State::NoData)
     }
 
     /// The readings of the families whose own needs are covered.
