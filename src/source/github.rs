@@ -314,6 +314,11 @@ impl<'a> Visit<'a> {
         );
     }
 
+    /// Whether any rule needs the repository.
+    fn is_needed(&self) -> bool {
+        self.repository.needs != RepositoryNeeds::default()
+    }
+
     /// A feature is not there, or not for this token.
     fn refused(&mut self, feature: &str, needed: bool) {
         let text = format!(

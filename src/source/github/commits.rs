@@ -163,6 +163,10 @@ async fn known(visit: &Visit<'_>) -> Result<HashSet<CommitId>, SourceError> {
 
 /// Brings the graph of the default branch up to date.
 pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
+    if visit.repository.overview.hides_commits {
+        visit.refused("commits", visit.is_needed());
+        return Ok(());
+    }
     let mut cursor = cursor(visit).await?;
     if cursor.walk.is_some() {
         default_branch(visit, &mut cursor).await?;

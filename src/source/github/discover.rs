@@ -52,8 +52,12 @@ pub(super) struct Collected {
 pub(super) struct Overview {
     /// Tip of the default branch; absent in an empty repository.
     pub(super) head: Option<CommitId>,
+    /// It has commits that this token may not see.
+    pub(super) hides_commits: bool,
     /// The pull request that was updated last.
     pub(super) newest_pull: Option<NewestPull>,
+    /// It has pull requests that this token may not see.
+    pub(super) hides_pulls: bool,
     /// `None` where this token may not see deployments, or there is no such feature.
     pub(super) deployments: Option<Glimpse>,
     /// Hash of the newest releases; `None` likewise.
@@ -100,6 +104,8 @@ struct Node {
     updated_at: Option<Instant>,
     #[serde(default)]
     pushed_at: Option<Instant>,
+    #[serde(default)]
+    is_empty: Option<bool>,
     #[serde(default)]
     default_branch_ref: Option<Branch>,
     #[serde(default)]
@@ -342,17 +348,22 @@ fn collect(
         created_at: node.created_at,
         updated_at: changed.fold(node.created_at, Instant::max),
     };
+    let hides_pulls = node.pull_requests.as_ref().is_none_or(Connection::is_veiled);
     let newest_pull = node.pull_requests.and_then(|it| it.nodes.into_iter().flatten().next());
+    let deployments = node.deployments.as_ref().filter(|it| !it.is_veiled());
+    let releases = node.releases.as_ref().filter(|it| !it.is_veiled());
     Some(Collected {
         native: node.database_id,
         node: node.id,
         needs: shared.needs.of_names(names.iter().map(String::as_str)),
         name,
         overview: Overview {
+            hides_commits: head.is_none() && node.is_empty == Some(false),
             head,
             newest_pull,
-            deployments: node.deployments.as_ref().map(deployments::glimpse),
-            releases: node.releases.as_ref().map(releases::glimpse),
+            hides_pulls,
+            deployments: deployments.map(deployments::glimpse),
+            releases: releases.map(releases::glimpse),
         },
         fact,
     })

@@ -80,6 +80,11 @@ impl<T> Connection<T> {
         self.nodes.iter().flatten()
     }
 
+    /// Whether it has items that this token may not see: GitHub shows them as null.
+    pub(super) fn is_veiled(&self) -> bool {
+        self.nodes.iter().any(Option::is_none)
+    }
+
     /// Where the next page starts, if there is one.
     pub(super) fn next(&self) -> Option<&str> {
         self.page_info.end_cursor.as_deref().filter(|_| self.page_info.has_next_page)

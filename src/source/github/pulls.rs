@@ -103,6 +103,10 @@ fn stream(visit: &Visit<'_>) -> String {
 
 /// Reads what changed since the last pass.
 pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
+    if visit.repository.overview.hides_pulls {
+        visit.refused("pull requests", visit.is_needed());
+        return Ok(());
+    }
     let files = visit.repository.needs.changed_paths;
     let known: Option<Cursor> =
         cursor::load(visit.store, &visit.shared.source, &stream(visit)).await?;
