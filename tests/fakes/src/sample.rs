@@ -156,7 +156,7 @@ pub const SERVICES: [Service; 8] = [
 ];
 
 /// How long the history is, in days.
-const HISTORY_DAYS: i64 = 425;
+pub const HISTORY_DAYS: i64 = 425;
 
 /// The organisation as it is at `now`, and as it will be for a week.
 pub fn organisation(now: Instant) -> World {

@@ -38,6 +38,9 @@ pub struct Settings {
     pub links_by_id: bool,
     /// GitHub's silent cap of `per_page`.
     pub max_per_page: usize,
+    /// A GraphQL connection that the token may not see is refused as a whole, which makes its
+    /// repository null, instead of having only null nodes.
+    pub refuses_connections: bool,
     /// Most workflow runs that a filtered list reaches.
     pub runs_cap: usize,
     /// Most commits of a pull request.
@@ -60,6 +63,7 @@ impl Default for Settings {
             pagerduty_bare_429: false,
             links_by_id: true,
             max_per_page: 100,
+            refuses_connections: false,
             runs_cap: 1000,
             pull_commits_cap: 250,
             pagerduty_max_offset: 10_000,

@@ -234,10 +234,17 @@ async fn graphql_refuses_what_the_vendor_refuses_and_costs_what_it_costs() {
     fakes.edit(|world| {
         world.access.github = vec![Token::full(GITHUB_TOKEN).without("deployments")];
     });
-    let partial =
-        query(&fakes, &repository("name deployments(first: 1) { totalCount }"), json!({})).await;
-    assert_eq!(partial["data"]["repository"], Value::Null, "a connection may not be null");
+    let text = repository("name deployments(first: 1) { totalCount nodes { id } }");
+    let partial = query(&fakes, &text, json!({})).await;
+    assert_eq!(
+        partial["data"]["repository"],
+        json!({"name": "shop", "deployments": {"totalCount": 2, "nodes": [null]}})
+    );
     assert_eq!(refused(&partial), "FORBIDDEN");
+    assert_eq!(partial["errors"][0]["path"], json!(["repository", "deployments", "nodes", 0]));
+    fakes.github.settings(|settings| settings.refuses_connections = true);
+    let partial = query(&fakes, &text, json!({})).await;
+    assert_eq!(partial["data"]["repository"], Value::Null, "a connection may not be null");
     let nodes = "query N($ids: [ID!]!) { nodes(ids: $ids) { ... on Repository { name } } }";
     let some = query(&fakes, nodes, json!({"ids": ["R_1001", "R_9"]})).await;
     assert_eq!(some["data"]["nodes"], json!([{"name": "shop"}, null]));

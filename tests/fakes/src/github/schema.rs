@@ -37,23 +37,51 @@ pub(super) enum Item<'w> {
     RateLimit,
     Organization,
     Repository(&'w Repository),
-    Ref { repository: &'w Repository, name: String, tag: bool },
+    Ref {
+        repository: &'w Repository,
+        name: String,
+        tag: bool,
+    },
     Commit(&'w Repository, &'w Commit),
-    Tree { repository: &'w Repository, sha: &'w str, folder: String },
-    TreeEntry { repository: &'w Repository, sha: &'w str, path: String, oid: Option<String> },
-    Blob { oid: String, text: Option<String> },
-    Signature { login: &'w str, at: Instant },
+    Tree {
+        repository: &'w Repository,
+        sha: &'w str,
+        folder: String,
+    },
+    TreeEntry {
+        repository: &'w Repository,
+        sha: &'w str,
+        path: String,
+        oid: Option<String>,
+    },
+    Blob {
+        oid: String,
+        text: Option<String>,
+    },
+    Signature {
+        login: &'w str,
+        at: Instant,
+    },
     Pull(&'w Repository, &'w Pull),
     PullCommit(&'w Repository, &'w Commit),
     PullFile(File),
     Review(&'w Review),
-    Event { kind: &'static str, at: Instant, label: Option<String> },
-    Comment { at: Instant, login: &'w str },
+    Event {
+        kind: &'static str,
+        at: Instant,
+        label: Option<String>,
+    },
+    Comment {
+        at: Instant,
+        login: &'w str,
+    },
     Label(String),
     Actor(&'w str),
     Deployment(&'w Repository, &'w Deployment),
     Status(DeploymentStatus),
     Release(&'w Repository, &'w Release),
+    /// Something that the token may not see.
+    Forbidden,
 }
 
 type Field<'w> = Option<Result<Resolved<Item<'w>>, Failure>>;
@@ -113,7 +141,12 @@ impl<'w> Schema for View<'w> {
             Item::Deployment(..) => "Deployment",
             Item::Status(_) => "DeploymentStatus",
             Item::Release(..) => "Release",
+            Item::Forbidden => "Forbidden",
         }
+    }
+
+    fn refused(&self, node: &Item<'w>) -> Option<Failure> {
+        matches!(node, Item::Forbidden).then(|| self.refusal(false))
     }
 
     fn field(&self, node: &Item<'w>, name: &str, arguments: &Arguments) -> Field<'w> {
@@ -191,6 +224,7 @@ impl<'w> Schema for View<'w> {
                 _ => None,
             },
             Item::Release(repository, it) => self.release(repository, it, name),
+            Item::Forbidden => None,
         }
     }
 }
@@ -306,18 +340,23 @@ impl<'w> View<'w> {
         }
     }
 
-    /// A connection that needs a permission. Without it the vendor gives no connection, and since
-    /// that may not be null, no repository either.
+    /// A connection that needs a permission. Without it every node is null and told in the
+    /// errors, while the rest of the connection is given; or, by setting, the connection is
+    /// refused, and since that may not be null there is no repository either.
     fn guarded(&self, permission: &str, items: impl FnOnce() -> Vec<Item<'w>>) -> Field<'w> {
         if self.caller.may(permission) {
             return list(items());
         }
+        if self.call.settings.refuses_connections {
+            return Some(Err(self.refusal(true)));
+        }
+        list(items().into_iter().map(|_| Item::Forbidden).collect())
+    }
+
+    fn refusal(&self, spoils_parent: bool) -> Failure {
         let who = if self.caller.installation { "integration" } else { "personal access token" };
-        Some(Err(Failure {
-            kind: "FORBIDDEN",
-            message: format!("Resource not accessible by {who}"),
-            spoils_parent: true,
-        }))
+        let message = format!("Resource not accessible by {who}");
+        Failure { kind: "FORBIDDEN", message, spoils_parent }
     }
 
     fn repository(&self, it: &'w Repository, name: &str, arguments: &Arguments) -> Field<'w> {
@@ -338,6 +377,7 @@ impl<'w> View<'w> {
             "createdAt" => when(it.created_at),
             "updatedAt" => when(it.updated_at(now)),
             "pushedAt" => when(it.pushed_at(now)),
+            "defaultBranchRef" if !self.caller.may("contents") => Some(Err(self.refusal(false))),
             "defaultBranchRef" => optional(it.head(now).map(|_| Item::Ref {
                 repository: it,
                 name: it.default_branch.clone(),

@@ -13,6 +13,9 @@ pub(crate) trait Schema {
     /// The name of the object's type.
     fn type_name(&self, node: &Self::Node) -> &'static str;
 
+    /// Why the object may not be seen, if it may not.
+    fn refused(&self, node: &Self::Node) -> Option<Failure>;
+
     /// The value of a field. `None` = the type has no such field.
     fn field(
         &self,
@@ -286,7 +289,13 @@ impl<'a, S: Schema> Run<'a, S> {
                 fields.iter().map(|field| field.selection.as_slice()).collect();
             let value = match fields[0].name.as_str() {
                 "totalCount" | "filteredCount" => json!(total),
-                "nodes" => self.list(page.iter().cloned().map(Ok).collect(), &inner)?,
+                "nodes" => {
+                    let nodes = page.iter().map(|node| match self.schema.refused(node) {
+                        None => Ok(node.clone()),
+                        Some(failure) => Err(failure),
+                    });
+                    self.list(nodes.collect(), &inner)?
+                }
                 "edges" => self.edges(page, start, &inner)?,
                 "pageInfo" => self.plain(&inner, |field| match field {
                     "hasNextPage" => Some(json!(end < total)),
