@@ -4,12 +4,20 @@
 
 mod check;
 mod configured;
+mod evaluate;
+mod explain;
 mod kpis;
 mod logging;
+mod run;
+mod runtime;
+mod sync;
+mod which;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::Problems;
 
 /// Bad usage or configuration: `EX_USAGE` of sysexits.
 const EXIT_USAGE: u8 = 64;
@@ -37,6 +45,10 @@ enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Arguments),
+    Sync(sync::Arguments),
+    Evaluate(evaluate::Arguments),
+    Explain(explain::Arguments),
     Check(check::Arguments),
     Kpis(kpis::Arguments),
 }
@@ -50,6 +62,12 @@ enum Failure {
     Reported,
     /// Anything else.
     Failed(anyhow::Error),
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Usage(problems.to_string())
+    }
 }
 
 impl From<anyhow::Error> for Failure {
@@ -88,6 +106,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     logging::start(&arguments.log, arguments.log_format)
         .map_err(|error| Failure::Usage(format!("error: --log: {error}")))?;
     match arguments.command {
+        Command::Run(arguments) => arguments.run(),
+        Command::Sync(arguments) => arguments.run(),
+        Command::Evaluate(arguments) => arguments.run(),
+        Command::Explain(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Kpis(arguments) => arguments.run(),
     }

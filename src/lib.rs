@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod daemon;
 pub mod domain;
 pub mod evaluate;
 pub mod http;

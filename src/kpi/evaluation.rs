@@ -169,7 +169,8 @@ pub struct Names {
 }
 
 impl Names {
-    fn of(params: &Params) -> Self {
+    /// The names of a catalogue.
+    pub fn of(params: &Params) -> Self {
         let catalogue = &params.catalogue;
         Self {
             teams: catalogue.teams.iter().map(ToString::to_string).collect(),

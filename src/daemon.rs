@@ -1,0 +1,141 @@
+//! The daemon: builds the parts, lets them run side by side, and drains them.
+
+mod sources;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use sources::build as build_sources;
+
+use crate::clock::Clock;
+use crate::collect::{self, Collector, LogProgress};
+use crate::config::Config;
+use crate::evaluate::{Evaluator, Loop};
+use crate::http::{self, Bound, Renderer, WebConfig};
+use crate::output::exposition;
+use crate::source::outbound;
+use crate::store::{self, Access};
+use crate::telemetry::Telemetry;
+
+/// How long running polls and requests may take to end after a stop was asked for.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What the command line says beside the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Listens here instead of at the configured address.
+    pub listen_address: Option<SocketAddr>,
+    /// TLS, basic authentication and headers, in the format of Prometheus's exporter-toolkit.
+    pub web_config: Option<PathBuf>,
+}
+
+/// A daemon whose store is open and whose listener is bound.
+#[derive(Debug)]
+pub struct Daemon {
+    bound: Bound,
+    web: WebConfig,
+    state: http::State,
+    evaluation: Loop,
+    renderer: Renderer,
+    collector: Collector,
+}
+
+impl Daemon {
+    /// Opens the store, binds the listener and builds the rest. Nothing has been asked upstream yet.
+    ///
+    /// # Errors
+    /// When the store is in use or unusable, the address is taken, or a file cannot be read.
+    pub async fn start(
+        config: Config,
+        options: &Options,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let web = options.web_config.as_deref().map(WebConfig::load).transpose()?;
+        let telemetry = Telemetry::new();
+        let store = store::open(&config.store, Access::Write).await?;
+        let address = options.listen_address.unwrap_or(config.web.listen_address);
+        let bound = http::bind(address).await?;
+        let environment = outbound::Environment {
+            clock: Arc::clone(&clock),
+            telemetry: telemetry.clone(),
+            budgets: outbound::Budgets::default(),
+        };
+        let sources = sources::build(&config, &environment)?;
+        let params = Arc::new(config.params);
+        let evaluator = Arc::new(Evaluator::new(Arc::clone(&store), params));
+        let collector = Collector::new(
+            sources,
+            collect::Environment {
+                store,
+                clock: Arc::clone(&clock),
+                telemetry: telemetry.clone(),
+                progress: Arc::new(LogProgress::default()),
+            },
+        );
+        let (published, evaluations) = watch::channel(None);
+        let (expositions, exposition) = watch::channel(None);
+        Ok(Self {
+            bound,
+            web: web.unwrap_or_default(),
+            state: http::State {
+                exposition,
+                evaluator: Arc::clone(&evaluator),
+                telemetry: telemetry.clone(),
+                explaining: Arc::new(Semaphore::new(1)),
+            },
+            renderer: Renderer {
+                evaluations,
+                expositions,
+                options: exposition::Options {
+                    every: config.evaluate.interval(),
+                    ..exposition::Options::default()
+                },
+                telemetry: telemetry.clone(),
+            },
+            evaluation: Loop {
+                evaluator,
+                settings: config.evaluate,
+                clock,
+                telemetry,
+                landed: collector.landed(),
+                published,
+            },
+            collector,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.bound.address
+    }
+
+    /// Polls, evaluates and serves until `stop`, then lets what is running finish.
+    ///
+    /// # Errors
+    /// When something does not end in time; nothing is lost then, because a batch is one transaction.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let scheme = if self.web.tls.is_some() { "https" } else { "http" };
+        tracing::info!("serving on {scheme}://{}", self.bound.address);
+        let tasks = TaskTracker::new();
+        tasks.spawn(self.evaluation.run(stop.clone()));
+        tasks.spawn(self.renderer.run(stop.clone()));
+        let (collector, stopped) = (self.collector, stop.clone());
+        tasks.spawn(async move { collector.run(stopped, GRACE / 2).await });
+        let router = http::router(self.state, &self.web);
+        let (bound, web, served) = (self.bound, self.web, stop.clone());
+        tasks.spawn(async move { bound.serve(router, &web, served).await });
+        tasks.close();
+        stop.cancelled().await;
+        tracing::info!("stopping");
+        tokio::time::timeout(GRACE, tasks.wait())
+            .await
+            .context("not everything ended in time; nothing committed is lost")
+    }
+}
