@@ -138,7 +138,7 @@ fn source(
     std::fs::write(&file, token).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let settings: Settings = toml::from_str(&format!(
-        "token = {{ file = {file:?} }}\nhistory_start = {start:?}\nbase_url = {:?}\n{more}",
+        "token = {{ file = {file:?} }}\nhistory_start = {start:?}\napi_url = {:?}\n{more}",
         fakes.pagerduty.url().as_str()
     ))
     .unwrap();

@@ -164,3 +164,151 @@ pub(super) fn service(service: wire::Service) -> IncidentService {
     let name = service.name.or(service.summary).unwrap_or_else(|| service.id.0.clone());
     IncidentService { id: service.id.0, name, created_at: service.created_at }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// An incident with everything, as the vendor documents it.
+    fn whole() -> Value {
+        json!({
+            "id": "Q3YON8WNWTZMRQ", "type": "incident", "incident_number": 4,
+            "title": "Crash reported", "created_at": "2026-11-03T06:23:06.000000Z",
+            "updated_at": "2026-11-03T09:02:36Z", "status": "resolved",
+            "last_status_change_at": "2026-11-03T09:02:30Z",
+            "resolved_at": "2026-11-03T09:02:30Z", "urgency": "high",
+            "service": {"id": "PIKL83L", "type": "service_reference", "summary": "Shop"},
+            "priority": {"id": "PPRIO01", "type": "priority", "summary": "P1", "name": "P1"},
+            "resolve_reason": null, "alert_counts": {"all": 2, "triggered": 0, "resolved": 2},
+            "html_url": "https://acme.pagerduty.com/incidents/Q3YON8WNWTZMRQ",
+            "custom_fields": [
+                {"name": "root_cause", "value": "cache"}, {"name": "customers", "value": 7},
+                {"name": "regions", "value": ["eu", "us"]}, {"name": "empty", "value": null},
+            ],
+        })
+    }
+
+    fn at(text: &str) -> crate::domain::Instant {
+        text.parse().unwrap()
+    }
+
+    fn read(value: &Value) -> Option<Incident> {
+        let found: wire::Incident = serde_json::from_value(value.clone()).ok()?;
+        let values = fields(found.custom_fields.as_deref().unwrap_or_default());
+        Some(incident(&found, values))
+    }
+
+    fn changed(name: &str, to: Value) -> Option<Incident> {
+        let mut value = whole();
+        value[name] = to;
+        read(&value)
+    }
+
+    #[test]
+    fn every_field_but_the_needed_ones_may_be_missing_null_or_something_else() {
+        let needed = ["id", "created_at", "status"];
+        for name in whole().as_object().unwrap().keys() {
+            let mut without = whole();
+            without.as_object_mut().unwrap().remove(name);
+            assert_eq!(read(&without).is_none(), needed.contains(&name.as_str()), "no {name}");
+            for wrong in
+                [json!(null), json!(-1.5), json!("x y"), json!(""), json!([[]]), json!({"a": 1})]
+            {
+                let lost = changed(name, wrong.clone()).is_none();
+                assert_eq!(lost, needed.contains(&name.as_str()), "{name} = {wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn custom_fields_become_text() {
+        let fields = read(&whole()).unwrap().fields;
+        let expected = [("customers", "7"), ("regions", "eu,us"), ("root_cause", "cache")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(fields, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn an_older_answer_without_update_and_resolve_times_is_dated_by_its_status() {
+        let mut older = whole();
+        for name in ["updated_at", "resolved_at"] {
+            older.as_object_mut().unwrap().remove(name);
+        }
+        let incident = read(&older).unwrap();
+        assert_eq!(incident.resolved_at, Some(at("2026-11-03T09:02:30Z")));
+        assert_eq!(incident.updated_at, at("2026-11-03T09:02:30Z"));
+        older["status"] = json!("acknowledged");
+        assert_eq!(read(&older).unwrap().resolved_at, None, "acknowledged is not resolved");
+    }
+
+    #[test]
+    fn a_time_without_zone_is_not_a_time() {
+        assert!(changed("created_at", json!("2026-11-03T06:23:06")).is_none());
+        let zoned = changed("created_at", json!("2026-11-03T06:23:06-05:00")).unwrap();
+        assert_eq!(zoned.created_at, at("2026-11-03T11:23:06Z"));
+    }
+
+    #[test]
+    fn a_priority_has_its_name_even_as_a_reference() {
+        let named = |priority| changed("priority", priority).unwrap().priority;
+        assert_eq!(named(json!({"id": "P", "summary": " SEV2 "})).as_deref(), Some("SEV2"));
+        assert_eq!(named(json!({"id": "P", "name": "", "summary": null})), None);
+    }
+
+    #[test]
+    fn only_pages_under_https_are_kept() {
+        let page = |url: &str| changed("html_url", json!(url)).unwrap().url;
+        assert!(page("https://acme.pagerduty.com/incidents/P1").is_some());
+        for bad in ["http://acme.pagerduty.com/", "javascript:alert(1)", "//x", "https://"] {
+            assert_eq!(page(bad), None, "{bad}");
+        }
+    }
+
+    fn entry(kind: &str, more: Value) -> LogEntry {
+        let mut value = json!({
+            "id": "R1", "type": kind, "created_at": "2026-11-03T06:23:06Z",
+            "incident": {"id": "PINC1", "type": "incident_reference"},
+        });
+        value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_kind_of_an_entry_is_the_vendors() {
+        use IncidentEventKind::{FieldChange, Other, PriorityChange, Reopen, Resolve};
+        let of = |kind, more| event(&entry(kind, more)).event;
+        assert_eq!(of("resolve_log_entry", json!({})), Resolve);
+        assert_eq!(of("resolve_log_entry_reference", json!({})), Resolve);
+        assert_eq!(of("reopen_log_entry", json!({})), Reopen);
+        assert_eq!(of("escalate_log_entry", json!({})), Other);
+        assert_eq!(of("merge_log_entry", json!({})), Other, "it stands on both incidents");
+        assert_eq!(of("custom_field_value_change_log_entry", json!({})), FieldChange);
+        let changed = |name| {
+            let fields =
+                json!({"channel": {"changeset": {"application_fields": [{"name": name}]}}});
+            of("field_value_change_log_entry", fields)
+        };
+        assert_eq!((changed("priority"), changed("service")), (PriorityChange, FieldChange));
+        let summary = json!({"summary": "Priority changed to P1"});
+        assert_eq!(of("field_value_change_log_entry", summary), PriorityChange);
+        assert!(!is_about_the_incident(&entry("notify_log_entry", json!({}))));
+    }
+
+    #[test]
+    fn a_note_is_read_wherever_the_vendor_puts_it() {
+        let named = |more| event(&entry("annotate_log_entry", more)).mentions;
+        assert_eq!(named(json!({"note": "see commit: 0a1b2c3"})), ["0a1b2c3"]);
+        let channel = json!({"channel": {"type": "note", "summary": "deployment:12-b, done"}});
+        assert_eq!(named(channel), ["deployment:12-b"]);
+        let url = "https://github.com/acme/shop/commit/0A1B2C3D4E5F60718293a4b5c6d7e8f901234567";
+        let sha = "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567";
+        assert_eq!(named(json!({"note": url})), [sha]);
+        for nothing in ["commitment 1234567", "deadbeef", "commit abc123", "deployment: 7", ""] {
+            assert!(named(json!({"note": nothing})).is_empty(), "{nothing}");
+        }
+        let other = event(&entry("resolve_log_entry", json!({"note": "commit 0a1b2c3"})));
+        assert!(other.mentions.is_empty(), "only notes are read");
+    }
+}

@@ -79,7 +79,7 @@ fn check(lives: &[Life], polls: &[i64]) -> Result<(), TestCaseError> {
 
 #[test]
 fn any_sequence_of_polls_ends_in_the_facts_of_a_single_one() {
-    let mut runner = TestRunner::new(Config { cases: 24, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 12, ..Config::default() });
     let lives = proptest::collection::vec(life(), 1..12);
     let polls = proptest::collection::vec(0..MINUTES.end, 0..40);
     runner.run(&(lives, polls), |(lives, polls)| check(&lives, &polls)).unwrap();
@@ -101,7 +101,7 @@ async fn a_poll_that_breaks_off_anywhere_is_continued_by_the_next() {
     let clean = Scene::of(some).await;
     clean.poll().await;
     let (expected, whole) = (clean.facts().await, clean.asked() as u64);
-    for reached in (0..whole).step_by(3) {
+    for reached in (0..whole).step_by(6) {
         let scene = Scene::of(some).await;
         scene.fakes.pagerduty.fault(Fault::reset().after(reached).forever());
         scene.try_poll().await.unwrap_err();
