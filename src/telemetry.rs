@@ -2,6 +2,8 @@
 //!
 //! Names are a public contract. Nothing in here carries text from an upstream answer.
 
+use std::collections::BTreeSet;
+
 use prometheus::{
     CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     IntGaugeVec, Opts, Registry, core::Collector, process_collector::ProcessCollector,
@@ -145,6 +147,28 @@ impl Telemetry {
             ),
             registry,
         }
+    }
+
+    /// The names of all metrics, those too that nothing has been measured of yet.
+    pub fn names() -> BTreeSet<String> {
+        let telemetry = Self::new();
+        let vectors: [&dyn Collector; 12] = [
+            &telemetry.source_up,
+            &telemetry.source_last_success_timestamp_seconds,
+            &telemetry.source_data_through_timestamp_seconds,
+            &telemetry.source_requests_total,
+            &telemetry.source_rate_limit_remaining,
+            &telemetry.source_rate_limit_wait_seconds_total,
+            &telemetry.source_items_total,
+            &telemetry.source_gap_suspected_total,
+            &telemetry.source_refused_urls_total,
+            &telemetry.source_poll_duration_seconds,
+            &telemetry.store_items,
+            &telemetry.series_dropped_total,
+        ];
+        let empty = vectors.iter().flat_map(|vector| vector.desc()).map(|it| it.fq_name.clone());
+        let gathered = telemetry.gather();
+        gathered.iter().map(|family| family.name().to_owned()).chain(empty).collect()
     }
 
     /// Everything measured so far.

@@ -5,6 +5,7 @@
 mod check;
 mod collect;
 mod config;
+mod dashboards;
 mod fakes;
 mod http;
 mod installation;
