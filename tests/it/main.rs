@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module a subject.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics says where it failed")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod check;
 mod collect;

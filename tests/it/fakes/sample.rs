@@ -8,13 +8,6 @@ fn it_has_what_the_kpis_are_about() {
     let world = sample::organisation(now);
     let (mut pulls, mut merged, mut deployments, mut runs, mut releases) = (0, 0, 0, 0, 0);
     for repository in &world.repositories {
-        println!(
-            "{}: {} pulls, {} deployments, {} runs",
-            repository.name,
-            repository.pulls.len(),
-            repository.deployments.len(),
-            repository.runs.len()
-        );
         pulls += repository.pulls.iter().filter(|pull| pull.created_at < now).count();
         merged +=
             repository.pulls.iter().filter(|it| it.merged_at.is_some_and(|at| at < now)).count();
@@ -23,9 +16,6 @@ fn it_has_what_the_kpis_are_about() {
         releases += repository.releases.len();
     }
     let incidents = world.pagerduty.incidents.iter().filter(|it| it.created_at < now).count();
-    println!(
-        "{pulls} pulls, {merged} merged, {deployments} deployments, {runs} runs, {releases} releases, {incidents} incidents"
-    );
     assert!(merged > 800 && merged < pulls);
     assert!(deployments > 500 && runs > 500 && releases > 20);
     assert!((80..400).contains(&incidents));

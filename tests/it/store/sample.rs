@@ -53,6 +53,7 @@ pub(crate) fn key(kind: Kind, id: &str) -> FactKey {
 }
 
 /// One fact of every kind, every attribute set, with texts that try what they can.
+#[expect(clippy::too_many_lines, reason = "a list of facts, one of each kind")]
 pub(crate) fn one_of_each() -> Vec<Fact> {
     let odd = "naïve ☃ 'quoted' \"twice\" \\back\\ %s $1 ?1 ; DROP TABLE facts; -- \u{0} \u{1f}\n";
     let actor = Actor { login: odd.to_owned(), bot: true };
