@@ -24,8 +24,20 @@ async fn an_answer_is_read_plain_and_gzipped() {
     assert_eq!(get(&packed).await.unwrap().json::<Vec<u8>>().unwrap(), [1]);
 }
 
+#[test]
+fn a_gzip_bomb_is_put_down_after_the_cap() {
+    // In a process of its own: memory is counted by process.
+    let name = "outbound::bodies::a_gzip_bomb_meets_the_cap_in_little_memory";
+    let tests = std::env::current_exe().unwrap();
+    let run = std::process::Command::new(tests).args(["--exact", name, "--ignored"]).output();
+    let run = run.unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
+}
+
 #[tokio::test]
-async fn a_gzip_bomb_is_put_down_after_the_cap() {
+#[ignore = "a_gzip_bomb_is_put_down_after_the_cap runs it alone"]
+async fn a_gzip_bomb_meets_the_cap_in_little_memory() {
     // An eighth of a gigabyte of spaces in a body of half a megabyte.
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     for _ in 0..128 {
@@ -39,7 +51,7 @@ async fn a_gzip_bomb_is_put_down_after_the_cap() {
     assert!(error.to_string().contains("exceeds 1048576 bytes"), "{error}");
     assert_eq!(server.requests(), 1, "a bomb is not asked for again");
     let grown = peak_memory() - before;
-    assert!(grown < 64 << 20, "the process grew by {grown} bytes");
+    assert!(grown < 32 << 20, "the process grew by {grown} bytes");
 }
 
 /// The most memory that this process ever held, in bytes.
@@ -157,7 +169,12 @@ async fn legal_json_of_another_shape_is_an_error_where_it_is_decoded() {
 /// Runs into a deadline and says how long that took.
 async fn deadline(acts: Vec<Act>) -> (OutboundError, Duration) {
     let server = Server::always(acts).await;
-    let limits = Limits { attempts: 1, ..fast(Dialect::GitHub) };
+    let limits = Limits {
+        attempts: 1,
+        read_timeout: Duration::from_millis(300),
+        total_timeout: Duration::from_millis(600),
+        ..fast(Dialect::GitHub)
+    };
     let client = client_with(&server.base, limits, Dialect::GitHub, &environment());
     let start = Stopwatch::now();
     let error = client.get(&Request::to(["x"])).await.unwrap_err();

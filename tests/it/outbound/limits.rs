@@ -1,10 +1,10 @@
 //! Waits that a vendor asks for: kept, bounded, shared and counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engkpi::source::outbound::{Dialect, Limits, Outbound, OutboundError, Pace, Request};
+use tokio::sync::Semaphore;
 use tokio::time::Instant as Tick;
 
 use super::server::{Act, Server, answer, json};
@@ -191,25 +191,21 @@ async fn a_limit_that_never_ends_is_given_up() {
 
 #[tokio::test]
 async fn no_more_than_the_allowed_number_is_in_flight() {
-    let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (now_inside, most_inside) = (Arc::clone(&inside), Arc::clone(&most));
-    let server = Server::start(move |_| {
-        let count = now_inside.fetch_add(1, Ordering::SeqCst) + 1;
-        most_inside.fetch_max(count, Ordering::SeqCst);
-        let done = Arc::clone(&now_inside);
-        tokio::spawn(async move {
-            tokio::time::sleep(20 * MILLI).await;
-            done.fetch_sub(1, Ordering::SeqCst);
-        });
-        [vec![Act::Pause(25 * MILLI)], json("{}")].concat()
-    })
-    .await;
+    let gate = Arc::new(Semaphore::new(0));
+    let closed = Arc::clone(&gate);
+    let server =
+        Server::start(move |_| [vec![Act::Await(Arc::clone(&closed))], json("{}")].concat()).await;
     let limits = Limits { max_in_flight: 3, ..fast(Dialect::GitHub) };
     let client = client_with(&server.base, limits, Dialect::GitHub, &environment());
-    for result in storm(&client, 20).await {
-        result.unwrap();
+    let tasks = tokio::spawn(async move { storm(&client, 8).await });
+    while server.requests() < 3 {
+        tokio::time::sleep(MILLI).await;
     }
-    assert_eq!(most.load(Ordering::SeqCst), 3);
+    tokio::time::sleep(100 * MILLI).await;
+    assert_eq!(server.requests(), 3, "the others wait for a free place");
+    gate.add_permits(8);
+    tasks.await.unwrap().into_iter().for_each(Result::unwrap);
+    assert_eq!(server.requests(), 8);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::Instant as Tick;
 use url::Url;
 
@@ -36,6 +37,8 @@ pub(super) enum Act {
     Pause(Duration),
     /// Says it again and again until the other side has had enough.
     SayForEver(Vec<u8>, Duration),
+    /// Goes on when the gate lets it through.
+    Await(Arc<Semaphore>),
     /// Keeps the connection open and silent.
     Hang,
 }
@@ -135,6 +138,7 @@ async fn serve(
                 say(&mut stream, &bytes).await?;
                 tokio::time::sleep(pause).await;
             },
+            Act::Await(gate) => gate.acquire().await.unwrap().forget(),
             Act::Hang => std::future::pending().await,
         }
     }
