@@ -98,20 +98,16 @@ impl<'a> Arrivals<'a> {
             return merged(change, usize::MAX);
         }
         let branch = self.by_branch.get(commit).copied();
-        if let Some(arrival) = branch.and_then(|(place, change)| merged(change, place)) {
+        let proposed = branch.or_else(|| self.nearest(revision).map(|change| (0, change)));
+        if let Some(arrival) = proposed.and_then(|(place, change)| merged(change, place)) {
             return Some(arrival);
         }
-        let change = branch.map(|(_, change)| change).or_else(|| self.nearest(revision));
         let brought_by = self.trunk().and_then(|trunk| trunk.brought(commit));
         let (with, committed_at) =
             brought_by.map_or((commit, revision.committed_at), |it| (&it.id, it.committed_at));
         let possible = |at: &Instant| dates::is_possible(*at, DateTime::<chrono::Utc>::MAX_UTC);
-        let at =
-            [change.and_then(|it| it.merged_at), Some(committed_at), Some(revision.authored_at)]
-                .into_iter()
-                .flatten()
-                .find(possible)?;
-        Some(Arrival { at, change, with, place: 0 })
+        let at = [committed_at, revision.authored_at].into_iter().find(possible)?;
+        Some(Arrival { at, change: proposed.map(|(_, change)| change), with, place: 0 })
     }
 
     /// A pull request that adds the same path and had not ended long before it was committed, or a

@@ -320,7 +320,7 @@ fn a_rebased_or_queued_pull_request_is_found_by_the_path_that_it_adds() {
          04T10:00 close web#4
          06T10:00 record web q4 docs/adr/4.md Accepted",
         expect![[r#"
-            1.md accepted 02T10:00 pull_request .. 06T10:00:01 status #1
+            1.md accepted 02T10:00 pull_request .. 06T10:00:01 merge #1
             2.md accepted 02T10:00 pull_request .. 06T10:00 merge #2
             3.md accepted 02T10:00 pull_request .. 06T10:00 merge #3
             4.md accepted ? unknown .. 06T10:00 first_commit
@@ -465,7 +465,13 @@ fn one_pull_request_is_one_commit_however_it_is_merged() {
          02T11:00 record web b2 docs/adr/3.md Accepted
          02T11:00 record web b2 docs/adr/4.md Accepted
          03T10:00 land web#1 as c1
-         02T10:00 propose web#2 adds docs/adr/5.md,docs/adr/6.md,docs/adr/7.md,docs/adr/8.md",
+         02T10:00 propose web#2 adds docs/adr/5.md,docs/adr/6.md,docs/adr/7.md,docs/adr/8.md
+         02T10:00 propose web#3 adds docs/adr/a.md,docs/adr/b.md,docs/adr/c.md,docs/adr/d.md
+         04T10:00 record web r1 docs/adr/a.md Accepted
+         04T10:00 record web r1 docs/adr/b.md Accepted
+         04T10:00 record web r2 docs/adr/c.md Accepted
+         04T10:00 record web r2 docs/adr/d.md Accepted
+         04T10:00 land web#3 as r2",
         expect![[r#"
             1.md accepted 02T10:00 pull_request .. 03T10:00 merge #1 bulk
             2.md accepted 02T10:00 pull_request .. 03T10:00 merge #1 bulk
@@ -475,6 +481,10 @@ fn one_pull_request_is_one_commit_however_it_is_merged() {
             6.md pending 02T10:00 pull_request .. ? undecided #2 bulk
             7.md pending 02T10:00 pull_request .. ? undecided #2 bulk
             8.md pending 02T10:00 pull_request .. ? undecided #2 bulk
+            a.md accepted 02T10:00 pull_request .. 04T10:00 merge #3 bulk
+            b.md accepted 02T10:00 pull_request .. 04T10:00 merge #3 bulk
+            c.md accepted 02T10:00 pull_request .. 04T10:00 merge #3 bulk
+            d.md accepted 02T10:00 pull_request .. 04T10:00 merge #3 bulk
         "#]],
     );
 }
