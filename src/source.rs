@@ -6,6 +6,7 @@
 pub mod github;
 pub mod outbound;
 pub mod pagerduty;
+pub mod probe;
 
 use std::collections::BTreeMap;
 

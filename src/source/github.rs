@@ -19,6 +19,7 @@ mod discover;
 mod graphql;
 mod name;
 mod needs;
+mod probe;
 mod pulls;
 mod records;
 mod releases;
@@ -33,6 +34,7 @@ use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt};
 
 pub use needs::{Needs, RepositoryNeeds};
+pub use probe::ProbeError;
 pub use settings::{AppSettings, Settings};
 
 use self::discover::Collected;

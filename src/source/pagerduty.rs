@@ -9,6 +9,7 @@ mod api;
 mod cursor;
 mod listing;
 mod normalise;
+mod probe;
 mod read;
 mod reconcile;
 mod settings;

@@ -32,7 +32,7 @@ impl App {
     }
 
     /// The header that proves to be the App, good for some minutes.
-    fn proof(&self) -> Result<HeaderValue, OutboundError> {
+    pub(super) fn proof(&self) -> Result<HeaderValue, OutboundError> {
         let unusable = |why: &str| {
             OutboundError::Unusable(format!("the App's {}: {why}", self.settings.private_key))
         };

@@ -61,6 +61,9 @@ query!(DEPLOYMENT_STATUSES = "DeploymentStatuses", "deployment_statuses");
 query!(DEPLOYMENT_STATES = "DeploymentStates", "deployment_states");
 query!(RELEASES = "Releases", "releases");
 query!(RECORD_HISTORY = "RecordHistory", "record_history");
+query!(CHECK_PULLS = "CheckPulls", "check_pulls");
+query!(CHECK_DEPLOYMENTS = "CheckDeployments", "check_deployments");
+query!(CHECK_ENVIRONMENT = "CheckEnvironment", "check_environment");
 
 /// A page of a connection whose items are decoded one by one.
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::{StatusCode, header};
 use serde::Deserialize;
 
-use super::wire::{Alert, Incident, LogEntry, Service};
+use super::wire::{Alert, Incident, LogEntry, Named, Service};
 use super::{listing, normalise};
 use crate::domain::Instant;
 use crate::source::PollReport;
@@ -237,6 +237,49 @@ impl Api {
     ) -> Result<Vec<Service>, OutboundError> {
         let services = listing::read(&self.http, &request(&["services"]), report).await?;
         services.ok_or_else(|| endless("GET /services"))
+    }
+
+    /// The names of all priorities. `None` if the plan has none, or the key may not see them.
+    pub(super) async fn priority_names(&self) -> Result<Option<Vec<String>>, OutboundError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            priorities: Vec<Named>,
+        }
+        let request = request(&["priorities"]).query("limit", 100);
+        self.names(&request, |answer: Answer| answer.priorities).await
+    }
+
+    /// The names of all custom fields of incidents. `None` if the plan has none, or the key may
+    /// not see them.
+    pub(super) async fn field_names(&self) -> Result<Option<Vec<String>>, OutboundError> {
+        #[derive(Deserialize)]
+        struct Answer {
+            fields: Vec<Named>,
+        }
+        self.names(&request(&["incidents", "custom_fields"]), |answer: Answer| answer.fields).await
+    }
+
+    async fn names<T: serde::de::DeserializeOwned>(
+        &self,
+        request: &Request,
+        list: impl Fn(T) -> Vec<Named>,
+    ) -> Result<Option<Vec<String>>, OutboundError> {
+        match self.http.get(request).await {
+            Ok(page) => Ok(Some(list(page.json()?).into_iter().filter_map(Named::shown).collect())),
+            Err(error) if is_refusal(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// When the oldest incident was triggered, if there is any.
+    pub(super) async fn oldest(&self) -> Result<Option<Instant>, OutboundError> {
+        let request = request(&["incidents"])
+            .query("date_range", "all")
+            .query("sort_by", "created_at:asc")
+            .query("limit", 1);
+        let page = self.http.get(&request).await?;
+        let incidents: Vec<Incident> = listing::first_page(&page, &mut PollReport::default())?;
+        Ok(incidents.first().map(|it| it.created_at))
     }
 
     /// Whether the plan has priorities. Where it has not, the vendor's words.
