@@ -17,7 +17,7 @@ mod problem;
 mod rules;
 mod schema;
 mod sources;
-mod suggest;
+pub mod suggest;
 mod targets;
 mod text;
 mod value;

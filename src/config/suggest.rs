@@ -1,10 +1,7 @@
 //! "Did you mean": the known name that is closest to an unknown one.
 
 /// The one of `known` that `unknown` is most likely a slip of, if any is close enough.
-pub(super) fn closest<'a>(
-    unknown: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn closest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let unknown = unknown.to_lowercase();
     known
         .into_iter()
@@ -16,11 +13,7 @@ pub(super) fn closest<'a>(
 }
 
 /// A fix for `unknown`: the closest of `known`, else what `otherwise` says, else the choices.
-pub(super) fn fix<'a>(
-    unknown: &str,
-    known: impl IntoIterator<Item = &'a str>,
-    otherwise: &str,
-) -> String {
+pub fn fix<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>, otherwise: &str) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(name) = closest(unknown, known.iter().copied()) {
         return format!("did you mean \"{name}\"?");
@@ -32,7 +25,7 @@ pub(super) fn fix<'a>(
 }
 
 /// The first twelve of `names`, and how many more there are.
-pub(super) fn list(names: &[&str]) -> String {
+pub fn list(names: &[&str]) -> String {
     const SHOWN: usize = 12;
     let mut text = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {

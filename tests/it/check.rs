@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use expect_test::expect;
+use engkpi_fakes::world::Token;
+use engkpi_fakes::{Fakes, World};
+use expect_test::{Expect, expect};
 
 /// `engkpi check` in a directory of its own, with this configuration.
 fn check(config: &str, arguments: &[&str]) -> (i32, String, String) {
@@ -13,11 +15,20 @@ fn check(config: &str, arguments: &[&str]) -> (i32, String, String) {
 }
 
 fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+    run_with(directory, arguments, &[])
+}
+
+fn run_with(
+    directory: &Path,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> (i32, String, String) {
     let output = Command::cargo_bin("engkpi")
         .unwrap()
         .args(arguments)
         .current_dir(directory)
         .env_clear()
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -45,8 +56,8 @@ fn a_fine_configuration_exits_0_and_says_which_kpi_is_fed() {
     expect![[r#"
         The configuration is fine: 1 source, 1 team, 1 service.
         source github feeds change_failure, deployment_frequency, change_lead_time
-        no data for architecture_throughput: no source brings decision records: say where they are in [rules.decisions]
-        no data for decision_time: no source brings decision records: say where they are in [rules.decisions]
+        no data for architecture_throughput: nobody says where decision records are: add [rules.decisions]
+        no data for decision_time: nobody says where decision records are: add [rules.decisions]
         no data for incident_frequency: no source brings incidents: add a PagerDuty source
         no data for incident_recovery_time: no source brings incidents: add a PagerDuty source
         no data for incident_detection_time: no source brings incidents: add a PagerDuty source
@@ -91,4 +102,309 @@ fn a_file_that_cannot_be_read_and_a_missing_flag_exit_64() {
     let (code, stdout, stderr) = run(directory.path(), &["check"]);
     assert_eq!((code, stdout.as_str()), (64, ""));
     assert!(stderr.contains("--config <FILE>"), "{stderr}");
+}
+
+/// What GitHub and PagerDuty know in these stories.
+fn world() -> World {
+    World::new("acme")
+        .at("2026-11-22 12:00")
+        .repository("shop", |shop| {
+            let first = shop.push("2024-03-05 09:00", "Initial commit", &["docs/adr/0001.md"]);
+            shop.pull(1, "2024-04-01 09:00", |pull| {
+                pull.squash("2024-04-02 09:00");
+            });
+            shop.deployed("production", &first, "2024-03-05 10:00");
+            shop.deployed("staging", &first, "2024-03-05 09:30");
+        })
+        .repository("search", |search| {
+            let first = search.push("2024-03-05 09:00", "Initial commit", &["main.rs"]);
+            search.run("Deploy search", &first, "2024-03-05 09:00", |run| {
+                run.attempt("2024-03-05 09:00", "2024-03-05 09:10", "success");
+            });
+        })
+        .repository("attic", |_| {})
+        .pagerduty(|pagerduty| {
+            pagerduty.service("PCHECK1", "Checkout").service("PSEARCH", "Search");
+            pagerduty.priorities(&["P1", "P2", "Blocker"]).fields(&["root_cause"]);
+            pagerduty.incident("I1", "PCHECK1", "2023-12-24 03:00", |_| {});
+        })
+}
+
+const CATALOGUE: &str = r#"
+[teams.payments]
+
+[services.checkout]
+team = "payments"
+repository = "acme/shop"
+pagerduty = ["PCHECK1"]
+
+[services.search]
+team = "payments"
+repository = "acme/search"
+deployments = { workflow = ["Deploy search"] }
+pagerduty = ["PSEARCH"]
+
+[rules.decisions."acme/shop"]
+folders = ["docs/adr"]
+
+[rules.severity]
+Blocker = 1
+"#;
+
+/// `engkpi check` against the fakes, with `text` below the sources and these tokens.
+async fn ask(
+    world: World,
+    text: &str,
+    tokens: [&str; 2],
+    arguments: &[&str],
+) -> (i32, String, String) {
+    let fakes = Fakes::start(world).await;
+    let config = format!(
+        r#"
+[sources.github]
+type = "github"
+api_url = "{}"
+token = {{ env = "GITHUB_TOKEN" }}
+organisation = "acme"
+history_start = 2024-03-05
+
+[sources.pagerduty]
+type = "pagerduty"
+api_url = "{}"
+token = {{ env = "PAGERDUTY_TOKEN" }}
+history_start = 2025-01-01
+{text}"#,
+        fakes.github.url(),
+        fakes.pagerduty.url()
+    );
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("engkpi.toml"), config).unwrap();
+    let arguments: Vec<String> = ["check", "--config", "engkpi.toml"]
+        .iter()
+        .chain(arguments)
+        .map(|it| (*it).to_owned())
+        .collect();
+    let tokens = tokens.map(str::to_owned);
+    tokio::task::spawn_blocking(move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let variables = [("GITHUB_TOKEN", tokens[0].as_str()), ("PAGERDUTY_TOKEN", &tokens[1])];
+        run_with(directory.path(), &arguments, &variables)
+    })
+    .await
+    .unwrap()
+}
+
+const TOKENS: [&str; 2] = [engkpi_fakes::GITHUB_TOKEN, engkpi_fakes::PAGERDUTY_TOKEN];
+
+#[track_caller]
+fn said((code, stdout, stderr): (i32, String, String), exit: i32, expected: Expect) {
+    let port = |text: &str| {
+        let mut parts = text.split("127.0.0.1:");
+        let mut plain = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            plain.push_str("127.0.0.1:PORT");
+            plain.push_str(part.trim_start_matches(|it: char| it.is_ascii_digit()));
+        }
+        plain
+    };
+    expected.assert_eq(&format!("{}{}", port(&stdout), port(&stderr)));
+    assert_eq!(code, exit, "{stdout}{stderr}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_as_the_configuration_says_exits_0() {
+    said(
+        ask(world(), CATALOGUE, TOKENS, &[]).await,
+        0,
+        expect![[r#"
+            The configuration is fine: 2 sources, 1 team, 2 services.
+            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
+            note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+            note: services: no service has the repositories acme/attic: they count for the organisation only
+            note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+                fix: history_start = 2023-12-24 covers everything there is
+        "#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_where_the_configuration_says_is_named_with_what_is_there() {
+    let text = CATALOGUE
+        .replace("repository = \"acme/shop\"", "repository = \"acme/shopp\"")
+        .replace("Deploy search", "Deploy serach")
+        .replace("PSEARCH", "PSERCH")
+        .replace("docs/adr", "docs/decisions")
+        + r#"
+[services.stage]
+team = "payments"
+repository = "acme/shop"
+deployments = { environments = ["productoin", "staging"] }
+"#;
+    said(
+        ask(world(), &text, TOKENS, &[]).await,
+        1,
+        expect![[r#"
+        The configuration is fine: 2 sources, 1 team, 3 services.
+        source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+        source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+        error: rules.decisions."acme/shop".folders: acme/shop has no folder "docs/decisions" on its default branch
+            fix: mend the path
+        error: services.checkout.repository: acme/shopp is not there, or not for this credential
+            fix: did you mean "acme/shop"?
+        error: services.search.deployments.workflow: acme/search has no workflow "Deploy serach"
+            fix: did you mean "Deploy search"?
+        error: services.search.pagerduty: there is no PagerDuty service "PSERCH"
+            fix: did you mean "PSEARCH" (Search)?
+        error: services.stage.deployments.environments: nothing was ever deployed to "productoin" of acme/shop
+            fix: did you mean "production"?
+        warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
+        note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+        note: services: no service has the PagerDuty services PSEARCH (Search): they count for the organisation only
+        note: services: no service has the repositories acme/attic: they count for the organisation only
+        note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+            fix: history_start = 2023-12-24 covers everything there is
+        error: 5 things are not as the configuration says
+    "#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
+    let tokens = ["wrong", engkpi_fakes::PAGERDUTY_TOKEN];
+    said(
+        ask(world(), CATALOGUE, tokens, &[]).await,
+        1,
+        expect![[r#"
+        The configuration is fine: 2 sources, 1 team, 2 services.
+        source github feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+        source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+        error: sources.github: not authorised: GET /user: 401 Unauthorized (Bad credentials)
+            fix: see the vendor's page about its tokens
+        note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+        note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+            fix: history_start = 2023-12-24 covers everything there is
+        error: 1 thing is not as the configuration says
+    "#]],
+    );
+    let tokens = [engkpi_fakes::GITHUB_TOKEN, "wrong"];
+    said(
+        ask(world(), CATALOGUE, tokens, &[]).await,
+        1,
+        expect![[r#"
+            The configuration is fine: 2 sources, 1 team, 2 services.
+            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+            source pagerduty feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            error: sources.pagerduty: not authorised: GET /services: 401 Unauthorized (Authentication failed)
+                fix: see the vendor's page about its tokens
+            warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
+            note: services: no service has the repositories acme/attic: they count for the organisation only
+            error: 1 thing is not as the configuration says
+        "#]],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
+    for (permission, expected) in [
+        (
+            "pull_requests",
+            expect![[r#"
+                The configuration is fine: 2 sources, 1 team, 2 services.
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+                error: sources.github: pull requests of acme/shop: they are there, and hidden from this credential
+                    fix: let the credential read it, or there is no true change_failure, change_lead_time
+                warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
+                note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+                note: services: no service has the repositories acme/attic: they count for the organisation only
+                note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+                    fix: history_start = 2023-12-24 covers everything there is
+                error: 1 thing is not as the configuration says
+            "#]],
+        ),
+        (
+            "deployments",
+            expect![[r#"
+                The configuration is fine: 2 sources, 1 team, 2 services.
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+                error: sources.github: deployments of acme/shop: they are there, and hidden from this credential
+                    fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
+                warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
+                note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+                note: services: no service has the repositories acme/attic: they count for the organisation only
+                note: sources.github.history_start: is 2024-03-05, and the oldest item that was seen is of 2024-04-01
+                    fix: history_start = 2024-04-01 covers everything there is
+                note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+                    fix: history_start = 2023-12-24 covers everything there is
+                error: 1 thing is not as the configuration says
+            "#]],
+        ),
+        (
+            "actions",
+            expect![[r#"
+                The configuration is fine: 2 sources, 1 team, 2 services.
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+                error: sources.github: workflows of acme/search: GET /repos/acme/search/actions/workflows: 403 Forbidden (Resource not accessible by personal access token)
+                    fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
+                warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
+                note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+                note: services: no service has the repositories acme/attic: they count for the organisation only
+                note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+                    fix: history_start = 2023-12-24 covers everything there is
+                error: 1 thing is not as the configuration says
+            "#]],
+        ),
+        (
+            "contents",
+            expect![[r#"
+                The configuration is fine: 2 sources, 1 team, 2 services.
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+                error: sources.github: contents of acme/shop: they are there, and hidden from this credential
+                    fix: let the credential read it, or there is no true architecture_throughput, decision_time
+                warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
+                note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+                note: services: no service has the repositories acme/attic: they count for the organisation only
+                note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+                    fix: history_start = 2023-12-24 covers everything there is
+                error: 1 thing is not as the configuration says
+            "#]],
+        ),
+    ] {
+        let token = Token::full("limited").without(permission);
+        let world = world().github_token(token);
+        let tokens = ["limited", engkpi_fakes::PAGERDUTY_TOKEN];
+        said(ask(world, CATALOGUE, tokens, &[]).await, 1, expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_gets_the_same_as_json() {
+    let text = CATALOGUE.replace("PSEARCH", "PSERCH");
+    let (code, stdout, _) = ask(world(), &text, TOKENS, &["--format", "json"]).await;
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let finding = &report["findings"][0];
+    assert_eq!((code, finding["level"].as_str()), (1, Some("error")));
+    assert_eq!(finding["key"], "services.search.pagerduty");
+    assert!(report["sources"][0]["credential"].as_str().unwrap().contains("classic token"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_is_shown_even_at_the_most_verbose_level() {
+    const CANARIES: [&str; 2] = ["ghp_c4n4ryC4N4RYc4n4ryC4N4RY", "y_c4n4ryC4N4RYc4n4"];
+    let known = world().github_token(Token::full(CANARIES[0])).pagerduty_token(CANARIES[1]);
+    let seen = ask(known, CATALOGUE, CANARIES, &["--log", "trace"]).await;
+    let refused =
+        ask(world(), CATALOGUE, CANARIES, &["--log", "trace", "--log-format", "json"]).await;
+    for (exit, (code, stdout, stderr)) in [(0, seen), (1, refused)] {
+        assert_eq!(code, exit, "{stdout}{stderr}");
+        assert!(stderr.len() > 500, "the most verbose level says something: {stderr}");
+        for canary in CANARIES {
+            assert!(!stdout.contains(canary) && !stderr.contains(canary), "{canary} is shown");
+        }
+    }
 }

@@ -63,6 +63,7 @@ query!(RELEASES = "Releases", "releases");
 query!(RECORD_HISTORY = "RecordHistory", "record_history");
 query!(CHECK_PULLS = "CheckPulls", "check_pulls");
 query!(CHECK_DEPLOYMENTS = "CheckDeployments", "check_deployments");
+query!(CHECK_FOLDER = "CheckFolder", "check_folder");
 query!(CHECK_ENVIRONMENT = "CheckEnvironment", "check_environment");
 
 /// A page of a connection whose items are decoded one by one.

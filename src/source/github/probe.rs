@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::app::App;
 use super::graphql::{
-    API_VERSION, CHECK_DEPLOYMENTS, CHECK_ENVIRONMENT, CHECK_PULLS, Connection, MEDIA_TYPE, Query,
-    QueryError, variables,
+    API_VERSION, CHECK_DEPLOYMENTS, CHECK_ENVIRONMENT, CHECK_FOLDER, CHECK_PULLS, Connection,
+    MEDIA_TYPE, Query, QueryError, variables,
 };
 use super::name::FullName;
 use super::{BuildError, GitHub, Needs, RepositoryNeeds, SIDE_BY_SIDE, Settings, Shared};
@@ -241,6 +241,23 @@ struct Counted {
     deployments: Connection<serde::de::IgnoredAny>,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Folder {
+    #[serde(default)]
+    is_empty: Option<bool>,
+    #[serde(default)]
+    default_branch_ref: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    object: Option<serde::de::IgnoredAny>,
+}
+
+/// For queries that need no more than the repository.
+const NOTHING_MORE: (&str, serde_json::Value) = ("", serde_json::Value::Null);
+
+/// How GitHub says in a query that a permission is missing.
+const VEILED: &str = "they are there, and hidden from this credential";
+
 impl Shared {
     /// What the vendor tells about the token itself.
     async fn token(&self, probe: &mut Probe) -> Result<(), SourceError> {
@@ -253,19 +270,18 @@ impl Shared {
             }
             Err(error) => return Err(error.into()),
         };
-        if let Some(until) = page.header("github-authentication-token-expiration") {
-            probe.warnings.push(format!("the token expires on {}", shortened(until)));
-        }
+        let expiry = page.header("github-authentication-token-expiration");
+        let expiry = expiry.map(|it| format!(", expires on {}", shortened(it))).unwrap_or_default();
         let Some(scopes) = page.header("x-oauth-scopes") else {
-            "a fine-grained token".clone_into(&mut probe.credential);
+            probe.credential = format!("a fine-grained token{expiry}");
             return Ok(());
         };
         let scopes: BTreeSet<&str> =
             scopes.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
         let listed = scopes.iter().copied().collect::<Vec<_>>().join(", ");
         probe.credential = match listed.as_str() {
-            "" => "a classic token without scopes".to_owned(),
-            scopes => format!("a classic token with the scopes {}", shortened(scopes)),
+            "" => format!("a classic token without scopes{expiry}"),
+            scopes => format!("a classic token with the scopes {}{expiry}", shortened(scopes)),
         };
         let writing: Vec<&str> =
             scopes.into_iter().filter(|it| !READING_SCOPES.contains(it)).collect();
@@ -345,13 +361,9 @@ impl Shared {
         &self,
         query: Query,
         name: &FullName,
-        environment: Option<&str>,
+        more: (&str, serde_json::Value),
     ) -> Seen<T> {
-        let asked = variables([
-            ("owner", json!(name.owner())),
-            ("name", json!(name.name())),
-            ("environments", environment.map_or(serde_json::Value::Null, |it| json!([it]))),
-        ]);
+        let asked = variables([("owner", json!(name.owner())), ("name", json!(name.name())), more]);
         match self.graphql.ask::<RepositoryOf<T>>(query, asked).await {
             Ok(reply) => reply.data.repository.map_or(Seen::No, Seen::Yes),
             Err(QueryError::NotFound { .. }) => Seen::No,
@@ -360,8 +372,11 @@ impl Shared {
     }
 
     async fn pulls(&self, name: &FullName, look: &mut Look) {
-        match self.ask::<Pulls>(CHECK_PULLS, name, None).await {
+        match self.ask::<Pulls>(CHECK_PULLS, name, NOTHING_MORE).await {
             Seen::Yes(found) => {
+                if found.pull_requests.is_veiled() {
+                    look.lack(Need::Changes, name, "pull requests", VEILED);
+                }
                 look.oldest = oldest(look.oldest, &found.pull_requests);
                 look.repository.name = Some(found.name_with_owner);
             }
@@ -379,7 +394,7 @@ impl Shared {
     }
 
     async fn environments(&self, name: &FullName, wanted: &BTreeSet<String>, look: &mut Look) {
-        let found: Deployments = match self.ask(CHECK_DEPLOYMENTS, name, None).await {
+        let found: Deployments = match self.ask(CHECK_DEPLOYMENTS, name, NOTHING_MORE).await {
             Seen::Yes(found) => found,
             Seen::No => return,
             Seen::Forbidden(why) => {
@@ -387,12 +402,16 @@ impl Shared {
             }
             Seen::Failed(why) => return look.failed(name, "deployments", &why),
         };
+        if found.recent.is_veiled() {
+            return look.lack(Need::Deployments, name, "deployments", VEILED);
+        }
         look.oldest = oldest(look.oldest, &found.oldest);
         let recent: BTreeSet<String> =
             found.recent.items().filter_map(|it| it.environment.clone()).collect();
         for environment in wanted.difference(&recent) {
             // It may be too quiet to be among the recent ones.
-            match self.ask::<Counted>(CHECK_ENVIRONMENT, name, Some(environment)).await {
+            let asked = ("environments", json!([environment]));
+            match self.ask::<Counted>(CHECK_ENVIRONMENT, name, asked).await {
                 Seen::Yes(found) if found.deployments.total_count == Some(0) => {
                     look.repository.unknown_environments.push(environment.clone());
                 }
@@ -426,12 +445,16 @@ impl Shared {
     }
 
     async fn folder(&self, name: &FullName, folder: &str, look: &mut Look) {
-        let segments = ["repos", name.owner(), name.name(), "contents"];
-        let segments = segments.into_iter().chain(folder.split('/').filter(|it| !it.is_empty()));
-        let page = self.outbound.get(&request(segments)).await;
-        match page.map_err(SourceError::from).into() {
-            Seen::Yes(_) => {}
-            Seen::No => look.repository.unknown_folders.push(folder.to_owned()),
+        let asked = ("expression", json!(format!("HEAD:{folder}")));
+        match self.ask::<Folder>(CHECK_FOLDER, name, asked).await {
+            // Without the permission there is a branch that cannot be seen.
+            Seen::Yes(Folder { default_branch_ref: None, is_empty: Some(false), .. }) => {
+                look.lack(Need::Decisions, name, "contents", VEILED);
+            }
+            Seen::Yes(Folder { object: None, .. }) => {
+                look.repository.unknown_folders.push(folder.to_owned());
+            }
+            Seen::Yes(_) | Seen::No => {}
             Seen::Forbidden(why) => look.lack(Need::Decisions, name, "contents", &why),
             Seen::Failed(why) => look.failed(name, "contents", &why),
         }
@@ -440,7 +463,7 @@ impl Shared {
 
 impl Look {
     fn lack(&mut self, need: Need, name: &FullName, what: &str, why: &str) {
-        self.lacks.push(Lack { need, why: format!("{what} of {name} cannot be seen: {why}") });
+        self.lacks.push(Lack { need, why: format!("{what} of {name}: {why}") });
     }
 
     fn failed(&mut self, name: &FullName, what: &str, why: &str) {

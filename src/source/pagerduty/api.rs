@@ -265,7 +265,10 @@ impl Api {
         list: impl Fn(T) -> Vec<Named>,
     ) -> Result<Option<Vec<String>>, OutboundError> {
         match self.http.get(request).await {
-            Ok(page) => Ok(Some(list(page.json()?).into_iter().filter_map(Named::shown).collect())),
+            Ok(page) => {
+                let named = list(page.json()?).into_iter();
+                Ok(Some(named.filter_map(|it| it.name.or(it.summary)).collect()))
+            }
             Err(error) if is_refusal(&error) => Ok(None),
             Err(error) => Err(error),
         }
