@@ -13,6 +13,7 @@ mod runtime;
 mod sync;
 mod which;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -76,10 +77,15 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// Runs the command line and says how the process ends.
-#[expect(clippy::print_stderr, reason = "a command line speaks to people on stderr")]
+/// Runs the command line of this process and says how it ends.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    main_with(std::env::args_os())
+}
+
+/// Runs a command line, program name first, and says how the process ends.
+#[expect(clippy::print_stderr, reason = "a command line speaks to people on stderr")]
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
