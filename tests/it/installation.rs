@@ -40,7 +40,7 @@ pub(crate) struct Installation {
 }
 
 #[derive(Debug)]
-struct Silent;
+pub(crate) struct Silent;
 
 impl Progress for Silent {
     fn step(&self, _: &SourceName, _: &str, _: u64, _: Option<u64>) {}

@@ -14,5 +14,6 @@ mod layers;
 mod outbound;
 mod pagerduty;
 mod reference;
+mod sample;
 mod store;
 mod stories;

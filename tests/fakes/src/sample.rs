@@ -73,7 +73,7 @@ pub const SERVICES: [Service; 8] = [
         rule: Rule::Deployments { rollout: ONE, payload: true },
         pagerduty: "PCHKOUT",
         tier: 1,
-        changes: 3.0,
+        changes: 3.4,
         incidents: 1.8,
     },
     Service {
@@ -84,7 +84,7 @@ pub const SERVICES: [Service; 8] = [
         rule: Rule::Deployments { rollout: ONE, payload: true },
         pagerduty: "PBASKET",
         tier: 2,
-        changes: 2.5,
+        changes: 2.9,
         incidents: 1.2,
     },
     Service {
@@ -95,7 +95,7 @@ pub const SERVICES: [Service; 8] = [
         rule: Rule::Deployments { rollout: ONE, payload: true },
         pagerduty: "PSEARCH",
         tier: 2,
-        changes: 2.0,
+        changes: 2.3,
         incidents: 1.4,
     },
     Service {
@@ -106,7 +106,7 @@ pub const SERVICES: [Service; 8] = [
         rule: Rule::Deployments { rollout: TWO_REGIONS, payload: false },
         pagerduty: "PLEDGER",
         tier: 1,
-        changes: 2.5,
+        changes: 2.9,
         incidents: 1.0,
     },
     Service {
@@ -117,7 +117,7 @@ pub const SERVICES: [Service; 8] = [
         rule: Rule::Workflow { name: "Deploy to production" },
         pagerduty: "PBILLING",
         tier: 2,
-        changes: 2.0,
+        changes: 2.3,
         incidents: 1.2,
     },
     Service {
@@ -128,7 +128,7 @@ pub const SERVICES: [Service; 8] = [
         rule: Rule::Deployments { rollout: ONE, payload: false },
         pagerduty: "PMOBILE",
         tier: 1,
-        changes: 3.0,
+        changes: 3.4,
         incidents: 1.8,
     },
     Service {
@@ -139,7 +139,7 @@ pub const SERVICES: [Service; 8] = [
         rule: Rule::Deployments { rollout: ONE, payload: false },
         pagerduty: "PIDENT",
         tier: 1,
-        changes: 1.8,
+        changes: 2.1,
         incidents: 1.0,
     },
     Service {
@@ -150,7 +150,7 @@ pub const SERVICES: [Service; 8] = [
         rule: Rule::Releases { tag: "^v[0-9]" },
         pagerduty: "PBUILD",
         tier: 3,
-        changes: 1.5,
+        changes: 1.7,
         incidents: 0.6,
     },
 ];

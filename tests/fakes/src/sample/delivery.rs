@@ -108,7 +108,10 @@ pub(super) fn plans(lines: &[Line], calendar: &Calendar, random: &mut Random) ->
     let mut found = Vec::new();
     for index in 0..lines.len() {
         for at in calendar.working_times(lines[index].service.changes, random) {
-            found.push(change(lines, index, at, calendar, random));
+            // A growing organisation.
+            if random.chance(0.7 + 0.3 * calendar.progress(at)) {
+                found.push(change(lines, index, at, calendar, random));
+            }
         }
         // All eight services together: something new every two minutes or so.
         for at in calendar.live_times(16.0, random) {
@@ -371,7 +374,7 @@ impl<'a> History<'a> {
         let live = &mut self.live[line];
         let before = std::mem::replace(&mut live.commit, head);
         live.before = Some(before).filter(|before| !before.is_empty());
-        let risk = 0.14 - 0.08 * self.calendar.progress(at);
+        let risk = 0.19 - 0.09 * self.calendar.progress(at);
         if live.before.is_some() && self.random.chance(risk) {
             self.go_wrong(line, finished, cause);
         }

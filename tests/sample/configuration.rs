@@ -1,0 +1,107 @@
+//! The configuration of the sample organisation, written from its own catalogue.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use engkpi_fakes::sample::{ORGANISATION, RECORDS, Rule, SERVICES, Service, TEAMS};
+use engkpi_fakes::{Fakes, GITHUB_TOKEN, Instant, PAGERDUTY_TOKEN, sample};
+
+/// Writes the configuration and the secrets that it names into `folder`.
+pub(crate) fn write(
+    folder: &Path,
+    fakes: &Fakes,
+    now: Instant,
+    listen: &str,
+) -> io::Result<PathBuf> {
+    let github = secret(folder, "github-token", GITHUB_TOKEN)?;
+    let pagerduty = secret(folder, "pagerduty-token", PAGERDUTY_TOKEN)?;
+    let start = (now - chrono::Duration::days(sample::HISTORY_DAYS - 1)).date_naive();
+    let baseline_end = start + chrono::Duration::days(120);
+    let mut text = format!(
+        r#"# Written by `cargo run --example sample`.
+[store]
+sqlite = {store:?}
+
+[web]
+listen_address = {listen:?}
+
+[evaluate]
+interval = "15s"
+
+[sources.github]
+type = "github"
+api_url = "{github_url}api/v3"
+token = {{ file = {github:?} }}
+organisation = "{ORGANISATION}"
+history_start = {start}
+poll_every = "20s"
+
+[sources.pagerduty]
+type = "pagerduty"
+api_url = "{pagerduty_url}"
+token = {{ file = {pagerduty:?} }}
+history_start = {start}
+poll_every = "20s"
+
+[baseline]
+start = {start}
+end = {baseline_end}
+"#,
+        store = folder.join("engkpi.db"),
+        github_url = fakes.github.url(),
+        pagerduty_url = fakes.pagerduty.url(),
+    );
+    for team in TEAMS {
+        let _ = write!(text, "\n[teams.{team}]\n");
+    }
+    for service in &SERVICES {
+        text.push_str(&service_table(service));
+    }
+    for records in &RECORDS {
+        let _ = write!(
+            text,
+            "\n[rules.decisions.\"{ORGANISATION}/{}\"]\nfolders = [{:?}]\n",
+            records.repository, records.folder
+        );
+    }
+    let path = folder.join("engkpi.toml");
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+fn service_table(service: &Service) -> String {
+    let mut text = format!(
+        "\n[services.{}]\nteam = {:?}\nrepository = \"{ORGANISATION}/{}\"\npagerduty = [{:?}]\ntier = {}\n",
+        service.name, service.team, service.repository, service.pagerduty, service.tier
+    );
+    if let Some(folder) = service.folder {
+        let _ = writeln!(text, "paths = [\"{folder}/**\"]");
+    }
+    let rule = match service.rule {
+        Rule::Deployments { rollout, payload } => {
+            let payload = if payload {
+                format!(", payload = {{ service = {:?} }}", service.name)
+            } else {
+                String::new()
+            };
+            format!("{{ environments = {:?}{payload} }}", rollout.environments)
+        }
+        Rule::Workflow { name } => format!("{{ workflow = [{name:?}] }}"),
+        Rule::Releases { tag } => format!("{{ releases = '{tag}' }}"),
+    };
+    let _ = writeln!(text, "deployments = {rule}");
+    text
+}
+
+/// A file that only its owner can read, as the daemon demands.
+fn secret(folder: &Path, name: &str, value: &str) -> io::Result<PathBuf> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = folder.join(name);
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&path)?;
+    file.write_all(value.as_bytes())?;
+    Ok(path)
+}
