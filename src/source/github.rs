@@ -43,11 +43,10 @@ use self::name::FullName;
 use self::settings::Selection;
 use super::outbound::{
     Authenticator, Dialect, Environment, Limits, MintedTokens, Options, Outbound, OutboundError,
-    Request, StaticToken,
+    ReferredToken, Request,
 };
 use super::{PollContext, PollReport, Source, SourceError};
 use crate::domain::{Fact, Instant, Kind, SourceName};
-use crate::secret::SecretError;
 use crate::store::{Batch, Store};
 
 /// Repositories that are read at the same time. GitHub asks for few requests at a time.
@@ -62,9 +61,6 @@ pub struct GitHub {
 /// Why a GitHub source cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The secret cannot be had.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
     /// The client cannot be made.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
@@ -119,7 +115,7 @@ impl GitHub {
                 let clock = Arc::clone(&environment.clock);
                 Arc::new(MintedTokens::new(app::App::new(app.clone()), clock))
             }
-            (None, Some(token)) => Arc::new(StaticToken::bearer(&token.resolve()?)?),
+            (None, Some(token)) => Arc::new(ReferredToken::new("Bearer ", token.clone())?),
             (None, None) => return Err(BuildError::NoCredentials),
         };
         let options = Options {
@@ -162,26 +158,19 @@ impl GitHub {
         let total = collected.len() as u64;
         let visits = collected.into_iter().map(|repository| self.visit(cx, repository, anew));
         let mut visits = stream::iter(visits).buffer_unordered(SIDE_BY_SIDE);
-        let mut failure = None;
+        let mut outcome = Outcome::default();
         let mut done = 0;
         while let Some((repository, found, result)) = visits.next().await {
             report.merge(found);
-            match result {
-                Ok(()) => {}
-                // Nothing will go better with the next one.
-                Err(error @ (SourceError::RateLimited { .. } | SourceError::Store(_))) => {
-                    return Err(error);
-                }
-                Err(error) => {
-                    let source = &self.shared.source;
-                    tracing::warn!(%source, %repository, %error, "a repository could not be read");
-                    failure.get_or_insert(error);
-                }
+            if let Err(error) = &result {
+                let source = &self.shared.source;
+                tracing::warn!(%source, %repository, %error, "a repository could not be read");
             }
+            outcome.note(result)?;
             done += 1;
             cx.progress.step(&self.shared.source, stream, done, Some(total));
         }
-        failure.map_or(Ok(()), Err)
+        outcome.0.map_or(Ok(()), Err)
     }
 
     async fn visit(
@@ -226,6 +215,24 @@ impl Source for GitHub {
     }
 }
 
+/// The first failure of several parts.
+#[derive(Default)]
+struct Outcome(Option<SourceError>);
+
+impl Outcome {
+    /// Keeps a failure for later, unless nothing else can go better.
+    fn note(&mut self, result: Result<(), SourceError>) -> Result<(), SourceError> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(error @ (SourceError::RateLimited { .. } | SourceError::Store(_))) => Err(error),
+            Err(error) => {
+                self.0.get_or_insert(error);
+                Ok(())
+            }
+        }
+    }
+}
+
 /// The work on one repository.
 struct Visit<'a> {
     shared: &'a Shared,
@@ -243,25 +250,30 @@ impl<'a> Visit<'a> {
         Self { shared, store: &*cx.store, now: cx.now, repository, report, refusal: None }
     }
 
+    /// Reads every stream on. One that fails does not keep the others from being read.
     async fn poll(&mut self) -> Result<(), SourceError> {
-        commits::poll(self).await?;
-        self.name_head().await?;
-        pulls::poll(self).await?;
-        deployments::poll(self).await?;
-        runs::poll(self).await?;
-        releases::poll(self).await?;
-        records::poll(self).await?;
-        self.refusal.take().map_or(Ok(()), Err)
+        let mut outcome = Outcome::default();
+        outcome.note(commits::poll(self).await)?;
+        outcome.note(self.name_head().await)?;
+        outcome.note(pulls::poll(self).await)?;
+        outcome.note(deployments::poll(self).await)?;
+        outcome.note(runs::poll(self).await)?;
+        outcome.note(releases::poll(self).await)?;
+        outcome.note(records::poll(self).await)?;
+        outcome.note(self.refusal.take().map_or(Ok(()), Err))?;
+        outcome.0.map_or(Ok(()), Err)
     }
 
     async fn reconcile(&mut self) -> Result<(), SourceError> {
-        self.poll().await?;
-        commits::reconcile(self).await?;
-        pulls::reconcile(self).await?;
-        deployments::reconcile(self).await?;
-        runs::reconcile(self).await?;
-        releases::reconcile(self).await?;
-        records::reconcile(self).await
+        let mut outcome = Outcome::default();
+        outcome.note(self.poll().await)?;
+        outcome.note(commits::reconcile(self).await)?;
+        outcome.note(pulls::reconcile(self).await)?;
+        outcome.note(deployments::reconcile(self).await)?;
+        outcome.note(runs::reconcile(self).await)?;
+        outcome.note(releases::reconcile(self).await)?;
+        outcome.note(records::reconcile(self).await)?;
+        outcome.0.map_or(Ok(()), Err)
     }
 
     /// Lets the repository's fact name the tip that the graph now has.
@@ -321,17 +333,24 @@ impl<'a> Visit<'a> {
         self.repository.needs != RepositoryNeeds::default()
     }
 
-    /// A feature is not there, or not for this token.
+    /// A feature is not there, or not for this token. If a rule needs it, that is a failure.
     fn refused(&mut self, feature: &str, needed: bool) {
         let text = format!(
             "{feature} of {}: not there, or not visible to this token",
             self.repository.name
         );
         if needed {
-            self.refusal = Some(SourceError::Unauthorized(text));
+            self.refusal.get_or_insert(SourceError::Unauthorized(text));
         } else {
             self.report.warnings.push(text);
         }
+    }
+
+    /// Whether GitHub can have dated something like this. A date from before it existed is a
+    /// mistake and says nothing about how far a list has been read.
+    fn is_possible(&self, at: Instant) -> bool {
+        const GITHUB_OPENED: i64 = 1_207_785_600;
+        at.timestamp() >= GITHUB_OPENED
     }
 
     /// The repository was there a moment ago.

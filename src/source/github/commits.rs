@@ -168,12 +168,11 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
         return Ok(());
     }
     let mut cursor = cursor(visit).await?;
-    if cursor.walk.is_some() {
-        default_branch(visit, &mut cursor).await?;
-    }
+    // A walk that cannot be finished leaves commits whose ancestors are missing.
+    let broken = cursor.walk.is_some() && !default_branch(visit, &mut cursor).await?;
     let Some(head) = visit.repository.overview.head.clone() else { return Ok(()) };
     let start = visit.shared.history_start;
-    let deeper = cursor.since.is_some_and(|since| since > start);
+    let deeper = broken || cursor.since.is_some_and(|since| since > start);
     if cursor.head.as_ref() != Some(&head) || deeper {
         cursor.since = Some(cursor.since.map_or(start, |since| since.min(start)));
         cursor.walk = Some(Walk { tip: head, after: None, deeper });
@@ -182,17 +181,17 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// Takes the cursor's walk to its end, page by page.
-async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
-    let Some(mut walk) = cursor.walk.take() else { return Ok(()) };
+/// Takes the cursor's walk to its end, page by page. False if its tip is not there any more.
+async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<bool, SourceError> {
+    let Some(mut walk) = cursor.walk.take() else { return Ok(true) };
     let mut frontier = frontier(visit, &walk).await?;
     let mut size = PageSize::of(PAGE);
     let mut done = frontier.is_closed();
     while !done {
         let Some(page) = page(visit, &walk, &mut size).await? else {
-            // Rewritten since the overview: the next poll sees the new tip.
-            visit.gap("commits", "the tip of the default branch is gone");
-            return Ok(());
+            // Rewritten since the overview, or not for this token. The next poll knows.
+            visit.refused("commits", visit.is_needed());
+            return Ok(false);
         };
         let mut batch = Batch::default();
         let end = take_page(visit, &page, &mut frontier, &mut batch);
@@ -217,7 +216,7 @@ async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<()
         cursor::save(&mut batch, &stream(visit.repository.native), cursor);
         visit.commit(batch).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The frontier at the start of a walk, or where it was interrupted.

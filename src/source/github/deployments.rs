@@ -289,7 +289,9 @@ async fn take_page(
         let Ok(State { database_id, created_at, .. }) = serde_json::from_str(node.get()) else {
             continue;
         };
-        read.oldest = Some(created_at);
+        if visit.is_possible(created_at) {
+            read.oldest = Some(created_at);
+        }
         read.ids.extend(database_id);
         // A date from the future is no place to continue from.
         if created_at <= visit.now && read.newest.is_none() {
@@ -487,7 +489,9 @@ async fn states(visit: &Visit<'_>) -> Result<Option<Vec<State>>, SourceError> {
             let state: State = serde_json::from_str(node.get()).map_err(|error| {
                 SourceError::Malformed(format!("{}: {error}", visit.repository.name))
             })?;
-            oldest = Some(state.created_at);
+            if visit.is_possible(state.created_at) {
+                oldest = Some(state.created_at);
+            }
             if state.created_at >= visit.shared.history_start {
                 states.push(state);
             }

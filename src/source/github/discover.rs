@@ -202,6 +202,13 @@ impl Search<'_> {
                     "the organisation {organisation}, or it is not visible to this token"
                 )));
             };
+            let hidden = page.nodes.iter().filter(|it| it.is_none()).count();
+            if hidden > 0 {
+                self.report.warnings.push(format!(
+                    "{hidden} repositories of {organisation} are hidden from this token: {}",
+                    reply.refused.first().map_or("no reason given", String::as_str)
+                ));
+            }
             for node in page.items() {
                 let Some(node) = self.decode(node) else { continue };
                 self.listed.insert(node.database_id);

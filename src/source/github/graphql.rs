@@ -123,6 +123,8 @@ pub(super) struct Reply<T> {
     pub(super) data: T,
     /// Something that was asked for could not be answered and is null.
     pub(super) partial: bool,
+    /// What the server says about parts that this token may not see, which are null.
+    pub(super) refused: Vec<String>,
 }
 
 /// Why a query has no answer.
@@ -345,7 +347,7 @@ impl GraphQl {
             }
             Err(error) => return Err(malformed(error)),
         };
-        Ok(Reply { data, partial: reading.failed.is_some() })
+        Ok(Reply { data, partial: reading.failed.is_some(), refused: reading.forbidden })
     }
 }
 

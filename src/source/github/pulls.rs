@@ -174,7 +174,9 @@ async fn descend(
             if let Some(Marker { number, updated_at, .. }) = marker {
                 seen.insert(number);
                 pass.saw(number, updated_at, visit.now);
-                oldest = Some(updated_at);
+                if visit.is_possible(updated_at) {
+                    oldest = Some(updated_at);
+                }
                 if updated_at < start {
                     continue;
                 }

@@ -106,7 +106,8 @@ impl Pass {
             runs.extend(missing);
         }
         self.seen.extend(ids);
-        let oldest = runs.iter().map(|it| it.created_at).min();
+        let dates = runs.iter().map(|it| it.created_at);
+        let oldest = dates.filter(|it| visit.is_possible(*it)).min();
         self.last = oldest.or(self.last);
         Ok(Some(Sheet { url, key, runs: Some(runs), oldest, validator, more }))
     }
