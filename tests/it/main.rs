@@ -8,6 +8,7 @@ mod collect;
 mod config;
 mod dashboards;
 mod fakes;
+mod github;
 mod http;
 mod installation;
 mod layers;

@@ -20,14 +20,14 @@ use super::{Visit, cursor};
 use crate::domain::fact::{RunAttempt, WorkflowRun};
 use crate::domain::{Fact, Instant, Kind};
 use crate::source::SourceError;
-use crate::source::outbound::{OutboundError, Request};
+use crate::source::outbound::{Answer, OutboundError, Request};
 use crate::store::Batch;
 
 /// A pass goes this far beyond what is known.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
 /// How many runs older than the settle window are followed until they end.
-const MOST_FOLLOWED: usize = 20;
+const MOST_FOLLOWED: usize = 5;
 
 /// What is known about the runs of a repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -306,9 +306,13 @@ async fn follow(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), Source
         let request = visit
             .rest(&["actions", "runs", &id.to_string()])
             .query("exclude_pull_requests", "true");
-        match visit.shared.outbound.get(&request).await {
-            Ok(page) => match page.json::<Node>() {
-                Ok(run) => take(visit, cursor, &[run], &mut batch).await?,
+        match visit.shared.outbound.get_if_changed(&request, visit.store).await {
+            Ok(Answer::NotModified { .. }) => {}
+            Ok(Answer::Fresh(page)) => match page.json::<Node>() {
+                Ok(run) => {
+                    take(visit, cursor, &[run], &mut batch).await?;
+                    batch.validators.extend(page.validator);
+                }
                 Err(error) => visit.reject(Kind::WorkflowRun, Some(id), &error),
             },
             Err(OutboundError::Status { status, .. }) if matches!(status.as_u16(), 404 | 410) => {

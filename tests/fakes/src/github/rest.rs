@@ -1,5 +1,7 @@
 //! REST: routing, pages and everything but workflow runs.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::{Rest, error, not_found, sees};
@@ -63,8 +65,36 @@ impl<'a> Rest<'a> {
                 self.need("contents")?;
                 self.contents(repository, &path.join("/"))
             }
+            ["compare", range] => {
+                self.need("contents")?;
+                self.compare(repository, range)
+            }
             _ => Err(not_found()),
         }
+    }
+
+    /// The commits that `BASE...HEAD` adds, oldest first.
+    fn compare(&self, repository: &Repository, range: &str) -> Answer {
+        let commit = |reference| repository.resolve(reference, self.now()).ok_or_else(not_found);
+        let (base, head) = range.split_once("...").ok_or_else(not_found)?;
+        let (base, head) = (commit(base)?, commit(head)?);
+        let before: HashSet<&str> =
+            repository.log(&base.sha).into_iter().map(|it| it.sha.as_str()).collect();
+        let mut added = repository.log(&head.sha);
+        added.retain(|it| !before.contains(it.sha.as_str()));
+        added.reverse();
+        let link = format!("{}/repositories/{}/compare/{range}", self.call.base, repository.id);
+        let person = |login: &str, at| json!({"name": login, "date": text(at)});
+        Ok(self.page(&added, &link, Some("commits"), None, |it| {
+            json!({
+                "sha": it.sha,
+                "commit": {
+                    "author": person(&it.author, it.authored_at),
+                    "committer": person(&it.author, it.committed_at),
+                    "message": it.message,
+                },
+            })
+        }))
     }
 
     pub(super) fn now(&self) -> Instant {
