@@ -57,7 +57,6 @@ fn name() -> SourceName {
 fn needs() -> Needs {
     let mut needs = Needs::default();
     let shop = needs.entry("acme/shop");
-    shop.changes = true;
     shop.environments.insert("production".to_owned());
     shop.workflows.insert("Deploy".to_owned());
     needs

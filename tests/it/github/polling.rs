@@ -54,7 +54,6 @@ fn lively() -> World {
 fn both() -> Needs {
     let mut needs = needs();
     let books = needs.entry("acme/ledger");
-    books.changes = true;
     books.environments.insert("production".to_owned());
     needs
 }
@@ -123,7 +122,6 @@ async fn an_idle_cycle_of_forty_repositories_costs_at_most_ten_points() {
     let mut needs = Needs::default();
     for number in 0..40 {
         let repository = needs.entry(&format!("acme/repo-{number}"));
-        repository.changes = true;
         repository.environments.insert("production".to_owned());
     }
     let site = Site::with(world, needs, "organisation = \"acme\"").await;
