@@ -29,6 +29,8 @@ pub struct Telemetry {
     pub source_items_total: IntCounterVec,
     /// Intervals in which something may have been missed; they are read again.
     pub source_gap_suspected_total: IntCounterVec,
+    /// Parts that the last pass could not collect although the rest was; the log names them.
+    pub source_warnings: IntGaugeVec,
     /// Server-given addresses that were refused because they leave the configured origin.
     pub source_refused_urls_total: IntCounterVec,
     /// How long polls take.
@@ -121,6 +123,12 @@ impl Telemetry {
                 "Intervals in which something may have been missed; they are read again.",
                 &["source"],
             ),
+            source_warnings: int_gauge(
+                "engkpi_source_warnings",
+                "Parts that the last pass could not collect although the rest was (a repository \
+                 that is not there, a feature that is off); the log names them.",
+                &["source"],
+            ),
             source_refused_urls_total: counter(
                 "engkpi_source_refused_urls_total",
                 "Addresses given by the server that were refused because they leave its origin.",
@@ -152,7 +160,7 @@ impl Telemetry {
     /// The names of all metrics, those too that nothing has been measured of yet.
     pub fn names() -> BTreeSet<String> {
         let telemetry = Self::new();
-        let vectors: [&dyn Collector; 12] = [
+        let vectors: [&dyn Collector; 13] = [
             &telemetry.source_up,
             &telemetry.source_last_success_timestamp_seconds,
             &telemetry.source_data_through_timestamp_seconds,
@@ -161,6 +169,7 @@ impl Telemetry {
             &telemetry.source_rate_limit_wait_seconds_total,
             &telemetry.source_items_total,
             &telemetry.source_gap_suspected_total,
+            &telemetry.source_warnings,
             &telemetry.source_refused_urls_total,
             &telemetry.source_poll_duration_seconds,
             &telemetry.store_items,

@@ -231,6 +231,8 @@ impl Desk {
             }
         }
         self.warnings = report.warnings.iter().cloned().collect();
+        let warnings = i64::try_from(self.warnings.len()).unwrap_or(i64::MAX);
+        telemetry.source_warnings.with_label_values(&[source.as_str()]).set(warnings);
     }
 
     fn publish(&self, state: &SourceState) {

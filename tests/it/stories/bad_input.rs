@@ -82,6 +82,7 @@ async fn a_missing_scope_is_named_and_costs_only_what_it_is_for() {
     let report = installation.collect("github").await.unwrap();
     let told = report.warnings.join("\n").to_lowercase();
     assert!(told.contains("acme/shop") && told.contains("run"), "{told}");
+    assert_eq!(installation.own("engkpi_source_warnings", &[("source", "github")]), Some(1.0));
     let counts = installation.store.counts().await.unwrap();
     assert_eq!((counts[&Kind::Change], counts[&Kind::Deployment]), (3, 3));
     assert_eq!(counts.get(&Kind::WorkflowRun).copied().unwrap_or_default(), 0);
@@ -110,6 +111,7 @@ async fn an_unknown_repository_is_named_and_the_others_are_read() {
             report.warnings
         );
     }
+    assert_eq!(installation.own("engkpi_source_warnings", &[("source", "github")]), Some(2.0));
     assert_eq!(installation.scrape().await.value(FREQUENCY, &MONTH), Some(3.0 / 30.0));
 }
 
