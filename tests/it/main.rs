@@ -6,6 +6,7 @@
 mod check;
 mod collect;
 mod config;
+mod crash;
 mod dashboards;
 mod fakes;
 mod github;
