@@ -34,7 +34,6 @@ impl Seen {
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Say(Vec<u8>),
-    Pause(Duration),
     /// Says it again and again until the other side has had enough.
     SayForEver(Vec<u8>, Duration),
     /// Goes on when the gate lets it through.
@@ -133,7 +132,6 @@ async fn serve(
     for act in script(&seen) {
         match act {
             Act::Say(bytes) => say(&mut stream, &bytes).await?,
-            Act::Pause(pause) => tokio::time::sleep(pause).await,
             Act::SayForEver(bytes, pause) => loop {
                 say(&mut stream, &bytes).await?;
                 tokio::time::sleep(pause).await;
