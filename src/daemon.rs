@@ -21,7 +21,7 @@ use crate::evaluate::{Evaluator, Loop};
 use crate::http::{self, Bound, Renderer, WebConfig};
 use crate::output::exposition;
 use crate::source::outbound;
-use crate::store::{self, Access};
+use crate::store;
 use crate::telemetry::Telemetry;
 
 /// How long running polls and requests may take to end after a stop was asked for.
@@ -48,7 +48,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Opens the store, binds the listener and builds the rest. Nothing has been asked upstream yet.
+    /// Opens the store as soon as it can be had, binds the listener and builds the rest. Nothing has been asked upstream yet.
     ///
     /// # Errors
     /// When the store is in use or unusable, the address is taken, or a file cannot be read.
@@ -59,7 +59,7 @@ impl Daemon {
     ) -> anyhow::Result<Self> {
         let web = options.web_config.as_deref().map(WebConfig::load).transpose()?;
         let telemetry = Telemetry::new();
-        let store = store::open(&config.store, Access::Write).await?;
+        let store = store::open_patiently(&config.store).await?;
         let address = options.listen_address.unwrap_or(config.web.listen_address);
         let bound = http::bind(address).await?;
         let environment = outbound::Environment {

@@ -14,6 +14,7 @@ pub mod sqlite;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -23,6 +24,9 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Fact, FactKey, Instant, Kind, SourceName};
 use crate::secret::SecretRef;
 use crate::setting::Complaint;
+
+/// Longest pause between tries to open a store.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Where facts are kept: by default in the SQLite file `engkpi.db` of the working directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -75,6 +79,24 @@ pub async fn open(settings: &Settings, access: Access) -> Result<SharedStore, St
     }
     let path = settings.sqlite.clone().unwrap_or_else(|| PathBuf::from("engkpi.db"));
     Ok(Arc::new(sqlite::SqliteStore::open(&path, access).await?))
+}
+
+/// Opens the store for writing, and waits for it as long as it may still come: a daemon that ended
+/// because of a full disk or an absent server would only be started over and over.
+///
+/// # Errors
+/// [`StoreError::Unusable`] if somebody has to help.
+pub async fn open_patiently(settings: &Settings) -> Result<SharedStore, StoreError> {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let error = match open(settings, Access::Write).await {
+            Err(error @ StoreError::Unavailable(_)) => error,
+            opened_or_unusable => return opened_or_unusable,
+        };
+        tracing::error!("trying again in {} s: {error}", pause.as_secs());
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
 }
 
 /// What a source found in one step. Committed as one transaction.

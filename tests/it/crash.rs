@@ -3,6 +3,8 @@
 //! The real binary reads the fakes and is killed with SIGKILL in the middle, again and again.
 //! Whatever it had committed is whole and stays, and the next start goes on from there.
 
+mod daemon;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -126,6 +128,10 @@ impl Site {
 
     /// Starts `engkpi` with these arguments and the configuration.
     fn start(&self, arguments: &[&str]) -> Child {
+        self.start_with(arguments, Stdio::piped())
+    }
+
+    fn start_with(&self, arguments: &[&str], stderr: Stdio) -> Child {
         Command::new(env!("CARGO_BIN_EXE_engkpi"))
             .args(arguments)
             .args(["--config", "engkpi.toml"])
@@ -135,7 +141,7 @@ impl Site {
             .env("PAGERDUTY_TOKEN", PAGERDUTY_TOKEN)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .kill_on_drop(true)
             .spawn()
             .unwrap()
@@ -201,6 +207,11 @@ impl Undisturbed {
         site.sync().await;
         Self { content, took, cold, idle: site.asked_github() - cold }
     }
+}
+
+/// What an undisturbed sync leaves.
+async fn undisturbed_content() -> BTreeMap<FactKey, Fact> {
+    Undisturbed::measure(Duration::ZERO).await.content
 }
 
 /// Numbers that look random and are the same on every run.
@@ -284,7 +295,7 @@ async fn fifty_kills_inside_a_sync_lose_nothing_and_the_next_start_goes_on() {
     let (kills, started) = (sum(|it| it.kills), sum(|it| it.started));
     let (worlds, asked) = (sum(|it| it.worlds), sum(|it| it.asked));
     let Undisturbed { cold, idle, .. } = undisturbed;
-    println!(
+    eprintln!(
         "{kills} kills in {started} starts for {worlds} worlds of {facts} facts: \
          {asked} requests to GitHub ({cold} for a cold pass, {idle} for an idle one)"
     );

@@ -245,7 +245,7 @@ struct Sample {
 }
 
 impl Scrape {
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         Self(lines.map(Sample::parse).collect())
     }

@@ -1,5 +1,6 @@
 //! The conformance suite of the store: every backend tells the same stories.
 
+pub(crate) mod disk;
 pub(crate) mod memory;
 mod migrations;
 mod postgres;

@@ -2,15 +2,16 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
 use engkpi::domain::Kind;
 use engkpi::store::sqlite::SqliteStore;
-use engkpi::store::{Access, Batch, Store, StoreError};
+use engkpi::store::{Access, Batch, Settings, Store, StoreError, open_patiently};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 
+use super::disk::SmallDisk;
 use super::sample::{event, incident, one_of_each, source};
 
 async fn open(path: &Path) -> SqliteStore {
@@ -225,36 +226,13 @@ async fn a_file_locked_by_another_process_is_unavailable_until_it_lets_go() {
     store.commit(&source(), some(1)).await.unwrap();
 }
 
-/// A disk of 2 MiB, where the operating system lets us have one.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=2m", "engkpi-test"]).arg(directory.path());
-        mount.output().is_ok_and(|output| output.status.success()).then_some(Self(directory))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_unavailable_until_there_is_room() {
-    let Some(disk) = SmallDisk::mount() else {
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr(), "\nSKIPPED: a full disk needs the right to mount one.");
-        return;
-    };
-    let path = disk.0.path().join("engkpi.db");
+    let Some(disk) = SmallDisk::mount("2m") else { return };
+    let path = disk.path().join("engkpi.db");
     let store = open(&path).await;
     store.commit(&source(), some(10)).await.unwrap();
-    let ballast = disk.0.path().join("ballast");
-    let _ = std::fs::write(&ballast, vec![0; 4 << 20]);
+    disk.fill(0);
 
     let mut full = None;
     for round in 1..50 {
@@ -272,12 +250,29 @@ async fn a_full_disk_is_unavailable_until_there_is_room() {
     let cursor = store.cursor(&source(), "events").await.unwrap().unwrap();
     assert_eq!(rows.to_string(), cursor, "what is there is what the last commit left");
 
-    std::fs::remove_file(&ballast).unwrap();
+    disk.make_room();
     store.commit(&source(), some(100 * round)).await.unwrap();
     assert_eq!(
         store.counts().await.unwrap()[&Kind::IncidentEvent],
         100 * u64::try_from(round).unwrap()
     );
+}
+
+#[tokio::test]
+async fn a_daemon_waits_for_a_store_that_may_still_come() {
+    let Some(disk) = SmallDisk::mount("2m") else { return };
+    disk.fill(0);
+    let settings = Settings { sqlite: Some(disk.path().join("engkpi.db")), postgres: None };
+    let opened = tokio::spawn(async move { open_patiently(&settings).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!opened.is_finished(), "{:?}", opened.await);
+    disk.make_room();
+    opened.await.unwrap().unwrap().commit(&source(), some(1)).await.unwrap();
+
+    let (_directory, path) = place();
+    std::fs::write(&path, "precious").unwrap();
+    let settings = Settings { sqlite: Some(path), postgres: None };
+    assert!(open_patiently(&settings).await.is_err(), "waiting would not help");
 }
 
 #[tokio::test]
