@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use sources::build as build_sources;
+pub use sources::{build as build_sources, probe as probe_source};
 
 use crate::clock::Clock;
 use crate::collect::{self, Collector, LogProgress};

@@ -11,6 +11,7 @@ use crate::source::Source;
 use crate::source::github::{GitHub, Needs};
 use crate::source::outbound::Environment;
 use crate::source::pagerduty::PagerDuty;
+use crate::source::probe::Probe;
 
 /// Builds every configured source, with its schedule.
 ///
@@ -45,4 +46,25 @@ pub fn build(config: &Config, environment: &Environment) -> anyhow::Result<Vec<S
         })
     };
     config.sources.iter().map(build).collect()
+}
+
+/// Looks at one source, collecting nothing.
+///
+/// # Errors
+/// When it cannot be built, or its credential is refused.
+pub async fn probe(
+    config: &Config,
+    name: &SourceName,
+    settings: &SourceSettings,
+    environment: &Environment,
+) -> anyhow::Result<Probe> {
+    Ok(match settings {
+        SourceSettings::GitHub(settings) => {
+            let needs = Needs::of(&config.params);
+            GitHub::probe(name.clone(), settings, needs, environment).await?
+        }
+        SourceSettings::PagerDuty(settings) => {
+            PagerDuty::new(name.clone(), settings, environment)?.probe().await?
+        }
+    })
 }

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use assert_cmd::Command;
 use engkpi_fakes::world::Token;
-use engkpi_fakes::{Fakes, World};
+use engkpi_fakes::{Fakes, Now, World};
 use expect_test::{Expect, expect};
+
+use crate::github::access::private_key;
 
 /// `engkpi check` in a directory of its own, with this configuration.
 fn check(config: &str, arguments: &[&str]) -> (i32, String, String) {
@@ -158,13 +160,24 @@ async fn ask(
     tokens: [&str; 2],
     arguments: &[&str],
 ) -> (i32, String, String) {
+    ask_as("token = { env = \"GITHUB_TOKEN\" }", world, text, tokens, arguments).await
+}
+
+/// The same with another credential for GitHub.
+async fn ask_as(
+    credential: &str,
+    world: World,
+    text: &str,
+    tokens: [&str; 2],
+    arguments: &[&str],
+) -> (i32, String, String) {
     let fakes = Fakes::start(world).await;
     let config = format!(
         r#"
 [sources.github]
 type = "github"
 api_url = "{}"
-token = {{ env = "GITHUB_TOKEN" }}
+{credential}
 organisation = "acme"
 history_start = 2024-03-05
 
@@ -277,16 +290,15 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
         ask(world(), CATALOGUE, tokens, &[]).await,
         1,
         expect![[r#"
-        The configuration is fine: 2 sources, 1 team, 2 services.
-        source github feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
-        source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
-        error: sources.github: not authorised: GET /user: 401 Unauthorized (Bad credentials)
-            fix: see the vendor's page about its tokens
-        note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
-        note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
-            fix: history_start = 2023-12-24 covers everything there is
-        error: 1 thing is not as the configuration says
-    "#]],
+            The configuration is fine: 2 sources, 1 team, 2 services.
+            source github would feed architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            error: sources.github: not authorised: GET /user: 401 Unauthorized (Bad credentials)
+            note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+            note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+                fix: history_start = 2023-12-24 covers everything there is
+            error: 1 thing is not as the configuration says
+        "#]],
     );
     let tokens = [engkpi_fakes::GITHUB_TOKEN, "wrong"];
     said(
@@ -295,9 +307,9 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
             source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
-            source pagerduty feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            source pagerduty would feed incident_frequency, incident_recovery_time, incident_detection_time, change_failure
             error: sources.pagerduty: not authorised: GET /services: 401 Unauthorized (Authentication failed)
-                fix: see the vendor's page about its tokens
+                fix: mind the region: a key of the other one is refused alike
             warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
             note: services: no service has the repositories acme/attic: they count for the organisation only
             error: 1 thing is not as the configuration says
@@ -380,6 +392,39 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
         let tokens = ["limited", engkpi_fakes::PAGERDUTY_TOKEN];
         said(ask(world, CATALOGUE, tokens, &[]).await, 1, expected);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_app_the_permissions_of_its_installation_are_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = private_key(directory.path());
+    // The proof is dated by the machine's clock, as the vendor's check of it.
+    let mut world = world();
+    world.now = Now::Wall;
+    let (app, installation) = (world.access.app, world.access.installation);
+    let credential = format!(
+        "app = {{ app_id = {app}, installation_id = {installation}, private_key = {{ file = {key:?} }} }}"
+    );
+    said(
+        ask_as(&credential, world, CATALOGUE, TOKENS, &[]).await,
+        1,
+        expect![[r#"
+        The configuration is fine: 2 sources, 1 team, 2 services.
+        source github (installation 1 of a GitHub App) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+        source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+        error: sources.github: the App has no permission "actions: read"
+            fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
+        error: sources.github: the App has no permission "deployments: read"
+            fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
+        error: sources.github: the App has no permission "pull_requests: read"
+            fix: let the credential read it, or there is no true change_failure, change_lead_time
+        note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+        note: services: no service has the repositories acme/attic: they count for the organisation only
+        note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+            fix: history_start = 2023-12-24 covers everything there is
+        error: 3 things are not as the configuration says
+    "#]],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

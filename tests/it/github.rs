@@ -1,6 +1,6 @@
 //! The GitHub source against the fake GitHub.
 
-mod access;
+pub(crate) mod access;
 mod pitfalls;
 mod polling;
 mod records;

@@ -8,6 +8,8 @@ mod collect;
 mod config;
 mod crash;
 mod dashboards;
+mod dependencies;
+mod deploy;
 mod fakes;
 mod github;
 mod http;

@@ -19,8 +19,14 @@ pub(super) fn with(config: &Config, looks: &Looks<'_>, report: &mut Report) {
             Ok(probe) => {
                 source(&key, name, probe, settings, report);
             }
-            Err(why) => {
-                report.find(Level::Error, key, why, "see the vendor's page about its tokens")
+            Err(error) => {
+                let fix = match settings {
+                    SourceSettings::GitHub(_) => "",
+                    SourceSettings::PagerDuty(_) => {
+                        "mind the region: a key of the other one is refused alike"
+                    }
+                };
+                report.refused_source(name.as_str(), &format!("{error:#}"), fix);
             }
         }
     }

@@ -7,16 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Failure;
 use crate::clock::Clock;
-use crate::config::{Config, SourceSettings};
+use crate::config::Config;
+use crate::daemon::probe_source;
 use crate::domain::SourceName;
-use crate::source::github::{GitHub, Needs};
 use crate::source::outbound::{Budgets, Environment};
-use crate::source::pagerduty::PagerDuty;
 use crate::source::probe::Probe;
 use crate::telemetry::Telemetry;
 
 /// What a look at each source showed, or why there is none.
-pub(super) type Looks<'a> = Vec<(&'a SourceName, Result<Probe, String>)>;
+pub(super) type Looks<'a> = Vec<(&'a SourceName, anyhow::Result<Probe>)>;
 
 /// Looks at every configured source.
 pub(super) async fn at_all(
@@ -28,30 +27,10 @@ pub(super) async fn at_all(
     let environment = Environment { clock, telemetry, budgets: Budgets::default() };
     let looks = config.sources.iter().map(|(name, settings)| {
         let environment = &environment;
-        async move { (name, look(config, name, settings, environment).await) }
+        async move { (name, probe_source(config, name, settings, environment).await) }
     });
     tokio::select! {
         looks = join_all(looks) => Ok(looks),
         () = stop.cancelled() => Err(anyhow::anyhow!("interrupted").into()),
-    }
-}
-
-async fn look(
-    config: &Config,
-    name: &SourceName,
-    settings: &SourceSettings,
-    environment: &Environment,
-) -> Result<Probe, String> {
-    match settings {
-        SourceSettings::GitHub(settings) => {
-            let needs = Needs::of(&config.params);
-            let probe = GitHub::probe(name.clone(), settings, needs, environment).await;
-            probe.map_err(|error| error.to_string())
-        }
-        SourceSettings::PagerDuty(settings) => {
-            let source = PagerDuty::new(name.clone(), settings, environment);
-            let source = source.map_err(|error| error.to_string())?;
-            source.probe().await.map_err(|error| error.to_string())
-        }
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct SourceReport {
     /// What kind of credential it has; absent without a look.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) credential: Option<String>,
+    /// It could not be looked at: it would feed them if it could.
+    refused: bool,
 }
 
 /// Whether a KPI can be computed.
@@ -80,6 +82,7 @@ impl Report {
                 .map(|kpi| kpi.id)
                 .collect(),
             credential: None,
+            refused: false,
         });
         Self {
             teams: catalogue.teams.len(),
@@ -100,6 +103,14 @@ impl Report {
     ) {
         let finding = Finding { level, key: key.into(), rule: rule.into(), fix: fix.into() };
         self.findings.push(finding);
+    }
+
+    /// Notes that a source could not be looked at.
+    pub(super) fn refused_source(&mut self, name: &str, why: &str, fix: &str) {
+        for source in self.sources.iter_mut().filter(|it| it.name == name) {
+            source.refused = true;
+        }
+        self.find(Level::Error, format!("sources.{name}"), why, fix);
     }
 
     /// How many findings mean that numbers would be missing or wrong.
@@ -164,6 +175,7 @@ impl fmt::Display for Report {
             }
             match source.feeds.as_slice() {
                 [] => writeln!(f, " feeds no KPI")?,
+                feeds if source.refused => writeln!(f, " would feed {}", feeds.join(", "))?,
                 feeds => writeln!(f, " feeds {}", feeds.join(", "))?,
             }
         }

@@ -77,7 +77,9 @@ impl GitHub {
         match &settings.app {
             Some(app) => {
                 let app = App::new(app.clone());
-                installation(app, name, settings, environment, &mut probe).await?;
+                let permissions =
+                    installation(app, name, settings, environment, &mut probe).await?;
+                missing(&permissions, &named, &mut probe);
             }
             None => source.shared.token(&mut probe).await?,
         }
@@ -104,7 +106,7 @@ async fn installation(
     settings: &Settings,
     environment: &Environment,
     probe: &mut Probe,
-) -> Result<(), ProbeError> {
+) -> Result<BTreeMap<String, String>, ProbeError> {
     #[derive(Deserialize)]
     struct Installation {
         #[serde(default)]
@@ -127,12 +129,6 @@ async fn installation(
     if found.suspended_at.is_some() {
         probe.warnings.push("the installation is suspended".to_owned());
     }
-    for (permission, need) in PERMISSIONS {
-        if !found.permissions.contains_key(permission) {
-            let why = format!("the App has no permission \"{permission}: read\"");
-            probe.lacks.push(Lack { need, why });
-        }
-    }
     let writing: Vec<&str> = found
         .permissions
         .iter()
@@ -142,7 +138,26 @@ async fn installation(
     if !writing.is_empty() {
         probe.warnings.push(format!("the App may write {}; engkpi only reads", writing.join(", ")));
     }
-    Ok(())
+    Ok(found.permissions)
+}
+
+/// Notes the permissions that rules need and an App has not.
+fn missing(
+    permissions: &BTreeMap<String, String>,
+    named: &BTreeMap<String, RepositoryNeeds>,
+    probe: &mut Probe,
+) {
+    for (permission, need) in PERMISSIONS {
+        let used = match permission {
+            "deployments" => named.values().any(|it| !it.environments.is_empty()),
+            "actions" => named.values().any(|it| !it.workflows.is_empty()),
+            _ => true,
+        };
+        if used && !permissions.contains_key(permission) {
+            let why = format!("the App has no permission \"{permission}: read\"");
+            probe.lacks.push(Lack { need, why });
+        }
+    }
 }
 
 /// Presents the App itself instead of one of its installations.

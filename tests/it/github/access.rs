@@ -6,7 +6,7 @@ use engkpi_fakes::Fault;
 use super::*;
 
 /// Made for this test and good for nothing else.
-fn private_key(directory: &std::path::Path) -> std::path::PathBuf {
+pub(crate) fn private_key(directory: &std::path::Path) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let path = directory.join("app.pem");
     let made = std::process::Command::new("openssl")
