@@ -56,12 +56,8 @@ fn verdict(synced: &[Synced]) -> Result<(), Failure> {
     let mut failed = Vec::new();
     for Synced { source, result, took } in synced {
         match result {
-            Ok(report) => {
-                tracing::info!("{source}: complete after {:.1} s", took.as_secs_f64());
-                for warning in &report.warnings {
-                    tracing::warn!("{source}: {warning}");
-                }
-            }
+            // The collector has told the report's warnings already.
+            Ok(_) => tracing::info!("{source}: complete after {:.1} s", took.as_secs_f64()),
             Err(error) => failed.push(format!("{source}: {error}")),
         }
     }

@@ -1,14 +1,12 @@
 //! Facts by kind and label: how many of each are known at `as_of`, for people who write their own
 //! queries. They carry no window and no judgement beyond the labels.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::evaluation::FactCount;
-use super::params::DeploymentRule;
 use super::view::decisions::Decision;
 use super::view::incidents::Episode;
 use super::{Family, View};
-use crate::domain::RepositoryId;
 use crate::domain::fact::{Deployment, DeploymentState};
 
 /// The families of facts.
@@ -36,12 +34,9 @@ type Labels = Vec<(&'static str, String)>;
 pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
     let mut counts: BTreeMap<(&'static str, Labels), u64> = BTreeMap::new();
     let mut add = |family, labels| *counts.entry((family, labels)).or_default() += 1;
-    let by_repository = services_by_repository(view);
     for deployment in view.timeline.deployments.values() {
         if deployment.created_at < view.as_of {
-            let candidates =
-                by_repository.get(&deployment.repository).map_or(&[][..], Vec::as_slice);
-            for service in services_of(view, candidates, deployment) {
+            for service in services_of(view, deployment) {
                 let mut labels = of_service(view, service);
                 labels.push(("environment", deployment.environment.clone()));
                 labels.push(("outcome", outcome(deployment, view).to_owned()));
@@ -72,43 +67,13 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
         .collect()
 }
 
-/// Indices of the services of every repository that has some.
-fn services_by_repository<'a>(view: &View<'a>) -> HashMap<&'a RepositoryId, Vec<usize>> {
-    let mut services: HashMap<&RepositoryId, Vec<usize>> = HashMap::new();
-    for (index, service) in view.params.catalogue.services.iter().enumerate() {
-        if let Some(repository) = view.timeline.repository_named(&service.repository) {
-            services.entry(&repository.id).or_default().push(index);
-        }
-    }
-    services
-}
-
 /// The services that a deployment is of, in whatever environment; `None` where it is of none.
-fn services_of(
-    view: &View<'_>,
-    candidates: &[usize],
-    deployment: &Deployment,
-) -> Vec<Option<usize>> {
+fn services_of(view: &View<'_>, deployment: &Deployment) -> Vec<Option<usize>> {
     let services = &view.params.catalogue.services;
-    let found: Vec<_> = candidates
-        .iter()
-        .copied()
-        .filter(|index| deployed_by(&services[*index].deployments, deployment))
-        .map(Some)
-        .collect();
+    let owners = view.ownership.repository(&deployment.repository).iter().copied();
+    let found: Vec<_> =
+        owners.filter(|index| services[*index].deployments.selects(deployment)).map(Some).collect();
     if found.is_empty() { vec![None] } else { found }
-}
-
-fn deployed_by(rule: &DeploymentRule, deployment: &Deployment) -> bool {
-    match rule {
-        DeploymentRule::Deployments { task, payload, .. } => {
-            task.as_ref().is_none_or(|task| deployment.task == *task)
-                && payload
-                    .as_ref()
-                    .is_none_or(|(key, value)| deployment.payload.get(key) == Some(value))
-        }
-        DeploymentRule::Workflow { .. } | DeploymentRule::Releases { .. } => false,
-    }
 }
 
 fn of_service(view: &View<'_>, service: Option<usize>) -> Labels {

@@ -9,6 +9,7 @@ use regex::Regex;
 
 use super::{Need, Span, TargetRule};
 pub use crate::domain::Calendar as CalendarParams;
+use crate::domain::fact::Deployment;
 use crate::domain::{Instant, ServiceName, SourceName, TeamName};
 
 /// Everything that decides how facts are judged.
@@ -78,6 +79,22 @@ pub enum DeploymentRule {
         /// Matches the tag.
         tag: Regex,
     },
+}
+
+impl DeploymentRule {
+    /// Whether the vendor's `deployment` is of the service, in whatever environment. Never where
+    /// runs or releases stand for deployments.
+    pub fn selects(&self, deployment: &Deployment) -> bool {
+        match self {
+            Self::Deployments { task, payload, .. } => {
+                task.as_ref().is_none_or(|task| deployment.task == *task)
+                    && payload
+                        .as_ref()
+                        .is_none_or(|(key, value)| deployment.payload.get(key) == Some(value))
+            }
+            Self::Workflow { .. } | Self::Releases { .. } => false,
+        }
+    }
 }
 
 /// Classification rules.

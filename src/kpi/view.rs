@@ -43,6 +43,8 @@ pub struct View<'a> {
     pub failures: Failures,
     /// Decision records by identity.
     pub records: Vec<Record>,
+    /// Which services each repository has.
+    pub ownership: Ownership<'a>,
 }
 
 impl<'a> View<'a> {
@@ -64,6 +66,16 @@ impl<'a> View<'a> {
             lineage: &lineage,
         });
         let records = decisions::build(timeline, params, as_of);
-        Self { as_of, timeline, params, deployments, changes, incidents, failures, records }
+        Self {
+            as_of,
+            timeline,
+            params,
+            deployments,
+            changes,
+            incidents,
+            failures,
+            records,
+            ownership,
+        }
     }
 }

@@ -143,16 +143,10 @@ impl<'a> Attempts<'a> {
     fn successes(&self, repository: &'a Repository, rule: &'a DeploymentRule) -> Vec<Success<'a>> {
         match rule {
             DeploymentRule::Deployments { environments, task, payload } => {
-                let wanted = |it: &&Deployment| {
-                    task.as_ref().is_none_or(|task| it.task == *task)
-                        && payload.as_ref().is_none_or(|(key, value)| {
-                            it.payload.get(key).is_some_and(|it| it == value)
-                        })
-                };
                 let facets = Facet::wanted(environments, task.as_ref(), payload.as_ref());
                 let found =
                     facets.into_iter().filter_map(|it| self.deployments.get(&(&repository.id, it)));
-                let wanted = found.flatten().copied().filter(wanted);
+                let wanted = found.flatten().copied().filter(|it| rule.selects(it));
                 wanted.filter_map(|it| deployment_success(it, environments)).collect()
             }
             DeploymentRule::Workflow { names } => {
