@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub use settings::Settings;
 
 use crate::clock::Clock;
-use crate::domain::{Instant, Timeline};
+use crate::domain::{Instant, SourceName, Timeline};
 use crate::kpi::evaluation::{
     self, Evaluation, Explanation, Freshness, Plan, Scope, SourceFreshness,
 };
@@ -59,12 +59,21 @@ impl Evaluator {
             let mut timeline = self.timeline.write().unwrap_or_else(PoisonError::into_inner);
             for delta in deltas {
                 match delta {
-                    Delta::Present(source, fact) => timeline.apply(&source, *fact),
+                    Delta::Present(source, fact) if self.is_configured(&source) => {
+                        timeline.apply(&source, *fact);
+                    }
+                    Delta::Present(..) => {}
                     Delta::Removed(key) => timeline.remove(&key),
                 }
             }
             *revision = reached;
         }
+    }
+
+    /// Whether `source` is configured still. What a source left in the store that was renamed or
+    /// taken away since would count beside what its successor collects, every item twice.
+    fn is_configured(&self, source: &SourceName) -> bool {
+        self.params.sources.iter().any(|it| it.name == *source)
     }
 
     /// Evaluates `plan` on what was loaded, away from the async threads.

@@ -29,11 +29,11 @@ impl Drop for Server {
     }
 }
 
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     "2026-04-01T00:00:00Z".parse().expect("an instant")
 }
 
-fn params() -> Params {
+pub(crate) fn params() -> Params {
     Params {
         catalogue: Catalogue::default(),
         rules: Rules {

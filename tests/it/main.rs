@@ -10,6 +10,7 @@ mod crash;
 mod dashboards;
 mod dependencies;
 mod deploy;
+mod evaluate;
 mod fakes;
 mod github;
 mod http;
