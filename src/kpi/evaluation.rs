@@ -352,7 +352,11 @@ impl Evaluator<'_> {
         let availability =
             Availability::of(self.kpi, self.view.params, self.freshness, self.view.as_of);
         let start = cut.span.start;
-        let unavailable = availability.kpi(start).or_else(|| self.unseen(scope));
+        // A period that has not begun has no zero in it: nothing can have happened yet.
+        let unavailable = (start > self.view.as_of)
+            .then_some(State::NoData)
+            .or_else(|| availability.kpi(start))
+            .or_else(|| self.unseen(scope));
         let (readings, previous) = match unavailable {
             None => {
                 let readings = self.available(&availability, cut, items);

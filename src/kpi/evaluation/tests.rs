@@ -169,6 +169,16 @@ fn a_comparison_with_an_uncovered_window_shows_the_value_and_judges_nothing() {
 }
 
 #[test]
+fn a_period_that_has_not_begun_has_no_value_and_no_zero() {
+    let (story, freshness) = told();
+    for window in ["month:2026-05", "quarter:2026-Q3"] {
+        let evaluation = evaluated(&story, &freshness, window);
+        assert!(evaluation.readings.is_empty(), "{window}: {:?}", evaluation.readings);
+        assert_eq!(state(&evaluation, Scope::Org), State::NoData, "{window}");
+    }
+}
+
+#[test]
 fn nothing_collected_yet_is_no_data_and_not_zero() {
     let (story, _) = told();
     let evaluation = evaluated(&story, &Freshness::new(), "30d");
