@@ -151,7 +151,7 @@ impl Installation {
         let scheduled = Scheduled {
             source: Arc::clone(source),
             poll_every: std::time::Duration::from_secs(300),
-            reconcile_every: std::time::Duration::from_secs(86_400),
+            reconcile_every: std::time::Duration::from_secs(7 * 86_400),
         };
         let collector = Collector::new(vec![scheduled], self.environment());
         let synced = collector.sync(CancellationToken::new()).await;
@@ -172,7 +172,7 @@ impl Installation {
         let scheduled = |source: &Arc<dyn Source>| Scheduled {
             source: Arc::clone(source),
             poll_every: std::time::Duration::from_secs(300),
-            reconcile_every: std::time::Duration::from_secs(86_400),
+            reconcile_every: std::time::Duration::from_secs(7 * 86_400),
         };
         let environment = self.environment();
         let collector = Collector::new(self.sources.iter().map(scheduled).collect(), environment);
@@ -225,6 +225,8 @@ impl Installation {
 fn limits(dialect: Dialect) -> Limits {
     Limits {
         max_sleep: std::time::Duration::ZERO,
+        min_wait: std::time::Duration::from_millis(5),
+        unannounced_wait: std::time::Duration::from_millis(5),
         backoff_min: std::time::Duration::from_millis(1),
         backoff_max: std::time::Duration::from_millis(5),
         total_timeout: std::time::Duration::from_secs(10),

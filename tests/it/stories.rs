@@ -1,6 +1,7 @@
 //! Stories from the vendors' APIs to a scrape: real clients and sources on the fakes.
 
 mod bad_input;
+mod convergence;
 mod must_win;
 mod pitfalls;
 
