@@ -328,6 +328,17 @@ impl<'a> Visit<'a> {
         );
     }
 
+    /// The server does not know the place to continue from: the pass starts at its beginning.
+    /// What it read before is stored and is read again, which is slow and safe.
+    fn starts_again(&self, what: &str, why: &dyn Display) {
+        tracing::warn!(
+            source = %self.shared.source,
+            repository = %self.repository.name,
+            error = %why,
+            "{what} are read from the beginning"
+        );
+    }
+
     /// Whether any rule needs the repository.
     fn is_needed(&self) -> bool {
         self.repository.needs != RepositoryNeeds::default()

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::graphql::{COMMIT_HISTORY, Connection, NodeOf, PageSize, Reply, variables};
+use super::graphql::{COMMIT_HISTORY, Connection, NodeOf, PageSize, QueryError, Reply, variables};
 use super::pulls::{commit_id, reverted_commits};
 use super::{Visit, cursor};
 use crate::domain::fact::Commit;
@@ -188,7 +188,17 @@ async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<bo
     let mut size = PageSize::of(PAGE);
     let mut done = frontier.is_closed();
     while !done {
-        let Some(page) = page(visit, &walk, &mut size).await? else {
+        let page = match page(visit, &walk, &mut size).await {
+            Err(error @ QueryError::StaleCursor { .. }) if walk.after.is_some() => {
+                visit.starts_again("commits", &error);
+                // What was stored since is known without all its ancestors.
+                (walk.after, walk.deeper) = (None, true);
+                frontier = self::frontier(visit, &walk).await?;
+                continue;
+            }
+            other => other?,
+        };
+        let Some(page) = page else {
             // Rewritten since the overview, or not for this token. The next poll knows.
             visit.refused("commits", visit.is_needed());
             return Ok(false);
@@ -246,7 +256,7 @@ async fn page(
     visit: &Visit<'_>,
     walk: &Walk,
     size: &mut PageSize,
-) -> Result<Option<Connection>, SourceError> {
+) -> Result<Option<Connection>, QueryError> {
     let asked = variables([
         ("repository", json!(visit.repository.node)),
         ("commit", json!(walk.tip)),
@@ -254,7 +264,12 @@ async fn page(
     ]);
     let reply: Reply<NodeOf<Holder>> =
         visit.shared.graphql.page(COMMIT_HISTORY, size, &asked).await?;
-    let Some(holder) = reply.data.node else { return Err(visit.gone()) };
+    let Some(holder) = reply.data.node else {
+        return Err(QueryError::NotFound {
+            operation: COMMIT_HISTORY.operation,
+            message: format!("repository {}", visit.repository.name),
+        });
+    };
     Ok(holder.object.and_then(|it| it.history))
 }
 

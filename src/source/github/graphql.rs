@@ -139,6 +139,9 @@ pub(super) enum QueryError {
     /// The thing asked for is not there, or not for this token.
     #[error("{operation}: not found ({message})")]
     NotFound { operation: &'static str, message: String },
+    /// The place to continue from is not one that the server knows (any more).
+    #[error("{operation}: the page to continue from is refused ({message})")]
+    StaleCursor { operation: &'static str, message: String },
     /// The token lacks a permission.
     #[error("{operation}: not authorised ({message})")]
     Forbidden { operation: &'static str, message: String },
@@ -171,7 +174,7 @@ impl From<QueryError> for SourceError {
         let text = error.to_string();
         match error {
             QueryError::Outbound(error) => error.into(),
-            QueryError::TooHeavy { .. } => Self::Transient(text),
+            QueryError::TooHeavy { .. } | QueryError::StaleCursor { .. } => Self::Transient(text),
             QueryError::NotFound { .. } => Self::NotFound(text),
             QueryError::Forbidden { .. } => Self::Unauthorized(text),
             QueryError::Malformed { .. } => Self::Malformed(text),
@@ -357,6 +360,7 @@ struct Reading {
     missing: Option<String>,
     forbidden: Vec<String>,
     failed: Option<String>,
+    stale: Option<String>,
     invalid: Option<String>,
 }
 
@@ -369,6 +373,7 @@ impl Reading {
             match error.kind.as_deref() {
                 None if invalid => reading.invalid = Some(message),
                 Some("NOT_FOUND") => reading.missing = Some(message),
+                Some("INVALID_CURSOR_ARGUMENTS") => reading.stale = Some(message),
                 Some("FORBIDDEN" | "INSUFFICIENT_SCOPES" | "SAML") => {
                     reading.forbidden.push(message)
                 }
@@ -390,6 +395,9 @@ impl Reading {
                 operation,
                 message: format!("the server refuses the query ({message})"),
             });
+        }
+        if let Some(message) = &self.stale {
+            return Err(QueryError::StaleCursor { operation, message: message.clone() });
         }
         if let Some(message) = &self.failed
             && !(has_data && with_holes)
@@ -439,6 +447,7 @@ mod tests {
             Err(QueryError::TooHeavy { .. }) => "smaller",
             Err(QueryError::NotFound { .. }) => "missing",
             Err(QueryError::Forbidden { .. }) => "forbidden",
+            Err(QueryError::StaleCursor { .. }) => "start again",
             Err(_) => "other",
         }
     }
@@ -455,6 +464,7 @@ mod tests {
             (&[None], true, true, "used"),
             (&[None], false, true, "smaller"),
             (&[Some("RESOURCE_LIMITS_EXCEEDED")], true, false, "smaller"),
+            (&[Some("INVALID_CURSOR_ARGUMENTS")], true, true, "start again"),
             (&[Some("MAX_NODE_LIMIT_EXCEEDED"), Some("NOT_FOUND")], false, false, "smaller"),
         ] {
             assert_eq!(verdict(kinds, has_data, with_holes), expected, "{kinds:?} {has_data}");

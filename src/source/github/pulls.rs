@@ -163,7 +163,14 @@ async fn descend(
             ("files", json!(files)),
         ]);
         let reply: Reply<NodeOf<PullRequests>> =
-            visit.shared.graphql.page(PULL_REQUESTS, &mut size, &asked).await?;
+            match visit.shared.graphql.page(PULL_REQUESTS, &mut size, &asked).await {
+                Err(error @ QueryError::StaleCursor { .. }) if pass.after.is_some() => {
+                    visit.starts_again("pull requests", &error);
+                    (pass, seen) = Default::default();
+                    continue;
+                }
+                other => other?,
+            };
         let Some(PullRequests { pull_requests: page }) = reply.data.node else {
             return Err(visit.gone());
         };

@@ -26,8 +26,14 @@ use crate::store::Batch;
 /// A pass goes this far beyond what is known.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 
+/// What messages call them.
+const FEATURE: &str = "workflow runs";
+
 /// How many runs older than the settle window are followed until they end.
 const MOST_FOLLOWED: usize = 5;
+
+/// How long a refusal is believed where no rule needs the runs: asking costs a request.
+const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(6);
 
 /// What is known about the runs of a repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +51,15 @@ struct Cursor {
     workflows: BTreeSet<String>,
     /// A first pass that was not finished.
     pass: Option<FirstPass>,
+    /// When they were refused, if they were when they were last asked for.
+    #[serde(default)]
+    refused: Option<Instant>,
+}
+
+impl Cursor {
+    fn is_refused(&self, now: Instant) -> bool {
+        self.refused.is_some_and(|at| at <= now && now < at + REFUSAL_HOLDS)
+    }
 }
 
 /// A run, and when it was created.
@@ -83,12 +98,19 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
         followed: Vec::new(),
         workflows: visit.repository.needs.workflows.clone(),
         pass: Some(FirstPass::default()),
+        refused: None,
     });
+    let needed = !visit.repository.needs.workflows.is_empty();
+    if !needed && cursor.is_refused(visit.now) {
+        visit.refused(FEATURE, needed);
+        return Ok(());
+    }
     match read(visit, &mut cursor).await {
         // The token was good enough for the overview: it is this feature that is refused.
         Err(SourceError::NotFound(_) | SourceError::Unauthorized(_)) => {
-            visit.refused("workflow runs", !visit.repository.needs.workflows.is_empty());
-            Ok(())
+            visit.refused(FEATURE, needed);
+            cursor.refused = Some(visit.now);
+            save(visit, &cursor, Batch::default()).await
         }
         other => other,
     }
@@ -105,6 +127,7 @@ async fn read(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceEr
         follow(visit, cursor).await?;
     }
     earlier_attempts(visit, cursor).await?;
+    cursor.refused = None;
     save(visit, cursor, Batch::default()).await
 }
 
@@ -127,7 +150,7 @@ async fn first_pass(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), So
     let settled = visit.now - visit.shared.settle_window;
     while let Some(sheet) = pass.next(visit, None).await? {
         if expected.take().is_some_and(|last| !pass.saw(last)) {
-            visit.gap("workflow runs", "they moved while the first pass was interrupted");
+            visit.gap(FEATURE, "they moved while the first pass was interrupted");
             cursor.pass = Some(FirstPass::default());
             return Box::pin(first_pass(visit, cursor)).await;
         }
@@ -167,7 +190,7 @@ fn newest(visit: &Visit<'_>, runs: &[Node]) -> Option<Newest> {
 async fn read_again(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
     if !down_to_the_floor(visit, cursor, true).await? {
         // It was deleted, or a page went missing.
-        visit.gap("workflow runs", "the newest one known is not there any more");
+        visit.gap(FEATURE, "the newest one known is not there any more");
         down_to_the_floor(visit, cursor, false).await?;
     }
     Ok(())

@@ -1,8 +1,9 @@
 //! Cold, warm, idle and interrupted polls.
 
 use engkpi::domain::Kind;
+use engkpi::store::Batch;
 use engkpi_fakes::Fault;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -136,44 +137,100 @@ async fn an_idle_cycle_of_forty_repositories_costs_at_most_ten_points() {
     assert_eq!(differences(&before, &site.everything().await), Vec::<String>::new());
 }
 
+/// A world in which every stream has several pages.
+fn long() -> World {
+    let mut world = world();
+    let shop = world.repository_mut("shop");
+    for number in 1..=250_u32 {
+        let opened = at("2026-01-03 00:00") + chrono::Duration::hours(i64::from(number) * 6);
+        let merged = shop.pull(u64::from(number), opened, |pull| {
+            pull.squash(opened + chrono::Duration::hours(2));
+        });
+        shop.deployed("production", &merged, opened + chrono::Duration::hours(3));
+        let ran = opened + chrono::Duration::hours(3);
+        shop.run("Test", &merged, ran, |run| {
+            run.attempt(ran, ran, "success");
+        });
+    }
+    world
+}
+
+/// What each stream's requests are known by.
+const STREAMS: [&str; 4] = ["CommitHistory", "PullRequests", " Deployments", "/actions/runs?"];
+
+/// Whether what is stored is what one undisturbed sync of [`long`] stores.
+async fn assert_whole(site: &Site) {
+    let whole = Site::of(long()).await;
+    whole.poll().await;
+    let differences = differences(&whole.everything().await, &site.everything().await);
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+/// A cold sync of [`long`] in which the second page of every stream fails for good.
+async fn interrupted() -> Site {
+    let site = Site::of(long()).await;
+    for stream in STREAMS {
+        site.fakes.github.fault(Fault::status(500).on(stream).after(1).times(8));
+    }
+    site.try_poll().await.expect_err("every stream breaks off");
+    site.fakes.github.clear_faults();
+    site.fakes.github.clear_requests();
+    site
+}
+
 #[tokio::test]
 async fn an_interrupted_cold_sync_goes_on_where_it_was() {
-    let long = || {
-        let mut world = world();
-        let shop = world.repository_mut("shop");
-        for number in 1..=250_u32 {
-            let opened = at("2026-01-03 00:00") + chrono::Duration::hours(i64::from(number) * 6);
-            let merged = shop.pull(u64::from(number), opened, |pull| {
-                pull.squash(opened + chrono::Duration::hours(2));
-            });
-            shop.deployed("production", &merged, opened + chrono::Duration::hours(3));
-            let ran = opened + chrono::Duration::hours(3);
-            shop.run("Test", &merged, ran, |run| {
-                run.attempt(ran, ran, "success");
-            });
-        }
-        world
-    };
     let whole = Site::of(long()).await;
     whole.poll().await;
     let cost = whole.fakes.github.requests().len();
 
-    let site = Site::of(long()).await;
-    let streams = ["CommitHistory", "PullRequests", " Deployments", "/actions/runs?"];
-    for stream in streams {
-        // The second page fails for good.
-        site.fakes.github.fault(Fault::status(500).on(stream).after(1).times(8));
-    }
-    site.try_poll().await.expect_err("every stream breaks off");
+    let site = interrupted().await;
     assert!(site.count(Kind::Change).await >= 100, "what was read is kept");
-    site.fakes.github.clear_faults();
-    site.fakes.github.clear_requests();
     site.poll().await;
-    let differences = differences(&whole.everything().await, &site.everything().await);
-    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
     let asked = site.fakes.github.requests().len();
     let usage = site.fakes.github.usage();
     assert!(asked < cost, "{asked} requests to finish, {cost} for all: {usage:?}");
+    assert_whole(&site).await;
+}
+
+#[tokio::test]
+async fn a_place_to_continue_from_that_github_refuses_is_read_up_to_from_the_beginning() {
+    let site = interrupted().await;
+    let mut batch = Batch::default();
+    let facts = site.facts(Kind::Repository).await;
+    let [Fact::Repository(repository)] = &facts[..] else { panic!("{facts:?}") };
+    let (_, native) = repository.id.as_str().rsplit_once('/').unwrap();
+    for (stream, pass) in [("pulls", "/pass/after"), ("commits", "/walk/after")] {
+        let stream = format!("{stream}:{native}");
+        let cursor = site.store.cursor(&name(), &stream).await.unwrap();
+        let mut cursor: Value = serde_json::from_str(&cursor.expect(&stream)).unwrap();
+        let after = cursor.pointer_mut(pass).expect("a pass that was interrupted");
+        assert!(after.is_string(), "{stream}: {after}");
+        *after = json!("of another time");
+        batch.cursors.push((stream, cursor.to_string()));
+    }
+    site.store.commit(&name(), batch).await.unwrap();
+    site.poll().await;
+    assert_whole(&site).await;
+}
+
+#[tokio::test]
+async fn runs_that_are_refused_and_that_nobody_needs_are_not_asked_for_at_every_poll() {
+    let mut world = world();
+    let sha = world.repository_mut("shop").pushes[0].1.clone();
+    world.repository_mut("shop").run("Test", &sha, "2026-03-20 09:00", |_| {});
+    let site = Site::with(world, Needs::default(), "organisation = \"acme\"").await;
+    site.fakes.github.fault(Fault::status(403).on("/actions/runs?").forever());
+    for time in ["12:00", "12:05", "12:10"] {
+        site.set_now(format!("2026-04-01 {time}").as_str());
+        let report = site.poll().await;
+        assert!(report.warnings.iter().any(|it| it.contains("workflow runs")), "{report:?}");
+    }
+    assert_eq!(site.fakes.github.requests_to("/actions/runs?").len(), 1);
+    site.fakes.github.clear_faults();
+    site.set_now("2026-04-01 18:30");
+    assert_eq!(site.poll().await.warnings, Vec::<String>::new());
+    assert_eq!(site.runs().await.len(), 1, "they are asked for again some hours later");
 }
 
 #[tokio::test]
