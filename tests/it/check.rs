@@ -107,7 +107,7 @@ fn a_file_that_cannot_be_read_and_a_missing_flag_exit_64() {
 }
 
 /// What GitHub and PagerDuty know in these stories.
-fn world() -> World {
+pub(crate) fn world() -> World {
     World::new("acme")
         .at("2026-11-22 12:00")
         .repository("shop", |shop| {
@@ -132,7 +132,7 @@ fn world() -> World {
         })
 }
 
-const CATALOGUE: &str = r#"
+pub(crate) const CATALOGUE: &str = r#"
 [teams.payments]
 
 [services.checkout]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics says where it failed")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+mod canary;
 mod check;
 mod collect;
 mod config;
