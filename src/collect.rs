@@ -21,7 +21,7 @@ pub use progress::{LogLines, LogProgress, TerminalProgress};
 pub use sync::{SyncError, Synced};
 
 use crate::clock::Clock;
-use crate::domain::SourceName;
+use crate::domain::{Extent, SourceName};
 use crate::source::{Progress, Source};
 use crate::store::SharedStore;
 use crate::telemetry::Telemetry;
@@ -34,6 +34,8 @@ use watched::WatchedStore;
 pub struct Scheduled {
     /// The source.
     pub source: Arc<dyn Source>,
+    /// What it is asked to collect.
+    pub extent: Extent,
     /// Time from the start of one poll to the start of the next.
     pub poll_every: Duration,
     /// Time between comparisons of what is stored with what the vendor still has.

@@ -5,12 +5,14 @@
 //! what it means.
 
 pub mod calendar;
+pub mod extent;
 pub mod fact;
 pub mod graph;
 pub mod name;
 pub mod timeline;
 
 pub use calendar::Calendar;
+pub use extent::Extent;
 pub use fact::{Fact, FactKey, Kind};
 pub use name::{CommitId, RepositoryId, ServiceName, SourceName, TeamName};
 pub use timeline::Timeline;

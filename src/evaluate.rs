@@ -35,6 +35,8 @@ pub struct Evaluator {
     store: SharedStore,
     params: Arc<Params>,
     timeline: Arc<RwLock<Timeline>>,
+    /// How fresh the sources were when `timeline` was last brought up to date.
+    freshness: RwLock<Freshness>,
     /// The store revision that `timeline` holds. The lock also keeps two loads apart.
     revision: Mutex<i64>,
 }
@@ -42,7 +44,13 @@ pub struct Evaluator {
 impl Evaluator {
     /// An evaluator that has loaded nothing yet.
     pub fn new(store: SharedStore, params: Arc<Params>) -> Self {
-        Self { store, params, timeline: Arc::default(), revision: Mutex::new(0) }
+        Self {
+            store,
+            params,
+            timeline: Arc::default(),
+            freshness: RwLock::default(),
+            revision: Mutex::new(0),
+        }
     }
 
     /// Takes in what changed in the store since the last call.
@@ -51,9 +59,12 @@ impl Evaluator {
     /// When the store does; what was taken in before stays.
     pub async fn load(&self) -> Result<(), StoreError> {
         let mut revision = self.revision.lock().await;
+        // Before the facts: a pass that ends meanwhile must not vouch for facts that are not here.
+        let freshness = self.read_freshness().await?;
         loop {
             let (deltas, reached) = self.store.changes_since(*revision, LOAD_CHUNK).await?;
             if deltas.is_empty() {
+                *self.freshness.write().unwrap_or_else(PoisonError::into_inner) = freshness;
                 return Ok(());
             }
             let mut timeline = self.timeline.write().unwrap_or_else(PoisonError::into_inner);
@@ -79,9 +90,9 @@ impl Evaluator {
     /// Evaluates `plan` on what was loaded, away from the async threads.
     ///
     /// # Errors
-    /// When the store cannot say how fresh the sources are, or the evaluation panicked.
+    /// When the evaluation panicked.
     pub async fn evaluate(&self, plan: Plan, as_of: Instant) -> anyhow::Result<Evaluation> {
-        let freshness = self.freshness().await?;
+        let freshness = self.freshness();
         self.with_timeline(move |timeline, params| {
             evaluation::evaluate(timeline, params, &freshness, &plan, as_of)
         })
@@ -99,7 +110,7 @@ impl Evaluator {
         window: Window,
         as_of: Instant,
     ) -> anyhow::Result<Explanation> {
-        let freshness = self.freshness().await?;
+        let freshness = self.freshness();
         self.with_timeline(move |timeline, params| {
             evaluation::explain(timeline, params, &freshness, (kpi, scope, window), as_of)
         })
@@ -119,12 +130,18 @@ impl Evaluator {
         work.await.map_err(|panic| anyhow::anyhow!("the evaluation failed: {panic}"))
     }
 
-    async fn freshness(&self) -> Result<Freshness, StoreError> {
+    fn freshness(&self) -> Freshness {
+        self.freshness.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn read_freshness(&self) -> Result<Freshness, StoreError> {
         let mut freshness = Freshness::new();
         for source in &self.params.sources {
             let state = self.store.source_state(&source.name).await?;
-            if let (Some(last_success), Some(data_through)) =
-                (state.last_success, state.data_through)
+            // A pass that was asked for less says nothing about what is asked for now.
+            let saw_all = state.extent.is_some_and(|it| it.covers(&source.extent()));
+            if let (Some(last_success), Some(data_through), true) =
+                (state.last_success, state.data_through, saw_all)
             {
                 freshness
                     .insert(source.name.clone(), SourceFreshness { last_success, data_through });

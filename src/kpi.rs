@@ -79,6 +79,17 @@ pub enum Need {
     Decisions,
 }
 
+/// Which of its two times puts an item into a window (kpis.md 1.2, 2.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlacedBy {
+    /// A count by the event that starts an item.
+    Start,
+    /// The event that completes it.
+    Completion,
+    /// Durations by their completion, and the cohort of Kaplan-Meier by its start.
+    Either,
+}
+
 /// A metric family that a KPI exports. The registry is the only place that names families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Family {
@@ -168,6 +179,8 @@ pub struct Kpi {
     pub min_coverage: Option<f64>,
     /// How long after a window's end late knowledge may still change it, in days.
     pub provisional_days: i64,
+    /// Which items a window has.
+    pub placed_by: PlacedBy,
     /// What must be collected to compute it. Without a source for one of these there is no data.
     pub needs: &'static [Need],
     /// What sharpens it. Without a source for one of these it is computed all the same; where one
@@ -183,6 +196,17 @@ pub struct Kpi {
     /// Measures one slice of the items. The items are those of one scope, each at most once, in
     /// the order of their ids.
     pub measure: fn(&[&Item], &Slice<'_>) -> Vec<Reading>,
+}
+
+impl Kpi {
+    /// Whether `reading` is the value that the KPI's target names.
+    pub fn names(&self, reading: &Reading) -> bool {
+        self.families.first().is_some_and(|own| own.name == reading.family)
+            && reading.stat == self.target_stat
+            && self.target_dimensions.iter().all(|(name, value)| {
+                reading.dimensions.iter().any(|(it, is)| it == name && is == value)
+            })
+    }
 }
 
 impl std::fmt::Debug for Kpi {

@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Fact, FactKey, Instant, Kind, SourceName};
+use crate::domain::{Extent, Fact, FactKey, Instant, Kind, SourceName};
 use crate::secret::SecretRef;
 use crate::setting::Complaint;
 
@@ -156,6 +156,8 @@ pub struct SourceState {
     pub data_through: Option<Instant>,
     /// Start of the last complete comparison of what is stored with what the vendor still has.
     pub last_reconciled: Option<Instant>,
+    /// What the last pass that saw everything was asked for.
+    pub extent: Option<Extent>,
 }
 
 /// A fact as stored, or the key of one that was removed.

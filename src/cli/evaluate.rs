@@ -50,14 +50,12 @@ impl Arguments {
         let config = self.config.read(&clock)?;
         let as_of = self.as_of.map_or_else(|| clock.now(), |it| it.0);
         let plan = self.plan(&config);
-        let every = config.evaluate.interval();
         let evaluation = runtime::run(async |_| evaluate(config, plan, as_of).await)?;
         match self.format {
             Format::Json => print(&format!("{}\n", text(&json::evaluation(&evaluation))?)),
             Format::Table => print(&table::evaluation(&evaluation, width())),
             Format::Prometheus => {
-                let options = exposition::Options { every, ..exposition::Options::default() };
-                let rendered = exposition::render(&evaluation, &options);
+                let rendered = exposition::render(&evaluation, &exposition::Options::complete());
                 print(&String::from_utf8_lossy(&rendered.text))
             }
         }
@@ -66,7 +64,9 @@ impl Arguments {
     /// What was asked for; without a window, what /metrics shows.
     fn plan(&self, config: &Config) -> Plan {
         let published = config.evaluate.plan();
-        let kpis = if self.kpis.is_empty() { kpi::ALL.to_vec() } else { self.kpis.clone() };
+        let asked =
+            |kpi: &&&Kpi| self.kpis.is_empty() || self.kpis.iter().any(|it| it.id == kpi.id);
+        let kpis = kpi::ALL.iter().filter(asked).copied().collect();
         if self.windows.is_empty() {
             return Plan { kpis, ..published };
         }

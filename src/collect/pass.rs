@@ -159,6 +159,7 @@ impl Desk {
         self.note(&report);
         state.last_success = Some(cx.now);
         state.data_through = Some(cx.now);
+        state.extent = Some(self.scheduled.extent.clone());
         // A first complete pass has read everything, so there is nothing to compare yet.
         state.last_reconciled.get_or_insert(cx.now);
         self.store.set_source_state(self.name(), &state).await?;

@@ -36,7 +36,7 @@ pub(super) fn assemble(
         .into_iter()
         .map(|(name, settings)| (SourceName::new(name), settings))
         .collect();
-    let params = Params {
+    let mut params = Params {
         kpis: kpis(&document.kpis, targets, &catalogue),
         baseline: baseline(document.baseline.as_ref()?, &calendar),
         sources: sources.iter().map(|(name, it)| it.params(name, decisions)).collect(),
@@ -44,6 +44,10 @@ pub(super) fn assemble(
         rules,
         calendar,
     };
+    let parts: Vec<_> = sources.iter().map(|(_, settings)| settings.parts(&params)).collect();
+    for (source, parts) in params.sources.iter_mut().zip(parts) {
+        source.parts = parts;
+    }
     Some(Config {
         store: document.store?,
         sources,

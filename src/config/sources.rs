@@ -1,5 +1,7 @@
 //! `[sources.NAME]`: whom to ask. The vendors own their settings; `type` tells which.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde_json::Value as Json;
 
@@ -8,8 +10,8 @@ use super::path::KeyPath;
 use super::suggest;
 use super::text::Aim;
 use crate::domain::SourceName;
-use crate::kpi::Need;
 use crate::kpi::params::SourceParams;
+use crate::kpi::{Need, Params};
 use crate::setting::{Complaint, Moment};
 use crate::source::{github, pagerduty};
 
@@ -43,6 +45,14 @@ impl SourceSettings {
         }
     }
 
+    /// What it is asked for, as [`crate::domain::Extent`] wants it, when everything else is known.
+    pub(super) fn parts(&self, params: &Params) -> BTreeSet<String> {
+        match self {
+            Self::GitHub(settings) => settings.parts(&github::Needs::of(params)),
+            Self::PagerDuty(settings) => settings.parts(),
+        }
+    }
+
     /// What it covers; decision records only if somebody says where they are.
     pub(super) fn params(&self, name: &SourceName, decisions: bool) -> SourceParams {
         let (mut feeds, stale_after, web_base) = match self {
@@ -60,6 +70,7 @@ impl SourceSettings {
             name: name.clone(),
             feeds,
             history_start: self.history_start().0,
+            parts: BTreeSet::new(),
             stale_after: stale_after.chrono(),
             web_base,
         }

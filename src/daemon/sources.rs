@@ -7,6 +7,7 @@ use anyhow::Context;
 use crate::collect::Scheduled;
 use crate::config::{Config, SourceSettings};
 use crate::domain::SourceName;
+use crate::kpi::params::SourceParams;
 use crate::source::Source;
 use crate::source::github::{GitHub, Needs};
 use crate::source::outbound::Environment;
@@ -39,8 +40,10 @@ pub fn build(config: &Config, environment: &Environment) -> anyhow::Result<Vec<S
                 )
             }
         };
+        let params = config.params.sources.iter().find(|it| it.name == *name);
         Ok(Scheduled {
             source,
+            extent: params.map(SourceParams::extent).unwrap_or_default(),
             poll_every: poll_every.std(),
             reconcile_every: reconcile_every.std(),
         })

@@ -3,7 +3,8 @@
 use super::decision_items::{ACCEPTED, OUTCOME, REJECTED, TEAMS, of};
 use super::statistics::{count, real};
 use super::{
-    Better, Exclusions, Family, Item, Kpi, Need, Outcome, Reading, Slice, TargetRule, Unit, View,
+    Better, Exclusions, Family, Item, Kpi, Need, Outcome, PlacedBy, Reading, Slice, TargetRule,
+    Unit, View,
 };
 
 const DECISIONS: &str = "engkpi_architecture_throughput_decisions";
@@ -28,6 +29,7 @@ pub static KPI: Kpi = Kpi {
     min_n: 0,
     min_coverage: None,
     provisional_days: 0,
+    placed_by: PlacedBy::Completion,
     needs: &[Need::Decisions],
     uses: &[],
     baseline_value: None,

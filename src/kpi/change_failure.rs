@@ -1,11 +1,11 @@
 //! Which share of the production deployments failed (kpis.md 3.9).
 
-use super::deployment_items::{self, mark};
+use super::deployment_items;
 use super::statistics::count;
 use super::view::failures::REASONS;
 use super::{
-    Better, Family, Item, ItemId, Kpi, Need, Outcome, Placement, Reading, Slice, TargetRule, Unit,
-    View,
+    Better, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading, Slice,
+    TargetRule, Unit, View,
 };
 
 const RATIO: &str = "engkpi_change_failure_ratio";
@@ -34,6 +34,7 @@ pub static KPI: Kpi = Kpi {
     min_n: 10,
     min_coverage: None,
     provisional_days: 7,
+    placed_by: PlacedBy::Start,
     needs: &[Need::Deployments, Need::Changes],
     uses: &[Need::Incidents],
     baseline_value: None,
@@ -84,12 +85,15 @@ fn deployment(view: &View<'_>, index: usize) -> Item {
     let mut item = deployment_items::of(view, index);
     let verdict = &view.failures.verdicts[index];
     let reasons = verdict.reasons.iter();
-    item.marks.extend(reasons.map(|it| mark(FAILED, it.reason, Some(it.evidence.clone()))));
+    item.marks.extend(
+        reasons
+            .map(|it| Mark { evidence: Some(it.evidence.clone()), ..Mark::new(FAILED, it.reason) }),
+    );
     if verdict.is_rollback {
-        item.marks.push(mark("rollback", "yes", None));
+        item.marks.push(Mark::new("rollback", "yes"));
     }
     if verdict.is_rework {
-        item.marks.push(mark(REWORKED, "yes", None));
+        item.marks.push(Mark::new(REWORKED, "yes"));
     }
     item.times.extend(verdict.recovered_at.map(|at| ("recovered_at", at)));
     item
@@ -112,7 +116,7 @@ fn unlinked(view: &View<'_>) -> impl Iterator<Item = Item> {
         completed_at: episode.resolved_at,
         outcome: Outcome::Counted,
         values: Vec::new(),
-        marks: vec![mark("linked", "no", None)],
+        marks: vec![Mark::new("linked", "no")],
         times: vec![("detected_at", episode.detected_at)],
     })
 }
@@ -125,7 +129,13 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
     let marked = |name| count(deployments.iter().filter(|item| item.mark(name).is_some()).count());
     let mut readings = vec![Reading::ratio(RATIO, marked(FAILED), n)];
     let proximity = slice.view.params.rules.proximity_window.is_some();
-    for reason in REASONS.into_iter().filter(|reason| proximity || *reason != "proximity") {
+    let unfed = slice.view.lacks(Need::Incidents);
+    let is_possible = |reason: &&str| match *reason {
+        "incident" => !unfed,
+        "proximity" => proximity && !unfed,
+        _ => true,
+    };
+    for reason in REASONS.into_iter().filter(is_possible) {
         let failed = deployments.iter().filter(|item| failed_by(item, reason));
         let failed = Reading::count(BY_REASON, count(failed.count()));
         readings.push(failed.with("reason", reason));

@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::deployment_items::mark;
 use super::item::elapsed;
 use super::statistics::{count, real};
 use super::view::changes::{ServiceChange, Shipping, is_bot};
 use super::{
-    Better, Distribution, Family, Item, ItemId, Kpi, Need, Outcome, Placement, Reading, Slice,
-    Stat, TargetRule, Unit, View,
+    Better, Distribution, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement,
+    Reading, Slice, Stat, TargetRule, Unit, View,
 };
 use crate::domain::Instant;
 use crate::domain::fact::Change;
@@ -44,6 +43,7 @@ pub static KPI: Kpi = Kpi {
     min_n: 10,
     min_coverage: None,
     provisional_days: 0,
+    placed_by: PlacedBy::Either,
     needs: &[Need::Changes, Need::Deployments],
     uses: &[],
     baseline_value: Some(MERGE_TO_DEPLOY),
@@ -114,7 +114,7 @@ fn item(view: &View<'_>, change: &ServiceChange<'_>) -> Item {
         let deployment = &view.deployments[index];
         item.completed_at = Some(deployment.finished_at);
         item.times.push(("deployed_at", deployment.finished_at));
-        item.marks.push(mark("deployment", deployment.native.clone(), None));
+        item.marks.push(Mark::new("deployment", deployment.native.clone()));
     }
     if change.bot {
         item.outcome = Outcome::Excluded("bot");
@@ -153,7 +153,7 @@ fn time(item: &mut Item, change: &Change, view: &View<'_>) {
             Ok(seconds) => item.values.push((stage, seconds)),
             Err(reason) if stage == MERGE_TO_DEPLOY => item.outcome = Outcome::Excluded(reason),
             // Author dates are set freely: one that is wrong spoils its own stages and no others.
-            Err(reason) => item.marks.push(mark(reason, stage, None)),
+            Err(reason) => item.marks.push(Mark::new(reason, stage)),
         }
     }
 }

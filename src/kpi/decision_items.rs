@@ -1,8 +1,7 @@
 //! What the KPIs about decision records have in common.
 
-use super::incident_items::mark;
 use super::view::decisions::{Decision, Record};
-use super::{Item, ItemId, Outcome};
+use super::{Item, ItemId, Mark, Outcome};
 
 /// The mark that says how a record was decided.
 pub(super) const OUTCOME: &str = "outcome";
@@ -44,19 +43,19 @@ fn outcome(record: &Record) -> Outcome {
 fn marks(record: &Record) -> Vec<super::Mark> {
     let mut marks = Vec::new();
     match record.decision {
-        Decision::Accepted => marks.push(mark(OUTCOME, ACCEPTED)),
-        Decision::Rejected => marks.push(mark(OUTCOME, REJECTED)),
+        Decision::Accepted => marks.push(Mark::new(OUTCOME, ACCEPTED)),
+        Decision::Rejected => marks.push(Mark::new(OUTCOME, REJECTED)),
         Decision::Pending | Decision::Unknown => {}
     }
-    let mut proposed_by = mark("proposed_by", record.proposed_by);
+    let mut proposed_by = Mark::new("proposed_by", record.proposed_by);
     proposed_by.evidence = record.proposed_in.map(|number| format!("#{number}"));
     marks.push(proposed_by);
-    marks.push(mark("decided_by", record.decided_by));
+    marks.push(Mark::new("decided_by", record.decided_by));
     if let Some(comments) = record.comments {
-        marks.push(mark("comments", comments.to_string()));
+        marks.push(Mark::new("comments", comments.to_string()));
     }
     if record.teams_touched > 0 {
-        marks.push(mark(TEAMS, record.teams_touched.to_string()));
+        marks.push(Mark::new(TEAMS, record.teams_touched.to_string()));
     }
     marks
 }

@@ -4,8 +4,8 @@ use super::decision_items::of;
 use super::incident_items::elapsed;
 use super::view::decisions::Record;
 use super::{
-    Better, Distribution, Family, Item, Kpi, Need, Outcome, Reading, Slice, Stat, TargetRule, Unit,
-    View,
+    Better, Distribution, Family, Item, Kpi, Need, Outcome, PlacedBy, Reading, Slice, Stat,
+    TargetRule, Unit, View,
 };
 
 const DECISION_TIME: &str = "engkpi_decision_business_time_seconds";
@@ -33,6 +33,7 @@ pub static KPI: Kpi = Kpi {
     min_n: 5,
     min_coverage: None,
     provisional_days: 0,
+    placed_by: PlacedBy::Either,
     needs: &[Need::Decisions],
     uses: &[],
     baseline_value: None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::deployment_items::{self, ENVIRONMENT};
 use super::statistics::{count, real};
-use super::{Better, Family, Item, Kpi, Need, Reading, Slice, TargetRule, Unit, View};
+use super::{Better, Family, Item, Kpi, Need, PlacedBy, Reading, Slice, TargetRule, Unit, View};
 use crate::domain::Instant;
 
 const FREQUENCY: &str = "engkpi_deployment_frequency_per_day";
@@ -28,6 +28,7 @@ pub static KPI: Kpi = Kpi {
     min_n: 5,
     min_coverage: None,
     provisional_days: 0,
+    placed_by: PlacedBy::Completion,
     needs: &[Need::Deployments],
     uses: &[],
     baseline_value: None,
@@ -94,7 +95,7 @@ fn last_by_environment(items: &[&Item]) -> impl Iterator<Item = Reading> {
     let mut last: BTreeMap<&str, Instant> = BTreeMap::new();
     for item in items {
         for mark in item.marks.iter().filter(|mark| mark.name == ENVIRONMENT) {
-            if let Some(at) = item.completed_at {
+            if let Some(at) = mark.at.or(item.completed_at) {
                 let latest = last.entry(mark.value.as_ref()).or_insert(at);
                 *latest = at.max(*latest);
             }
@@ -156,6 +157,19 @@ mod tests {
         .assert_eq(&story.readings(&KPI, "org 7d"));
         let frequency = story.reading(&KPI, "org 05T00:00..05T00:00", "frequency");
         expect!["deployment_frequency_per_day - n=0"].assert_eq(&frequency);
+    }
+
+    #[test]
+    fn a_later_wave_is_the_last_deployment_to_its_environment() {
+        let story = Story::told(
+            "service web to eu,us
+             05T10:00 deploy web c1 to eu
+             08T10:00 deploy web c1 to us",
+        );
+        expect![[r#"
+            last_deployment_timestamp_seconds eu 05T10:00 n=1
+            last_deployment_timestamp_seconds us 08T10:00 n=1"#]]
+        .assert_eq(&story.reading(&KPI, "org 30d", "last_deployment"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What the KPIs about deployments have in common.
 
-use std::borrow::Cow;
-
+use super::view::deployments::ServiceDeployment;
 use super::{Item, ItemId, Mark, Outcome, Placement, View};
+use crate::domain::Instant;
 
 /// The mark that names an environment which the deployment reached.
 pub(super) const ENVIRONMENT: &str = "environment";
@@ -12,9 +12,9 @@ pub(super) fn of(view: &View<'_>, index: usize) -> Item {
     let deployment = &view.deployments[index];
     let catalogue = &view.params.catalogue;
     let mut marks: Vec<Mark> =
-        deployment.environments.iter().map(|it| mark(ENVIRONMENT, it.clone(), None)).collect();
-    marks.extend(deployment.tag.map(|tag| mark("tag", tag.to_owned(), None)));
-    marks.extend(deployment.commit.as_ref().map(|it| mark("commit", it.to_string(), None)));
+        deployment.environments.iter().map(|(name, at)| reached(deployment, name, *at)).collect();
+    marks.extend(deployment.tag.map(|tag| Mark::new("tag", tag.to_owned())));
+    marks.extend(deployment.commit.as_ref().map(|it| Mark::new("commit", it.to_string())));
     Item {
         id: ItemId::Deployment {
             service: catalogue.services[deployment.service].name.clone(),
@@ -31,10 +31,7 @@ pub(super) fn of(view: &View<'_>, index: usize) -> Item {
     }
 }
 
-pub(super) fn mark(
-    name: &'static str,
-    value: impl Into<Cow<'static, str>>,
-    evidence: Option<String>,
-) -> Mark {
-    Mark { name, value: value.into(), evidence }
+fn reached(deployment: &ServiceDeployment<'_>, environment: &str, at: Instant) -> Mark {
+    let later = (at != deployment.finished_at).then_some(at);
+    Mark { at: later, ..Mark::new(ENVIRONMENT, environment.to_owned()) }
 }

@@ -18,6 +18,7 @@ use coverage::Availability;
 use scope::Partition;
 
 use super::link::Link;
+use super::params::Service;
 use super::status::State;
 use super::window::{Cut, Window};
 use super::{Family, Item, Kpi, Need, Params, Reading, Slice, TargetRule, View};
@@ -140,6 +141,8 @@ pub struct Evaluation {
     pub goals: Vec<Goal>,
     /// Facts by kind and label.
     pub facts: Vec<FactCount>,
+    /// The same by family alone, each counted once however many services it belongs to.
+    pub totals: Vec<(&'static str, u64)>,
     /// How fresh each source is.
     pub sources: Vec<SourceHealth>,
 }
@@ -153,9 +156,10 @@ impl Evaluation {
             Scope::Org | Scope::Team(_) => None,
         };
         let of = |scope| self.goals.iter().find(|it| it.kpi.id == kpi.id && it.scope == scope);
-        let general = of(Scope::Org)
-            .filter(|it| scope == Scope::Org || !matches!(it.rule, TargetRule::Band { .. }));
-        of(scope).or_else(|| team.and_then(of)).or(general)
+        let inherited = |goal: &&Goal| !matches!(goal.rule, TargetRule::Band { .. });
+        let of_team = || team.and_then(of).filter(inherited);
+        let of_org = || of(Scope::Org).filter(inherited);
+        of(scope).or_else(of_team).or_else(of_org)
     }
 }
 
@@ -227,6 +231,8 @@ pub struct Explained {
 /// A number and the items that it was made of.
 #[derive(Clone, Debug)]
 pub struct Explanation {
+    /// The KPI that was asked for.
+    pub kpi: &'static Kpi,
     /// The evaluation of just this KPI, scope and window.
     pub evaluation: Evaluation,
     /// Every item of the scope, each once.
@@ -275,6 +281,7 @@ pub fn explain(
     Evaluator { view: &view, freshness, plan: &plan, kpi }.run(&items, &mut evaluation);
     let items = Partition::of(&items, &params.catalogue).scope(scope);
     Explanation {
+        kpi,
         evaluation,
         items: items
             .into_iter()
@@ -295,6 +302,7 @@ fn empty(view: &View<'_>, freshness: &Freshness) -> Evaluation {
         statuses: Vec::new(),
         goals: Vec::new(),
         facts: super::facts::count(view),
+        totals: super::facts::totals(view),
         sources: coverage::health(view.params, freshness, view.as_of),
     }
 }
@@ -398,24 +406,30 @@ impl Evaluator<'_> {
         }
     }
 
-    /// A scope none of whose repositories was ever seen (misspelt, or not for this token) has no
-    /// data, however fresh the source is.
+    /// A scope that nothing can be known about has no data, however fresh the sources are: none of
+    /// its repositories was ever seen (misspelt, or not for this token), or no incident service is
+    /// mapped to any of its services. The organisation has the incidents of all services, mapped
+    /// or not.
     fn unseen(&self, scope: Scope) -> Option<State> {
-        let of_repositories = [Need::Deployments, Need::Changes];
-        if !self.kpi.needs.iter().any(|need| of_repositories.contains(need)) {
-            return None;
-        }
         let timeline = self.view.timeline;
+        let is_seen = |need: &Need, service: &Service| match need {
+            Need::Deployments | Need::Changes => {
+                timeline.repository_named(&service.repository).is_some()
+            }
+            Need::Incidents => scope == Scope::Org || !service.incident_services.is_empty(),
+            Need::Decisions => true,
+        };
         let services = self.view.params.catalogue.services.iter().enumerate();
-        let mut seen = services
+        let services: Vec<&Service> = services
             .filter(|(index, service)| match scope {
                 Scope::Org => true,
                 Scope::Team(team) => service.team == team,
                 Scope::Service(only) => *index == only,
             })
-            .map(|(_, service)| timeline.repository_named(&service.repository).is_some())
-            .peekable();
-        (seen.peek().is_some() && !seen.any(|seen| seen)).then_some(State::NoData)
+            .map(|(_, service)| service)
+            .collect();
+        let unseen = |need: &Need| !services.iter().any(|service| is_seen(need, service));
+        (!services.is_empty() && self.kpi.needs.iter().any(unseen)).then_some(State::NoData)
     }
 
     /// The readings of the families whose own needs are covered.

@@ -1,13 +1,13 @@
 //! Facts by kind and label: how many of each are known at `as_of`, for people who write their own
 //! queries. They carry no window and no judgement beyond the labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::evaluation::FactCount;
 use super::view::decisions::Decision;
 use super::view::incidents::Episode;
 use super::{Family, View};
-use crate::domain::fact::{Deployment, DeploymentState};
+use crate::domain::fact::{Change, Deployment, DeploymentState};
 
 /// The families of facts.
 pub static FAMILIES: &[Family] = &[
@@ -47,6 +47,10 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
     for change in &view.changes {
         add("engkpi_changes_merged", of_service(view, Some(change.service)));
     }
+    let owned: HashSet<_> = view.changes.iter().map(|it| std::ptr::from_ref(it.change)).collect();
+    for _ in merged(view).filter(|it| !owned.contains(&std::ptr::from_ref::<Change>(it))) {
+        add("engkpi_changes_merged", of_service(view, None));
+    }
     for episode in view.incidents.iter().filter(|it| it.counts()) {
         for labels in of_episode(view, episode) {
             if episode.resolved_at.is_some() {
@@ -65,6 +69,27 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
         .into_iter()
         .map(|((family, labels), count)| FactCount { family, labels, count })
         .collect()
+}
+
+/// How many there are of each family, each once.
+pub(super) fn totals(view: &View<'_>) -> Vec<(&'static str, u64)> {
+    let deployments = view.timeline.deployments.values();
+    let incidents = || view.incidents.iter().filter(|it| it.counts());
+    vec![
+        ("engkpi_deployments", deployments.filter(|it| it.created_at < view.as_of).count()),
+        ("engkpi_changes_merged", merged(view).count()),
+        ("engkpi_incidents_detected", incidents().count()),
+        ("engkpi_incidents_resolved", incidents().filter(|it| it.resolved_at.is_some()).count()),
+        ("engkpi_decisions", view.records.len()),
+    ]
+    .into_iter()
+    .map(|(family, number)| (family, super::statistics::count(number)))
+    .collect()
+}
+
+fn merged<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Change> {
+    let as_of = view.as_of;
+    view.timeline.changes.values().filter(move |it| it.merged_at.is_some_and(|at| at < as_of))
 }
 
 /// The services that a deployment is of, in whatever environment; `None` where it is of none.

@@ -1,11 +1,11 @@
 //! How long a fault goes unnoticed (kpis.md 3.7).
 
-use super::incident_items::{elapsed, mark, may_be_major, of};
+use super::incident_items::{elapsed, may_be_major, of};
 use super::statistics::{count, real};
 use super::view::incidents::Episode;
 use super::{
-    Better, Distribution, Family, Item, Kpi, Need, Outcome, Reading, Slice, Stat, TargetRule, Unit,
-    View,
+    Better, Distribution, Family, Item, Kpi, Mark, Need, Outcome, PlacedBy, Reading, Slice, Stat,
+    TargetRule, Unit, View,
 };
 use crate::domain::Instant;
 
@@ -39,8 +39,9 @@ pub static KPI: Kpi = Kpi {
     min_n: 5,
     min_coverage: Some(0.5),
     provisional_days: 14,
+    placed_by: PlacedBy::Completion,
     needs: &[Need::Incidents],
-    uses: &[],
+    uses: &[Need::Deployments],
     baseline_value: None,
     families: &[
         Family {
@@ -66,17 +67,15 @@ pub static KPI: Kpi = Kpi {
 
 fn assess(view: &View<'_>) -> Vec<Item> {
     let episodes = view.incidents.iter().enumerate();
-    episodes.map(|(index, episode)| item(view, index, episode)).collect()
+    let major = episodes.filter(|(_, episode)| episode.may_be_major());
+    major.map(|(index, episode)| item(view, index, episode)).collect()
 }
 
 fn item(view: &View<'_>, index: usize, episode: &Episode<'_>) -> Item {
     let mut item = of(view, episode);
     item.completed_at = Some(episode.detected_at);
     if !episode.is_major() {
-        // Less severe ones are not in this KPI; they have no number.
-        if item.outcome == Outcome::Open {
-            item.outcome = Outcome::Counted;
-        }
+        // Of unknown severity: left out, and shown as such.
         return item;
     }
     let Some((fault_at, source)) = fault(view, index, episode) else {
@@ -84,7 +83,7 @@ fn item(view: &View<'_>, index: usize, episode: &Episode<'_>) -> Item {
         return item;
     };
     item.times.push(("fault_at", fault_at));
-    item.marks.push(mark(FAULT_SOURCE, source));
+    item.marks.push(Mark::new(FAULT_SOURCE, source));
     match elapsed(fault_at, episode.detected_at) {
         Ok(seconds) => {
             item.started_at = fault_at;
@@ -116,7 +115,9 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
     let mut readings = Distribution::of(&major, slice, DETECTION)
         .with_coverage(coverage)
         .completed_readings(DETECTION_TIME);
-    readings.extend(FAULT_SOURCES.map(|source| {
+    let unfed = slice.view.lacks(Need::Deployments);
+    let sources = FAULT_SOURCES.into_iter().filter(|source| !(unfed && *source == DEPLOYMENT));
+    readings.extend(sources.map(|source| {
         let from = known.iter().filter_map(|it| it.mark(FAULT_SOURCE));
         let known = count(from.filter(|mark| mark.value == source).count());
         Reading::new(KNOWN_BY_SOURCE, Some(real(known)), known).with(FAULT_SOURCE, source)

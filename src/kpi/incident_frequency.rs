@@ -3,7 +3,8 @@
 use super::incident_items::{SEVERITIES, may_be_major, of, severity};
 use super::statistics::count;
 use super::{
-    Better, Exclusions, Family, Item, Kpi, Need, Outcome, Reading, Slice, TargetRule, Unit, View,
+    Better, Exclusions, Family, Item, Kpi, Need, Outcome, PlacedBy, Reading, Slice, TargetRule,
+    Unit, View,
 };
 
 const INCIDENTS: &str = "engkpi_incident_frequency_incidents";
@@ -26,6 +27,7 @@ pub static KPI: Kpi = Kpi {
     min_n: 5,
     min_coverage: None,
     provisional_days: 0,
+    placed_by: PlacedBy::Start,
     needs: &[Need::Incidents],
     uses: &[],
     baseline_value: None,

@@ -13,10 +13,10 @@ const SEVERITY: &str = "severity";
 pub(super) fn of(view: &View<'_>, episode: &Episode<'_>) -> Item {
     let mut marks = Vec::new();
     if let Some(severity) = episode.severity {
-        marks.push(mark(SEVERITY, severity.to_string()));
+        marks.push(Mark::new(SEVERITY, severity.to_string()));
     }
     if episode.severity_changes > 0 {
-        marks.push(mark("severity_changes", episode.severity_changes.to_string()));
+        marks.push(Mark::new("severity_changes", episode.severity_changes.to_string()));
     }
     Item {
         id: ItemId::Incident {
@@ -48,10 +48,6 @@ fn outcome(episode: &Episode<'_>) -> Outcome {
     } else {
         Outcome::Counted
     }
-}
-
-pub(super) fn mark(name: &'static str, value: impl Into<std::borrow::Cow<'static, str>>) -> Mark {
-    Mark { name, value: value.into(), evidence: None }
 }
 
 /// The severity of an incident's item.

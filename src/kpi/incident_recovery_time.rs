@@ -2,12 +2,12 @@
 //! somebody takes an incident on (kpis.md 3.6).
 
 use super::deployment_items;
-use super::incident_items::{SEVERITIES, elapsed, mark, may_be_major, of, severity};
+use super::incident_items::{SEVERITIES, elapsed, may_be_major, of, severity};
 use super::statistics::{count, real};
 use super::view::incidents::Episode;
 use super::{
-    Better, Distribution, Family, Item, ItemId, Kpi, Mark, Need, Outcome, Reading, Slice, Stat,
-    TargetRule, Unit, View,
+    Better, Distribution, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Reading, Slice,
+    Stat, TargetRule, Unit, View,
 };
 use crate::domain::Instant;
 
@@ -40,6 +40,7 @@ pub static KPI: Kpi = Kpi {
     min_n: 10,
     min_coverage: None,
     provisional_days: 0,
+    placed_by: PlacedBy::Either,
     needs: &[Need::Incidents],
     uses: &[],
     baseline_value: Some(RECOVERY),
@@ -90,7 +91,7 @@ pub static KPI: Kpi = Kpi {
 };
 
 fn assess(view: &View<'_>) -> Vec<Item> {
-    let incidents = view.incidents.iter().map(|episode| incident(view, episode));
+    let incidents = view.incidents.iter().filter_map(|episode| incident(view, episode));
     let verdicts = view.failures.verdicts.iter().enumerate();
     let failed = verdicts.filter(|(_, verdict)| !verdict.reasons.is_empty());
     let recoveries = failed.map(|(index, verdict)| {
@@ -99,19 +100,19 @@ fn assess(view: &View<'_>) -> Vec<Item> {
         item.times.extend(verdict.recovered_at.map(|at| ("recovered_at", at)));
         for reason in &verdict.reasons {
             let evidence = Some(reason.evidence.clone());
-            item.marks.push(Mark { evidence, ..mark("failed", reason.reason) });
+            item.marks.push(Mark { evidence, ..Mark::new("failed", reason.reason) });
         }
         timed(item, DEPLOYMENT_RECOVERY, view.as_of)
     });
     incidents.chain(recoveries).collect()
 }
 
-fn incident(view: &View<'_>, episode: &Episode<'_>) -> Item {
+fn incident(view: &View<'_>, episode: &Episode<'_>) -> Option<Item> {
     let mut item = of(view, episode);
     item.times.extend(episode.resolved_at.map(|at| ("resolved_at", at)));
     // Less severe ones are here only to be shown while they are open.
     if !episode.is_major() {
-        return item;
+        return (episode.may_be_major() || item.outcome == Outcome::Open).then_some(item);
     }
     if let Some(at) = episode.acknowledged_at {
         item.times.push((ACKNOWLEDGED_AT, at));
@@ -119,7 +120,7 @@ fn incident(view: &View<'_>, episode: &Episode<'_>) -> Item {
             item.values.push((ACKNOWLEDGE, seconds));
         }
     }
-    timed(item, RECOVERY, view.as_of)
+    Some(timed(item, RECOVERY, view.as_of))
 }
 
 /// The item with its duration, or with its age while it is open.
@@ -165,10 +166,10 @@ fn acknowledgements(major: &[&Item], slice: &Slice<'_>) -> Distribution {
             }
         };
         match (&item.outcome, at, item.value(ACKNOWLEDGE)) {
+            (Outcome::Excluded(reason), _, _) => exclude(reason),
             (_, Some(_), Some(seconds)) => {
                 distribution.complete(slice.window, item.started_at, at, seconds);
             }
-            (Outcome::Excluded(reason), None, _) => exclude(reason),
             (_, Some(_), None) => exclude("negative_duration"),
             (Outcome::Counted, None, _) => exclude("never_acknowledged"),
             (Outcome::Open, None, _) => {

@@ -95,6 +95,9 @@ pub struct Mark {
     pub value: Cow<'static, str>,
     /// The evidence, for example the id of the incident or change that made it so.
     pub evidence: Option<String>,
+    /// When it came true, where that is not the item's own time: a later wave of a rollout reached
+    /// its environment.
+    pub at: Option<Instant>,
 }
 
 impl Placement {
@@ -120,6 +123,13 @@ impl Placement {
             placement.teams.clear();
         }
         placement
+    }
+}
+
+impl Mark {
+    /// A mark without evidence and time.
+    pub fn new(name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        Self { name, value: value.into(), evidence: None, at: None }
     }
 }
 

@@ -144,6 +144,7 @@ mod tests {
                 name: SourceName::from(name),
                 feeds: Vec::new(),
                 history_start: story.as_of,
+                parts: [].into(),
                 stale_after: Duration::hours(1),
                 web_base: web_base.parse().unwrap(),
             });

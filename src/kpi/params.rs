@@ -10,7 +10,7 @@ use regex::Regex;
 use super::{Need, Span, TargetRule};
 pub use crate::domain::Calendar as CalendarParams;
 use crate::domain::fact::Deployment;
-use crate::domain::{Instant, ServiceName, SourceName, TeamName};
+use crate::domain::{Extent, Instant, ServiceName, SourceName, TeamName};
 
 /// Everything that decides how facts are judged.
 #[derive(Clone, Debug)]
@@ -239,8 +239,17 @@ pub struct SourceParams {
     pub feeds: Vec<Need>,
     /// Complete from here on.
     pub history_start: Instant,
+    /// What it is asked for: see [`Extent::parts`].
+    pub parts: BTreeSet<String>,
     /// Without a success for longer than this it is stale.
     pub stale_after: Duration,
     /// The web address that links to items are built from, for example `https://github.com`.
     pub web_base: url::Url,
+}
+
+impl SourceParams {
+    /// What the source is asked to collect. A pass counts only if it saw all of it.
+    pub fn extent(&self) -> Extent {
+        Extent { since: self.history_start, parts: self.parts.clone() }
+    }
 }

@@ -24,6 +24,14 @@ impl Stat {
             Self::KmMedian => "km_median",
         }
     }
+
+    /// The smallest n of which something can be said (kpis.md section 2).
+    pub fn min_n(self) -> u64 {
+        match self {
+            Self::Median | Self::KmMedian | Self::Mean => 5,
+            Self::P90 => 10,
+        }
+    }
 }
 
 /// Items left out of a measurement, by reason.

@@ -14,7 +14,7 @@ pub mod ownership;
 #[cfg(test)]
 mod properties;
 
-use super::Params;
+use super::{Need, Params};
 use crate::domain::{Instant, Timeline};
 use changes::ServiceChange;
 use decisions::Record;
@@ -48,6 +48,13 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// Whether sources are configured and none of them brings it: then nothing is known about it,
+    /// which is not the same as nothing having happened.
+    pub fn lacks(&self, need: Need) -> bool {
+        let sources = &self.params.sources;
+        !sources.is_empty() && !sources.iter().any(|it| it.feeds.contains(&need))
+    }
+
     /// Judges the facts of `timeline` by `params` as they were known to have happened before `as_of`.
     pub fn build(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Self {
         let deployments = deployments::build(timeline, params, as_of);

@@ -11,7 +11,6 @@ use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, TextEncoder};
 
 use super::human;
-use super::shown::is_named;
 use crate::kpi::evaluation::{DEFINITION, Evaluated, Evaluation, Judged, Scope};
 use crate::kpi::statistics::real;
 use crate::kpi::{self, Family, Kpi, Reading, State, facts};
@@ -461,7 +460,7 @@ fn is_exposed(about: About, it: &Evaluated) -> bool {
     match about {
         About::PreviousRatio | About::Coverage | About::ExcludedItems => false,
         About::OpenItems if history => false,
-        _ => is_named(it.kpi, &it.reading),
+        _ => it.kpi.names(&it.reading),
     }
 }
 

@@ -14,7 +14,7 @@ use url::form_urlencoded;
 use super::human;
 use super::shown::{self, Shown};
 use crate::kpi::evaluation::{Evaluation, Explained, Explanation, Scope, SourceHealth};
-use crate::kpi::{Kpi, Outcome, State, Window, facts};
+use crate::kpi::{Kpi, Outcome, State, Window};
 
 /// The stylesheet of every page, at `style.css` below the root.
 pub const STYLE: &str = include_str!("templates/style.css");
@@ -254,12 +254,11 @@ struct Collected {
 }
 
 fn collected(evaluation: &Evaluation) -> Vec<Collected> {
-    let of = |family: &crate::kpi::Family| {
-        let counts = evaluation.facts.iter().filter(|fact| fact.family == family.name);
-        let name = family.name.strip_prefix("engkpi_").unwrap_or(family.name);
-        Collected { what: spaced(name), count: counts.map(|fact| fact.count).sum() }
+    let of = |(family, count): &(&str, u64)| {
+        let name = family.strip_prefix("engkpi_").unwrap_or(family);
+        Collected { what: spaced(name), count: *count }
     };
-    facts::FAMILIES.iter().map(of).collect()
+    evaluation.totals.iter().map(of).collect()
 }
 
 /// What an explanation says.
@@ -515,6 +514,7 @@ mod tests {
         explained.items[0].item.marks.push(crate::kpi::Mark {
             name: "cause",
             value: "\"><img src=x>".into(),
+            at: None,
             evidence: Some("<i>".to_owned()),
         });
         assert_harmless(&explanation(&explained));

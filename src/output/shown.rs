@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::human;
 use crate::kpi::evaluation::{Evaluation, Explained, Explanation, Judged, Scope};
-use crate::kpi::{Family, Kpi, Outcome, Reading, Stat};
+use crate::kpi::{Family, Kpi, Outcome, PlacedBy, Reading, Stat};
 
 /// One line of what is shown.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +79,7 @@ pub(super) fn all(evaluation: &Evaluation) -> Vec<Shown<'_>> {
         let mut lines = readings.remove(&place).unwrap_or_default();
         for line in &mut lines {
             line.provisional = Some(judged.provisional);
-            let named = line.reading.is_some_and(|reading| is_named(line.kpi, reading));
+            let named = line.reading.is_some_and(|reading| line.kpi.names(reading));
             line.judged = named.then_some(judged);
         }
         if lines.iter().all(|line| line.judged.is_none()) {
@@ -88,15 +88,6 @@ pub(super) fn all(evaluation: &Evaluation) -> Vec<Shown<'_>> {
         shown.append(&mut lines);
     }
     shown
-}
-
-/// Whether the target of the KPI names this value.
-pub(super) fn is_named(kpi: &Kpi, reading: &Reading) -> bool {
-    kpi.families.first().is_some_and(|own| own.name == reading.family)
-        && reading.stat == kpi.target_stat
-        && kpi.target_dimensions.iter().all(|(name, value)| {
-            reading.dimensions.iter().any(|(it, is)| it == name && is == value)
-        })
 }
 
 fn alone(judged: &Judged) -> Option<Shown<'_>> {
@@ -127,15 +118,17 @@ pub(super) fn headlines(evaluation: &Evaluation) -> Vec<Shown<'_>> {
 /// left out; each by the time that placed it.
 pub(super) fn items(explanation: &Explanation) -> Vec<&Explained> {
     let span = explanation.window.span;
+    let placed_by = explanation.kpi.placed_by;
     let concerns = |explained: &&Explained| {
         let item = &explained.item;
-        match item.outcome {
-            Outcome::Open => true,
-            Outcome::Counted | Outcome::Excluded(_) => {
-                span.contains(item.started_at)
-                    || item.completed_at.is_some_and(|at| span.contains(at))
+        let started = span.contains(item.started_at);
+        let completed = span.contains(item.completed_at.unwrap_or(item.started_at));
+        item.outcome == Outcome::Open
+            || match placed_by {
+                PlacedBy::Start => started,
+                PlacedBy::Completion => completed,
+                PlacedBy::Either => started || completed,
             }
-        }
     };
     let mut items: Vec<&Explained> = explanation.items.iter().filter(concerns).collect();
     items.sort_by_key(|it| {

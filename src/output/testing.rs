@@ -36,6 +36,7 @@ pub(super) fn told(text: &str) -> (Story, Freshness) {
             name: SourceName::from(name),
             feeds: feeds.to_vec(),
             history_start: story.as_of - Duration::days(1200),
+            parts: [].into(),
             stale_after: Duration::hours(1),
             web_base: format!("https://{name}.example").parse().expect("an address"),
         });

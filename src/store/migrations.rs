@@ -12,11 +12,15 @@ pub(super) const TABLE: &str = "engkpi_migrations";
 /// Version, description and text.
 type Step = (i64, &'static str, &'static str);
 
-pub(super) const SQLITE: &[Step] =
-    &[(1, "facts", include_str!("migrations/sqlite/0001_facts.sql"))];
+pub(super) const SQLITE: &[Step] = &[
+    (1, "facts", include_str!("migrations/sqlite/0001_facts.sql")),
+    (2, "extent", include_str!("migrations/sqlite/0002_extent.sql")),
+];
 
-pub(super) const POSTGRES: &[Step] =
-    &[(1, "facts", include_str!("migrations/postgres/0001_facts.sql"))];
+pub(super) const POSTGRES: &[Step] = &[
+    (1, "facts", include_str!("migrations/postgres/0001_facts.sql")),
+    (2, "extent", include_str!("migrations/postgres/0002_extent.sql")),
+];
 
 /// Runs `steps` that are missing.
 pub(super) fn migrator(steps: &[Step]) -> Migrator {

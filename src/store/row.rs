@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{TimeZone, Utc};
 
 use super::{Delta, SourceState, StoreError};
-use crate::domain::{Fact, FactKey, Instant, Kind, SourceName};
+use crate::domain::{Extent, Fact, FactKey, Instant, Kind, SourceName};
 
 /// Ids of at most this many bytes are stored: an index of PostgreSQL takes no more than 2.7 kB.
 const MAX_ID_BYTES: usize = 1024;
@@ -148,14 +148,24 @@ pub(super) fn counts(rows: Vec<(String, i64)>) -> Result<BTreeMap<Kind, u64>, St
     rows.into_iter().map(count).collect()
 }
 
-/// The state in a row of last success, data through and last reconciliation.
-pub(super) fn source_state(row: Option<(Option<i64>, Option<i64>, Option<i64>)>) -> SourceState {
-    let (last_success, data_through, last_reconciled) = row.unwrap_or_default();
+/// A row of last success, data through, last reconciliation and extent.
+pub(super) type StateRow = (Option<i64>, Option<i64>, Option<i64>, Option<String>);
+
+/// The state in a row. An extent that cannot be read counts as none: the next pass tells it again.
+pub(super) fn source_state(row: Option<StateRow>) -> SourceState {
+    let (last_success, data_through, last_reconciled, extent) = row.unwrap_or_default();
     SourceState {
         last_success: instant(last_success),
         data_through: instant(data_through),
         last_reconciled: instant(last_reconciled),
+        extent: extent.and_then(|text| serde_json::from_str(&text).ok()),
     }
+}
+
+/// An extent for a column.
+pub(super) fn extent_text(extent: Option<&Extent>) -> Option<String> {
+    #[expect(clippy::expect_used, reason = "an instant and a set of texts")]
+    extent.map(|it| serde_json::to_string(it).expect("an extent is representable as JSON"))
 }
 
 /// An instant for a column: milliseconds since the epoch.

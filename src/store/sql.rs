@@ -126,7 +126,7 @@ macro_rules! implement_store {
 
             async fn source_state(&self, source: &SourceName) -> Result<SourceState, StoreError> {
                 let query = sqlx::query_as(
-                    "SELECT last_success, data_through, last_reconciled FROM source_state \
+                    "SELECT last_success, data_through, last_reconciled, extent FROM source_state \
                      WHERE source = $1",
                 );
                 let query = query.bind(source.as_str());
@@ -141,17 +141,19 @@ macro_rules! implement_store {
                 self.writable()?;
                 let query = sqlx::query(
                     "INSERT INTO source_state \
-                     (source, last_success, data_through, last_reconciled) \
-                     VALUES ($1, $2, $3, $4) ON CONFLICT (source) DO UPDATE SET \
+                     (source, last_success, data_through, last_reconciled, extent) \
+                     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (source) DO UPDATE SET \
                      last_success = excluded.last_success, \
                      data_through = excluded.data_through, \
-                     last_reconciled = excluded.last_reconciled",
+                     last_reconciled = excluded.last_reconciled, \
+                     extent = excluded.extent",
                 );
                 let query = query
                     .bind(source.as_str())
                     .bind(row::millis(state.last_success))
                     .bind(row::millis(state.data_through))
-                    .bind(row::millis(state.last_reconciled));
+                    .bind(row::millis(state.last_reconciled))
+                    .bind(row::extent_text(state.extent.as_ref()));
                 self.run(async {
                     let mut tx = self.begin().await?;
                     query.execute(&mut *tx).await?;

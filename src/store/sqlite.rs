@@ -97,6 +97,16 @@ impl SqliteStore {
     }
 
     async fn open_for_reading(path: &Path) -> Result<Self, StoreError> {
+        match Self::open_as_it_is(path).await {
+            // What was killed in the middle may have left a journal that a reader cannot undo.
+            Err(StoreError::Unavailable(_)) if undo_journal(path).await.is_ok() => {
+                Self::open_as_it_is(path).await
+            }
+            other => other,
+        }
+    }
+
+    async fn open_as_it_is(path: &Path) -> Result<Self, StoreError> {
         let path = path.canonicalize().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => empty(path),
             _ => cannot_open(path, &error),
@@ -220,6 +230,13 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
         .disable_statement_logging()
+}
+
+/// Lets SQLite bring the file back to its last commit, which it does for whoever may write.
+async fn undo_journal(path: &Path) -> sqlx::Result<()> {
+    let mut connection = options(path).create_if_missing(false).connect().await?;
+    sqlx::query("SELECT count(*) FROM sqlite_schema").execute(&mut connection).await?;
+    connection.close().await
 }
 
 fn reading(path: &Path) -> SqliteConnectOptions {

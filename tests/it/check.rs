@@ -57,7 +57,7 @@ fn a_fine_configuration_exits_0_and_says_which_kpi_is_fed() {
     assert_eq!((code, stderr.as_str()), (0, ""));
     expect![[r#"
         The configuration is fine: 1 source, 1 team, 1 service.
-        source github feeds change_failure, deployment_frequency, change_lead_time
+        source github feeds incident_detection_time, change_failure, deployment_frequency, change_lead_time
         no data for architecture_throughput: nobody says where decision records are: add [rules.decisions]
         no data for decision_time: nobody says where decision records are: add [rules.decisions]
         no data for incident_frequency: no source brings incidents: add a PagerDuty source
@@ -231,7 +231,7 @@ async fn what_is_as_the_configuration_says_exits_0() {
         0,
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
-            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
             warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
             note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
@@ -259,27 +259,27 @@ deployments = { environments = ["productoin", "staging"] }
         ask(world(), &text, TOKENS, &[]).await,
         1,
         expect![[r#"
-        The configuration is fine: 2 sources, 1 team, 3 services.
-        source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
-        source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
-        error: rules.decisions."acme/shop".folders: acme/shop has no folder "docs/decisions" on its default branch
-            fix: mend the path
-        error: services.checkout.repository: acme/shopp is not there, or not for this credential
-            fix: did you mean "acme/shop"?
-        error: services.search.deployments.workflow: acme/search has no workflow "Deploy serach"
-            fix: did you mean "Deploy search"?
-        error: services.search.pagerduty: there is no PagerDuty service "PSERCH"
-            fix: did you mean "PSEARCH" (Search)?
-        error: services.stage.deployments.environments: nothing was ever deployed to "productoin" of acme/shop
-            fix: did you mean "production"?
-        warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
-        note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
-        note: services: no service has the PagerDuty services PSEARCH (Search): they count for the organisation only
-        note: services: no service has the repositories acme/attic: they count for the organisation only
-        note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
-            fix: history_start = 2023-12-24 covers everything there is
-        error: 5 things are not as the configuration says
-    "#]],
+            The configuration is fine: 2 sources, 1 team, 3 services.
+            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            error: rules.decisions."acme/shop".folders: acme/shop has no folder "docs/decisions" on its default branch
+                fix: mend the path
+            error: services.checkout.repository: acme/shopp is not there, or not for this credential
+                fix: did you mean "acme/shop"?
+            error: services.search.deployments.workflow: acme/search has no workflow "Deploy serach"
+                fix: did you mean "Deploy search"?
+            error: services.search.pagerduty: there is no PagerDuty service "PSERCH"
+                fix: did you mean "PSEARCH" (Search)?
+            error: services.stage.deployments.environments: nothing was ever deployed to "productoin" of acme/shop
+                fix: did you mean "production"?
+            warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
+            note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+            note: services: no service has the PagerDuty services PSEARCH (Search): they count for the organisation only
+            note: services: no service has the repositories acme/attic: they count for the organisation only
+            note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+                fix: history_start = 2023-12-24 covers everything there is
+            error: 5 things are not as the configuration says
+        "#]],
     );
 }
 
@@ -291,7 +291,7 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
         1,
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
-            source github would feed architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+            source github would feed architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
             error: sources.github: not authorised: GET /user: 401 Unauthorized (Bad credentials)
             note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
@@ -306,7 +306,7 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
         1,
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
-            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
             source pagerduty would feed incident_frequency, incident_recovery_time, incident_detection_time, change_failure
             error: sources.pagerduty: not authorised: GET /services: 401 Unauthorized (Authentication failed)
                 fix: mind the region: a key of the other one is refused alike
@@ -324,7 +324,7 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             "pull_requests",
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
-                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
                 error: sources.github: pull requests of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true change_failure, change_lead_time
@@ -340,7 +340,7 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             "deployments",
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
-                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
                 error: sources.github: deployments of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
@@ -358,7 +358,7 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             "actions",
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
-                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
                 error: sources.github: workflows of acme/search: GET /repos/acme/search/actions/workflows: 403 Forbidden (Resource not accessible by personal access token)
                     fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
@@ -374,7 +374,7 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             "contents",
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
-                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
                 error: sources.github: contents of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true architecture_throughput, decision_time
@@ -409,21 +409,21 @@ async fn of_an_app_the_permissions_of_its_installation_are_asked() {
         ask_as(&credential, world, CATALOGUE, TOKENS, &[]).await,
         1,
         expect![[r#"
-        The configuration is fine: 2 sources, 1 team, 2 services.
-        source github (installation 1 of a GitHub App) feeds architecture_throughput, decision_time, change_failure, deployment_frequency, change_lead_time
-        source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
-        error: sources.github: the App has no permission "actions: read"
-            fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
-        error: sources.github: the App has no permission "deployments: read"
-            fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
-        error: sources.github: the App has no permission "pull_requests: read"
-            fix: let the credential read it, or there is no true change_failure, change_lead_time
-        note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
-        note: services: no service has the repositories acme/attic: they count for the organisation only
-        note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
-            fix: history_start = 2023-12-24 covers everything there is
-        error: 3 things are not as the configuration says
-    "#]],
+            The configuration is fine: 2 sources, 1 team, 2 services.
+            source github (installation 1 of a GitHub App) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            error: sources.github: the App has no permission "actions: read"
+                fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
+            error: sources.github: the App has no permission "deployments: read"
+                fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
+            error: sources.github: the App has no permission "pull_requests: read"
+                fix: let the credential read it, or there is no true change_failure, change_lead_time
+            note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
+            note: services: no service has the repositories acme/attic: they count for the organisation only
+            note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
+                fix: history_start = 2023-12-24 covers everything there is
+            error: 3 things are not as the configuration says
+        "#]],
     );
 }
 

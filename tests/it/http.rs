@@ -64,6 +64,7 @@ pub(crate) fn params() -> Params {
             name: SourceName::from("pagerduty"),
             feeds: vec![Need::Incidents],
             history_start: "2024-01-01T00:00:00Z".parse().expect("an instant"),
+            parts: [].into(),
             stale_after: chrono::Duration::hours(1),
             web_base: "https://acme.pagerduty.com".parse().expect("a URL"),
         }],
@@ -78,6 +79,7 @@ async fn serve(evaluated: bool, web: WebConfig) -> Server {
     let fresh = SourceState {
         last_success: Some(now()),
         data_through: Some(now()),
+        extent: Some(params().sources[0].extent()),
         ..SourceState::default()
     };
     store.set_source_state(&SourceName::from("pagerduty"), &fresh).await.expect("it is recorded");

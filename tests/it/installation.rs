@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use engkpi::clock::ManualClock;
 use engkpi::collect::{self, Collector, Scheduled, SyncError};
-use engkpi::domain::{Fact, Instant, Kind, ServiceName, SourceName, TeamName};
+use engkpi::domain::{Extent, Fact, Instant, Kind, ServiceName, SourceName, TeamName};
 use engkpi::evaluate::Evaluator;
 use engkpi::kpi::evaluation::Plan;
 use engkpi::kpi::params::{
@@ -150,6 +150,7 @@ impl Installation {
         let source = self.sources.iter().find(|it| it.name().as_str() == source).unwrap();
         let scheduled = Scheduled {
             source: Arc::clone(source),
+            extent: self.extent(source.name()),
             poll_every: std::time::Duration::from_secs(300),
             reconcile_every: std::time::Duration::from_secs(7 * 86_400),
         };
@@ -171,6 +172,7 @@ impl Installation {
     pub(crate) async fn run_once(&self) {
         let scheduled = |source: &Arc<dyn Source>| Scheduled {
             source: Arc::clone(source),
+            extent: self.extent(source.name()),
             poll_every: std::time::Duration::from_secs(300),
             reconcile_every: std::time::Duration::from_secs(7 * 86_400),
         };
@@ -187,6 +189,12 @@ impl Installation {
             stop.cancel();
         };
         tokio::join!(collector.run(stop.clone(), std::time::Duration::from_secs(5)), both_asked);
+    }
+
+    /// What a source is asked for now.
+    fn extent(&self, source: &SourceName) -> Extent {
+        let params = self.params.sources.iter().find(|it| it.name == *source);
+        params.expect("both sources are configured").extent()
     }
 
     fn environment(&self) -> collect::Environment {
@@ -302,6 +310,7 @@ fn params() -> Params {
         name: SourceName::new(name),
         feeds,
         history_start: HISTORY_START.instant(),
+        parts: BTreeSet::new(),
         stale_after: Duration::hours(1),
         web_base: url::Url::parse(web).unwrap(),
     };

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod convergence;
+mod extent;
 mod must_win;
 mod pitfalls;
 

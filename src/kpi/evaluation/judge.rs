@@ -5,7 +5,7 @@ use crate::kpi::params::Params;
 use crate::kpi::statistics::poisson::Exposure;
 use crate::kpi::statistics::{Comparison, compare_durations, rate_ratio};
 use crate::kpi::status::{self, Estimate, State};
-use crate::kpi::window::{Cut, Span};
+use crate::kpi::window::{Cut, Span, Window, WindowKind};
 use crate::kpi::{Item, Kpi, Reading, TargetRule, Unit, View};
 
 /// What a verdict is reached from.
@@ -55,8 +55,12 @@ impl Verdict<'_> {
         {
             return State::Insufficient;
         }
-        let min_n = min_n(self.kpi, self.view.params);
+        let min_n = min_n(self.kpi, self.view.params, &rule);
         match rule {
+            // So many in a quarter say nothing about so many in a week.
+            TargetRule::Value { .. } if is_count(self.kpi) && !self.is_of_default_length() => {
+                State::NoTarget
+            }
             TargetRule::Value { target, .. } => {
                 status::judge(&reading.into(), target, self.kpi.better, min_n)
             }
@@ -69,6 +73,15 @@ impl Verdict<'_> {
                 Ok(Some(_)) => status::baseline(comparison, improvement, self.kpi.better, min_n),
             },
         }
+    }
+
+    /// Whether the window is as long as the KPI's default window.
+    fn is_of_default_length(&self) -> bool {
+        let Ok(default) = Window::parse(self.kpi.default_window) else { return false };
+        let default = default.cut(self.view.as_of, &self.view.params.calendar);
+        let same_kind =
+            std::mem::discriminant(&default.kind) == std::mem::discriminant(&self.cut.kind);
+        same_kind && (self.cut.kind != WindowKind::Rolling || default.label == self.cut.label)
     }
 
     fn rate(&self, reading: &Reading, ratio: f64, min_n: u64) -> State {
@@ -103,7 +116,7 @@ fn durations(items: &[&Item], span: Span, name: &str) -> Vec<f64> {
 
 /// The reading that the KPI's target names.
 fn headline<'a>(kpi: &Kpi, readings: &'a [Reading]) -> Option<&'a Reading> {
-    readings.iter().find(|reading| is_headline(kpi, reading) && names_target(kpi, reading))
+    readings.iter().find(|reading| kpi.names(reading))
 }
 
 /// Whether a reading is of the KPI's own family and the stat that its target names.
@@ -112,24 +125,20 @@ fn is_headline(kpi: &Kpi, reading: &Reading) -> bool {
         && reading.stat == kpi.target_stat
 }
 
-fn names_target(kpi: &Kpi, reading: &Reading) -> bool {
-    kpi.target_dimensions
-        .iter()
-        .all(|(name, value)| reading.dimensions.iter().any(|(it, is)| it == name && is == value))
-}
-
 /// The target that holds in a scope. A band is a target of the organisation and of teams that
 /// configure one (kpis.md 3.1).
 fn target(kpi: &Kpi, params: &Params, scope: Scope) -> Option<TargetRule> {
     let configured = params.kpis.get(kpi.id);
     let of_team = |team: usize| configured.and_then(|it| it.team_targets.get(&team)).copied();
+    // A band counts what a whole organisation or team decides.
+    let inherited = |rule: &TargetRule| !matches!(rule, TargetRule::Band { .. });
     let own = match scope {
         Scope::Org => None,
         Scope::Team(team) => of_team(team),
         Scope::Service(service) => configured
             .and_then(|it| it.service_targets.get(&service))
             .copied()
-            .or_else(|| of_team(params.catalogue.services[service].team)),
+            .or_else(|| of_team(params.catalogue.services[service].team).filter(inherited)),
     };
     let general = configured.and_then(|it| it.target).unwrap_or(kpi.target);
     match (own, general) {
@@ -138,8 +147,27 @@ fn target(kpi: &Kpi, params: &Params, scope: Scope) -> Option<TargetRule> {
     }
 }
 
-fn min_n(kpi: &Kpi, params: &Params) -> u64 {
-    params.kpis.get(kpi.id).and_then(|it| it.min_n).unwrap_or(kpi.min_n)
+/// The smallest n with a status: as configured, else the KPI's own, else that of the kind of
+/// target that was configured instead of the KPI's own (kpis.md section 2).
+fn min_n(kpi: &Kpi, params: &Params, rule: &TargetRule) -> u64 {
+    let configured = params.kpis.get(kpi.id).and_then(|it| it.min_n);
+    configured.unwrap_or_else(|| match rule {
+        _ if std::mem::discriminant(rule) == std::mem::discriminant(&kpi.target) => kpi.min_n,
+        TargetRule::Value { .. } => match (kpi.unit, kpi.target_stat) {
+            (Unit::Ratio, _) => 10,
+            (_, Some(stat)) => stat.min_n(),
+            // A count is exact, and its interval says how much chance is in it.
+            (_, None) => 0,
+        },
+        TargetRule::Band { .. } => 0,
+        TargetRule::RateRatio { .. } => 5,
+        TargetRule::Baseline { .. } => 10,
+    })
+}
+
+/// Whether the KPI's value grows with its window.
+fn is_count(kpi: &Kpi) -> bool {
+    matches!(kpi.unit, Unit::Incidents | Unit::Decisions)
 }
 
 /// The targets of a KPI: that of the organisation, and those that teams and services set.
@@ -184,10 +212,7 @@ pub(super) fn previous_ratio(
         .iter()
         .find(|it| is_headline(kpi, it) && it.dimensions == reading.dimensions)?
         .value?;
-    let per_day = match kpi.unit {
-        Unit::Incidents | Unit::Decisions => earlier_cut.span.days() / cut.span.days(),
-        Unit::Seconds | Unit::BusinessSeconds | Unit::Ratio | Unit::PerDay => 1.0,
-    };
+    let per_day = if is_count(kpi) { earlier_cut.span.days() / cut.span.days() } else { 1.0 };
     let ratio = reading.value? / before * per_day;
     ratio.is_finite().then_some(ratio)
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::SourceName;
 use crate::kpi::params::{KpiParams, SourceParams};
 use crate::kpi::testing::Story;
-use crate::kpi::{Better, ItemId, Need, Outcome, Placement, Slice, Unit};
+use crate::kpi::{Better, ItemId, Need, Outcome, PlacedBy, Placement, Slice, Unit};
 
 const FAMILY: &str = "engkpi_test_merges";
 
@@ -24,6 +24,7 @@ static MERGES: Kpi = Kpi {
     min_n: 1,
     min_coverage: None,
     provisional_days: 7,
+    placed_by: PlacedBy::Start,
     needs: &[Need::Changes],
     uses: &[Need::Incidents],
     baseline_value: None,
@@ -77,6 +78,7 @@ fn source(story: &Story, name: &str, feeds: &[Need], days: i64) -> SourceParams 
         name: SourceName::from(name),
         feeds: feeds.to_vec(),
         history_start: story.as_of - Duration::days(days),
+        parts: [].into(),
         stale_after: Duration::hours(1),
         web_base: "https://example.org".parse().expect("a URL"),
     }
@@ -102,9 +104,18 @@ fn told() -> (Story, Freshness) {
 }
 
 fn evaluated(story: &Story, freshness: &Freshness, window: &str) -> Evaluation {
+    evaluated_of(&MERGES, story, freshness, window)
+}
+
+fn evaluated_of(
+    kpi: &'static Kpi,
+    story: &Story,
+    freshness: &Freshness,
+    window: &str,
+) -> Evaluation {
     let window = Window::parse(window).expect("a window");
     let plan = Plan {
-        kpis: vec![&MERGES],
+        kpis: vec![kpi],
         windows: vec![window],
         service_windows: vec![window],
         service_defaults: false,
@@ -271,4 +282,109 @@ fn a_window_is_provisional_until_late_knowledge_has_had_its_time() {
     assert!(!provisional(&story), "seven days after its end");
     story.as_of -= Duration::seconds(1);
     assert!(provisional(&story), "a second before");
+}
+
+/// A story in which code and incidents are collected, fresh and with a year of history.
+fn collected(text: &str) -> (Story, Freshness) {
+    let mut story = Story::told(text);
+    let git = [Need::Changes, Need::Deployments, Need::Decisions];
+    story.params.sources.push(source(&story, "git", &git, 365));
+    story.params.sources.push(source(&story, "pager", &[Need::Incidents], 365));
+    let freshness = fresh(&story, &[("git", TimeDelta::zero()), ("pager", TimeDelta::zero())]);
+    (story, freshness)
+}
+
+#[test]
+fn nothing_is_known_about_the_incidents_of_a_service_that_no_incident_service_is_mapped_to() {
+    let (story, freshness) = collected(
+        "service web incidents PWEB
+         service api team two
+         service batch team two
+         05T10:00 incident i1 P1
+         06T10:00 incident i2 P1 on PELSEWHERE",
+    );
+    let kpi = &crate::kpi::incident_frequency::KPI;
+    let evaluation = evaluated_of(kpi, &story, &freshness, "30d");
+    let of = |team, service| evaluation.names.scope(team, service).expect("in the catalogue");
+    assert_eq!(value(&evaluation, Scope::Org), Some(2.0), "every incident, mapped or not");
+    assert_eq!(value(&evaluation, of(None, Some("web"))), Some(1.0));
+    for scope in [of(None, Some("api")), of(Some("two"), None)] {
+        assert_eq!(value(&evaluation, scope), None, "{scope:?} has no zero");
+        assert_eq!(state(&evaluation, scope), State::NoData);
+    }
+}
+
+#[test]
+fn without_a_source_of_incidents_no_deployment_is_said_to_have_caused_none() {
+    let (mut story, freshness) = collected(
+        "service web
+         01T10:00 deploy web c0
+         05T10:00 deploy web c1",
+    );
+    let reasons = |story: &Story| {
+        let kpi = &crate::kpi::change_failure::KPI;
+        let evaluation = evaluated_of(kpi, story, &freshness, "30d");
+        let org = evaluation.readings.iter().filter(|it| it.scope == Scope::Org);
+        let reasons = org.flat_map(|it| it.reading.dimensions.clone()).map(|(_, value)| value);
+        reasons.collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(&story), ["incident", "rollback", "revert", "hotfix"]);
+    story.params.sources.pop();
+    assert_eq!(reasons(&story), ["rollback", "revert", "hotfix"]);
+}
+
+#[test]
+fn a_band_of_a_team_is_no_band_of_its_services() {
+    let (mut story, freshness) = collected("service web team two\nas_of 04-01T00:00");
+    let band = TargetRule::Band { low: 4.0, high: 8.0 };
+    let kpi = &crate::kpi::architecture_throughput::KPI;
+    let configured = KpiParams { team_targets: [(0, band)].into(), ..KpiParams::default() };
+    story.params.kpis.insert(kpi.id.to_owned(), configured);
+    let evaluation = evaluated_of(kpi, &story, &freshness, "month:2026-03");
+    assert_eq!(state(&evaluation, Scope::Team(0)), State::Missed);
+    assert_eq!(state(&evaluation, Scope::Service(0)), State::NoTarget);
+    assert!(evaluation.goal(kpi, Scope::Service(0)).is_none());
+}
+
+#[test]
+fn the_smallest_n_is_that_of_the_kind_of_target() {
+    let mut text = String::from("service web incidents PWEB\n");
+    for day in 10..15 {
+        text.push_str(&format!("{day}T10:00 incident i{day} P1\n{day}T10:30 resolve i{day}\n"));
+    }
+    let (mut story, freshness) = collected(&text);
+    let kpi = &crate::kpi::incident_recovery_time::KPI;
+    assert_eq!(state(&evaluated_of(kpi, &story, &freshness, "90d"), Scope::Org), State::NoTarget);
+    let target = Some(TargetRule::Value { target: 3600.0, good: None });
+    let configured = KpiParams { target, ..KpiParams::default() };
+    story.params.kpis.insert(kpi.id.to_owned(), configured);
+    let judged = evaluated_of(kpi, &story, &freshness, "90d");
+    assert_eq!(state(&judged, Scope::Org), State::LikelyMet, "five suffice for a median");
+}
+
+#[test]
+fn a_target_for_a_count_is_one_for_windows_of_one_length() {
+    let (mut story, freshness) = told();
+    let target = Some(TargetRule::Value { target: 9.0, good: None });
+    let configured = KpiParams { target, ..KpiParams::default() };
+    story.params.kpis.insert(MERGES.id.to_owned(), configured);
+    let of = |window| state(&evaluated(&story, &freshness, window), Scope::Org);
+    assert_eq!(of("30d"), State::Met, "3 [0.6, 8.8] and at most 9");
+    assert_eq!(of("90d"), State::NoTarget, "9 in 30 days say nothing about 90");
+    assert_eq!(of("month:2026-03"), State::NoTarget);
+}
+
+#[test]
+fn what_belongs_to_several_services_is_one_in_the_totals_and_what_belongs_to_none_is_in_them() {
+    let (mut story, freshness) = told();
+    story.params.catalogue.services.pop();
+    let evaluation = evaluated(&story, &freshness, "30d");
+    let by_service: Vec<(String, u64)> = evaluation
+        .facts
+        .iter()
+        .filter(|it| it.family == "engkpi_changes_merged")
+        .map(|it| (it.labels[0].1.clone(), it.count))
+        .collect();
+    assert_eq!(by_service, [("api".to_owned(), 3), ("web".to_owned(), 3)]);
+    assert!(evaluation.totals.contains(&("engkpi_changes_merged", 5)), "{:?}", evaluation.totals);
 }

@@ -29,8 +29,9 @@ pub struct ServiceDeployment<'a> {
     /// The environment of the first success as configured; the workflow's name, or `release`, for
     /// the other rules.
     pub environment: String,
-    /// Every environment that the rollout reached, in that order; the first one is `environment`.
-    pub environments: Vec<String>,
+    /// Every environment that the rollout reached, in that order, and when; the first one is
+    /// `environment`.
+    pub environments: Vec<(String, Instant)>,
     /// The tag, where a release is the deployment.
     pub tag: Option<&'a str>,
     /// The FIRST `success`.
@@ -233,8 +234,16 @@ struct Rollout<'a> {
     position: usize,
     members: Vec<&'a str>,
     restarts: Vec<&'a str>,
-    /// Where it went, each with the position of its last success there.
-    places: Vec<(&'a str, usize)>,
+    /// Where it went.
+    places: Vec<Reached<'a>>,
+}
+
+/// A place that a rollout reached.
+struct Reached<'a> {
+    place: &'a str,
+    first_at: Instant,
+    /// The position of its last success there.
+    last: usize,
 }
 
 impl<'a> Rollout<'a> {
@@ -244,14 +253,19 @@ impl<'a> Rollout<'a> {
         } else {
             self.restarts.push(success.native);
         }
-        match self.places.iter_mut().find(|(place, _)| *place == success.place) {
-            Some((_, last)) => *last = position,
-            None => self.places.push((success.place, position)),
+        match self.places.iter_mut().find(|it| it.place == success.place) {
+            Some(reached) => reached.last = position,
+            None => self.places.push(Reached {
+                place: success.place,
+                first_at: success.finished_at,
+                last: position,
+            }),
         }
     }
 
     fn deployment(self, service: usize, repository: &'a RepositoryId) -> ServiceDeployment<'a> {
         let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        let reached = self.places.into_iter();
         ServiceDeployment {
             service,
             repository,
@@ -260,7 +274,7 @@ impl<'a> Rollout<'a> {
             restarts: owned(self.restarts),
             commit: self.first.commit.cloned(),
             environment: self.first.place.to_owned(),
-            environments: owned(self.places.into_iter().map(|(place, _)| place).collect()),
+            environments: reached.map(|it| (it.place.to_owned(), it.first_at)).collect(),
             tag: self.first.tag,
             finished_at: self.first.finished_at,
             flagged_rollback: self.first.flagged_rollback,
@@ -325,7 +339,11 @@ impl<'a> Rollouts<'a> {
             position,
             members: vec![success.native],
             restarts: Vec::new(),
-            places: vec![(success.place, position)],
+            places: vec![Reached {
+                place: success.place,
+                first_at: success.finished_at,
+                last: position,
+            }],
         });
     }
 
@@ -338,8 +356,8 @@ impl<'a> Rollouts<'a> {
         let commit = success.commit?;
         let rollout = &mut self.rollouts[*self.latest_of.get(commit)?];
         let since = if success.finished_at - rollout.first.finished_at <= window {
-            let here = rollout.places.iter().find(|(place, _)| *place == success.place);
-            here.map(|(_, last)| *last)
+            let here = rollout.places.iter().find(|it| it.place == success.place);
+            here.map(|it| it.last)
         } else {
             Some(rollout.position)
         };
@@ -365,7 +383,8 @@ mod tests {
             let service = &story.params.catalogue.services[it.service].name;
             let commit = it.commit.as_ref().map_or("?", |commit| commit.as_str());
             let flag = if it.flagged_rollback { " rollback" } else { "" };
-            let (members, places) = (it.members.join("+"), it.environments.join("+"));
+            let names: Vec<&str> = it.environments.iter().map(|(name, _)| name.as_str()).collect();
+            let (members, places) = (it.members.join("+"), names.join("+"));
             let restarts: String = it.restarts.iter().map(|id| format!(" ({id})")).collect();
             format!(
                 "{} {service} {commit} {members}{restarts} {places}{flag}\n",

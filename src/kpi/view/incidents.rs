@@ -53,6 +53,11 @@ impl Episode<'_> {
         !self.merged && !self.auto_resolved
     }
 
+    /// Whether it is a Sev1 or Sev2, or of unknown severity.
+    pub fn may_be_major(&self) -> bool {
+        self.severity.is_none_or(|it| it <= 2)
+    }
+
     /// Whether it counts and is a Sev1 or Sev2.
     pub fn is_major(&self) -> bool {
         self.counts() && matches!(self.severity, Some(1 | 2))
@@ -151,7 +156,7 @@ impl<'a> Known<'a, '_> {
                 earlier.push(std::mem::replace(&mut life, next));
             }
         }
-        self.end_by_summary(&mut life);
+        self.end_by_summary(&mut life, earlier.is_empty());
         earlier.push(life);
         earlier
     }
@@ -203,12 +208,14 @@ impl<'a> Known<'a, '_> {
     }
 
     /// Where the log leaves out the end, the vendor's summary of the incident says it.
-    fn end_by_summary(&self, life: &mut Life) {
+    fn end_by_summary(&self, life: &mut Life, first: bool) {
         if life.ended.is_none()
             && self.incident.status == IncidentStatus::Resolved
             && let Some(at) = self.incident.resolved_at
             && dates::is_possible(at, self.as_of)
             && life.reopened_at.is_none_or(|reopened_at| reopened_at <= at)
+            // After a re-opening it may still tell the end of the life before.
+            && (first || life.started_at <= at)
         {
             life.ended = Some((at, Ending::Resolved));
         }

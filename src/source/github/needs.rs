@@ -53,6 +53,27 @@ impl Needs {
         needs
     }
 
+    /// What is needed, part by part.
+    pub(super) fn parts(&self) -> BTreeSet<String> {
+        let mut parts = BTreeSet::new();
+        for (repository, needs) in &self.repositories {
+            let mut add = |what: &str, name: &str| {
+                parts.insert(format!("{repository}: {what}{name}"));
+            };
+            add("history", "");
+            if needs.changed_paths {
+                add("changed paths", "");
+            }
+            if needs.releases {
+                add("releases", "");
+            }
+            needs.environments.iter().for_each(|it| add("environment ", it));
+            needs.workflows.iter().for_each(|it| add("workflow ", it));
+            needs.decision_folders.iter().for_each(|it| add("decisions in ", it));
+        }
+        parts
+    }
+
     /// Needs of the repository `owner/name`, to be filled in.
     pub fn entry(&mut self, repository: &str) -> &mut RepositoryNeeds {
         self.repositories.entry(repository.to_ascii_lowercase()).or_default()

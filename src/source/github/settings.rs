@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::Needs;
 use super::name::FullName;
 use crate::secret::SecretRef;
 use crate::setting::{Complaint, Moment, Period, check_base_url};
@@ -105,6 +106,23 @@ fn thirty_days() -> Period {
 }
 
 impl Settings {
+    /// What is asked for, part by part: see [`crate::domain::Extent`].
+    pub fn parts(&self, needs: &Needs) -> BTreeSet<String> {
+        let mut parts = needs.parts();
+        parts.insert(format!("server {}", self.api_url));
+        parts.extend(self.repositories.iter().map(|it| format!("repository {it}")));
+        if let Some(organisation) = &self.organisation {
+            // Patterns both widen and narrow: any other selection is another part.
+            let (include, exclude) = (self.include.join(" "), self.exclude.join(" "));
+            let (archived, forks) = (self.archived, self.forks);
+            parts.insert(format!(
+                "organisation {organisation}: include [{include}], exclude [{exclude}], \
+                 archived {archived}, forks {forks}"
+            ));
+        }
+        parts
+    }
+
     /// What only several values together show to be wrong.
     pub fn check(&self) -> Vec<Complaint> {
         let mut complaints = check_base_url("api_url", &self.api_url, self.allow_insecure);

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -71,6 +73,17 @@ impl Settings {
     #[expect(clippy::expect_used, reason = "a constant address")]
     pub fn web_base(&self) -> Url {
         Url::parse("https://app.pagerduty.com").expect("a constant address is an address")
+    }
+
+    /// What is asked for, part by part: see [`crate::domain::Extent`].
+    pub fn parts(&self) -> BTreeSet<String> {
+        let mut parts = BTreeSet::from([format!("server {}", self.base())]);
+        for (wanted, part) in [(self.alerts, "alerts"), (self.custom_fields, "custom fields")] {
+            if wanted {
+                parts.insert(part.to_owned());
+            }
+        }
+        parts
     }
 
     /// What only several values together show to be wrong.

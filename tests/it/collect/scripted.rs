@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use engkpi::clock::Clock;
 use engkpi::collect::{Collector, Environment, LogProgress, Scheduled};
-use engkpi::domain::{Fact, Instant, SourceName};
+use engkpi::domain::{Extent, Fact, Instant, SourceName};
 use engkpi::source::{PollContext, PollReport, Source, SourceError};
 use engkpi::store::Batch;
 use engkpi::telemetry::Telemetry;
@@ -158,6 +158,7 @@ impl Stage {
         });
         self.scheduled.push(Scheduled {
             source: source.clone(),
+            extent: Extent::default(),
             poll_every: Duration::from_secs(every),
             reconcile_every: Duration::from_secs(reconcile_every),
         });

@@ -135,6 +135,27 @@ async fn a_start_that_was_cut_off_before_the_first_migration_is_taken_up() {
 }
 
 #[tokio::test]
+async fn a_reader_undoes_what_a_killed_process_left_half_done() {
+    let (_directory, path) = place();
+    let store = open(&path).await;
+    store.commit(&source(), some(300)).await.unwrap();
+    store.close().await;
+    // A transaction that is written to the file and not committed, as it lies on the disk.
+    let mut connection = raw(&path).await;
+    for statement in ["PRAGMA journal_mode = DELETE", "PRAGMA cache_size = 1", "BEGIN"] {
+        connection.execute(statement).await.unwrap();
+    }
+    connection.execute("UPDATE facts SET body = zeroblob(2000) || body").await.unwrap();
+    let (_elsewhere, copy) = place();
+    let journal = |path: &Path| PathBuf::from(format!("{}-journal", path.display()));
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::copy(journal(&path), journal(&copy)).expect("the transaction has a journal");
+
+    let reader = SqliteStore::open(&copy, Access::Read).await.unwrap();
+    assert_eq!(reader.facts(&source(), Kind::IncidentEvent, None).await.unwrap().len(), 300);
+}
+
+#[tokio::test]
 async fn a_database_of_another_program_is_refused_and_left_alone() {
     let (_directory, path) = place();
     let mut connection = raw(&path).await;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use engkpi::domain::{Fact, FactKey, Kind, SourceName};
+use engkpi::domain::{Extent, Fact, FactKey, Kind, SourceName};
 use engkpi::store::{
     Access, Applied, AppliedCounts, Batch, Delta, SharedStore, SourceState, Store, Validator,
 };
@@ -270,6 +270,7 @@ pub(super) async fn the_state_of_a_source_is_kept(backend: &dyn Backend) {
         last_success: Some(at(3)),
         data_through: Some(at(2)),
         last_reconciled: Some(at(1)),
+        extent: Some(Extent { since: at(0), parts: ["shop".to_owned()].into() }),
     };
     for state in [first, second] {
         store.set_source_state(&source(), &state).await.unwrap();
