@@ -66,14 +66,14 @@ impl Collector {
     /// A collector of `sources`.
     pub fn new(sources: Vec<Scheduled>, environment: Environment) -> Self {
         let landed = Arc::new(watch::Sender::new(0));
-        let store_is_failing = Arc::default();
+        let trouble = Arc::default();
         let jitter = Jitter::default();
         let desk = |scheduled| {
             let store = WatchedStore::new(
                 Arc::clone(&environment.store),
                 environment.telemetry.clone(),
                 Arc::clone(&landed),
-                Arc::clone(&store_is_failing),
+                Arc::clone(&trouble),
             );
             Desk::new(scheduled, environment.clone(), Arc::new(store), jitter.clone())
         };

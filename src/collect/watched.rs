@@ -2,15 +2,50 @@
 //! said once.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::domain::{Fact, Kind, SourceName};
 use crate::store::{Applied, Batch, Delta, SharedStore, SourceState, Store, StoreError, Validator};
 use crate::telemetry::Telemetry;
+
+/// A full disk lets small writes through: what fails again this soon after it was told is the same
+/// trouble.
+const SAME_TROUBLE: Duration = Duration::from_secs(60);
+
+/// That the store fails, told once however many sources meet it and however it comes and goes.
+#[derive(Debug, Default)]
+pub(super) struct Trouble(Mutex<Telling>);
+
+#[derive(Debug, Default)]
+struct Telling {
+    /// The present trouble was told.
+    told: bool,
+    last: Option<Instant>,
+}
+
+impl Trouble {
+    fn met(&self, error: &StoreError) {
+        let mut telling = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = telling.last.is_none_or(|last| last.elapsed() > SAME_TROUBLE);
+        if is_new && !telling.told {
+            *telling = Telling { told: true, last: Some(Instant::now()) };
+            tracing::error!("collecting waits until this ends: {error}");
+        }
+    }
+
+    fn ended(&self) {
+        let mut telling = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut telling.told) {
+            tracing::info!("the store works again");
+        }
+    }
+}
 
 /// The store as one source sees it.
 #[derive(Debug)]
@@ -19,7 +54,7 @@ pub(super) struct WatchedStore {
     telemetry: Telemetry,
     landed: Arc<watch::Sender<u64>>,
     /// Shared by all sources.
-    failing: Arc<AtomicBool>,
+    trouble: Arc<Trouble>,
     /// How many commits changed something.
     moves: AtomicU64,
 }
@@ -29,9 +64,9 @@ impl WatchedStore {
         inner: SharedStore,
         telemetry: Telemetry,
         landed: Arc<watch::Sender<u64>>,
-        failing: Arc<AtomicBool>,
+        trouble: Arc<Trouble>,
     ) -> Self {
-        Self { inner, telemetry, landed, failing, moves: AtomicU64::new(0) }
+        Self { inner, telemetry, landed, trouble, moves: AtomicU64::new(0) }
     }
 
     /// How many commits changed something so far: whether work comes nearer to its end.
@@ -42,8 +77,8 @@ impl WatchedStore {
     /// However many sources meet a failure, it is logged when it begins and, by the first write
     /// that succeeds, when it ends: a full disk can still be read.
     fn wrote<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        if result.is_ok() && self.failing.swap(false, Ordering::Relaxed) {
-            tracing::info!("the store works again");
+        if result.is_ok() {
+            self.trouble.ended();
         }
         self.read(result)
     }
@@ -51,9 +86,7 @@ impl WatchedStore {
     fn read<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(error) = &result {
             self.telemetry.store_errors_total.inc();
-            if !self.failing.swap(true, Ordering::Relaxed) {
-                tracing::error!("collecting waits until this ends: {error}");
-            }
+            self.trouble.met(error);
         }
         result
     }
