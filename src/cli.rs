@@ -121,6 +121,12 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Writes text for people to stdout. What vendors named must not steer the terminal.
+fn print_text(text: &str) -> Result<(), Failure> {
+    let harmless = |it: char| if it.is_control() && it != '\n' { '\u{fffd}' } else { it };
+    print(&text.chars().map(harmless).collect::<String>())
+}
+
 /// Writes data to stdout. A reader that has had enough (`| head`) is no failure.
 fn print(data: &str) -> Result<(), Failure> {
     use std::io::Write as _;

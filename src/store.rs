@@ -60,6 +60,13 @@ impl Settings {
                 "write the path of a file, for example \"/var/lib/engkpi/engkpi.db\"",
             ));
         }
+        if self.sqlite.as_ref().is_some_and(|path| path.to_string_lossy().contains("://")) {
+            complaints.push(Complaint::new(
+                "sqlite",
+                "is an address, not the path of a file",
+                "write a path; an address of PostgreSQL belongs into a secret: postgres = { env = … }",
+            ));
+        }
         complaints
     }
 }

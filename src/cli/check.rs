@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::configured::Configured;
-use super::{Failure, print, runtime};
+use super::{Failure, print_text, runtime};
 use crate::clock::{Clock, SystemClock};
 use report::Report;
 
@@ -43,7 +43,7 @@ impl Arguments {
                     Format::Text => format!("{problems}\n"),
                     Format::Json => self.rendered(&Report::refused(problems.0)),
                 };
-                print(&text)?;
+                print_text(&text)?;
                 return Err(Failure::Reported);
             }
         };
@@ -52,7 +52,7 @@ impl Arguments {
             let looks = runtime::run(|stop| look::at_all(&config, clock, stop))?;
             compare::with(&config, &looks, &mut report);
         }
-        print(&self.rendered(&report))?;
+        print_text(&self.rendered(&report))?;
         match report.errors() {
             0 => Ok(()),
             1 => Err(anyhow::anyhow!("1 thing is not as the configuration says").into()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use super::which::{Moment, kpi, width};
-use super::{Failure, configured, print, runtime};
+use super::{Failure, configured, print, print_text, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::domain::Instant;
@@ -53,7 +53,7 @@ impl Arguments {
         let evaluation = runtime::run(async |_| evaluate(config, plan, as_of).await)?;
         match self.format {
             Format::Json => print(&format!("{}\n", text(&json::evaluation(&evaluation))?)),
-            Format::Table => print(&table::evaluation(&evaluation, width())),
+            Format::Table => print_text(&table::evaluation(&evaluation, width())),
             Format::Prometheus => {
                 let rendered = exposition::render(&evaluation, &exposition::Options::complete());
                 print(&String::from_utf8_lossy(&rendered.text))

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::evaluate::{open, text};
 use super::which::{Moment, kpi, width};
-use super::{Failure, configured, print, runtime};
+use super::{Failure, configured, print, print_text, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::kpi::Kpi;
 use crate::kpi::evaluation::Names;
@@ -72,7 +72,7 @@ impl Arguments {
         })?;
         match self.format {
             Format::Json => print(&format!("{}\n", text(&json::explanation(&explanation))?)),
-            Format::Table => print(&table::explanation(&explanation, width())),
+            Format::Table => print_text(&table::explanation(&explanation, width())),
         }
     }
 

@@ -52,6 +52,7 @@ impl Layers {
         let written = build(builder.clone());
         let ours = our_variables(environment, &mut problems);
         let (overrides, variables) = overrides(ours, &written);
+        problems.extend(overlapping(&variables));
         let tree = build(builder.add_source(Layer(overrides)));
         (Self { texts, variables, tree }, problems)
     }
@@ -258,6 +259,18 @@ fn overrides(
     }
 }
 
+/// Variables of which one sets as a whole what another sets in part.
+fn overlapping(variables: &BTreeMap<KeyPath, String>) -> impl Iterator<Item = Problem> {
+    variables.iter().flat_map(move |(whole, name)| {
+        let parts = variables.iter().filter(move |(part, _)| *part != whole && whole.holds(part));
+        parts.map(move |(_, part)| {
+            let place = Place::Variable { variable: name.clone() };
+            let rule = format!("sets as a whole what {part} sets in part");
+            Problem::new(place, whole, rule, "keep one of the two")
+        })
+    })
+}
+
 /// The path that a variable's lower-case `key` means. Variables know neither capitals nor hyphens,
 /// so a name that is written in a file is found without regard to them.
 fn as_written(key: &str, written: &Json) -> KeyPath {
@@ -308,6 +321,19 @@ mod tests {
         let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
         let (layers, problems) = Layers::merge(&files, environment);
         (layers, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_variable_for_the_whole_and_one_for_a_part_contradict_each_other() {
+        let variables = [("ENGKPI__WEB", "x"), ("ENGKPI__WEB__LISTEN_ADDRESS", "127.0.0.1:1")];
+        let (_, problems) = merge(&[], &variables);
+        assert_eq!(
+            problems,
+            [
+                "environment ENGKPI__WEB: web: sets as a whole what ENGKPI__WEB__LISTEN_ADDRESS sets \
+              in part\n    fix: keep one of the two"
+            ]
+        );
     }
 
     fn value<'a>(layers: &'a Layers, path: &str) -> &'a Json {

@@ -123,6 +123,12 @@ fn without_tokens(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = TOKEN_PREFIXES.iter().filter_map(|it| rest.find(it)).min() {
         let token = &rest[at..];
+        // A key has spaces and line breaks in it: nothing after its beginning is repeated.
+        if token.starts_with("-----BEGIN") {
+            clean.push_str(&rest[..at]);
+            clean.push_str("[redacted]");
+            return clean;
+        }
         let length = token
             .find(|it: char| {
                 it.is_whitespace() || matches!(it, '"' | '`' | '\'' | ',' | ';' | '}' | ']')
@@ -145,6 +151,10 @@ mod tests {
         assert_eq!(
             without_tokens("found \"ghp_abc123\" and `github_pat_x_y`; also gho_1"),
             "found \"[redacted]\" and `[redacted]`; also [redacted]"
+        );
+        assert_eq!(
+            without_tokens("not the text \"-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n\""),
+            "not the text \"[redacted]"
         );
         assert_eq!(without_tokens("nothing to hide"), "nothing to hide");
     }

@@ -488,7 +488,8 @@ fn message(body: &[u8], authorization: &HeaderValue) -> String {
     let words = body.get("message").or_else(|| body.get("error")?.get("message"));
     let words = words.and_then(serde_json::Value::as_str).unwrap_or_default();
     let secret = String::from_utf8_lossy(authorization.as_bytes());
-    let secret = secret.rsplit([' ', '=']).next().unwrap_or(&secret);
+    let secret = secret.split_once(' ').map_or(&*secret, |(_, token)| token);
+    let secret = secret.strip_prefix("token=").unwrap_or(secret);
     let line: String = words
         .replace(secret, "***")
         .chars()
