@@ -198,6 +198,9 @@ impl Fact {
             Self::Deployment(fact) => fact.updated_at,
             Self::WorkflowRun(fact) => fact.updated_at,
             Self::Incident(fact) => fact.updated_at,
+            // It has no date of its last change, and that of its creation is its commit's, which
+            // goes back when the tag is moved: the last delivery wins.
+            Self::Release(_) => Instant::UNIX_EPOCH,
             _ => self.occurred_at(),
         }
     }

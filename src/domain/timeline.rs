@@ -35,6 +35,8 @@ pub struct Timeline {
     pub incident_events: BTreeMap<(SourceName, String), BTreeMap<String, IncidentEvent>>,
     /// Alerts by (source, incident) and alert id.
     pub incident_alerts: BTreeMap<(SourceName, String), BTreeMap<String, IncidentAlert>>,
+    /// The incident that each alert is filed under.
+    alert_incidents: HashMap<(SourceName, String), String>,
 }
 
 impl Timeline {
@@ -75,6 +77,14 @@ impl Timeline {
             }
             Fact::IncidentAlert(fact) => {
                 let incident = (source.clone(), fact.incident.clone());
+                // An alert can be moved to another incident.
+                let key = (source.clone(), fact.id.clone());
+                if let Some(before) = self.alert_incidents.insert(key, fact.incident.clone())
+                    && before != fact.incident
+                    && let Some(alerts) = self.incident_alerts.get_mut(&(source.clone(), before))
+                {
+                    alerts.remove(&fact.id);
+                }
                 self.incident_alerts.entry(incident).or_default().insert(fact.id.clone(), fact);
             }
         }
@@ -131,16 +141,21 @@ impl Timeline {
                 }
             }
             Kind::IncidentAlert => {
-                for alerts in self.incident_alerts.values_mut() {
+                if let Some(incident) = self.alert_incidents.remove(&by_id)
+                    && let Some(alerts) =
+                        self.incident_alerts.get_mut(&(key.source.clone(), incident))
+                {
                     alerts.remove(&key.id);
                 }
             }
         }
     }
 
-    /// The repository that has, or once had, this `owner/name`. A present name goes first.
+    /// The repository that has, or once had, this `owner/name`. A present name goes first; of two
+    /// that have it the younger one does: the other was deleted or moved out of sight.
     pub fn repository_named(&self, name: &str) -> Option<&Repository> {
-        let present = self.repositories.values().find(|it| it.name.eq_ignore_ascii_case(name));
+        let named = self.repositories.values().filter(|it| it.name.eq_ignore_ascii_case(name));
+        let present = named.max_by_key(|it| it.created_at);
         present.or_else(|| {
             self.repositories
                 .values()

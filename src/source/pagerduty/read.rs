@@ -213,6 +213,10 @@ impl<'a> Reader<'a> {
                 One::Unreadable => {
                     tracing::warn!(incident = job.id, "an incident cannot be read, left out");
                     harvest.report.reject(Kind::Incident);
+                    // What the account's log said of it is true all the same.
+                    if stored {
+                        harvest.facts.extend(events.into_iter().map(Fact::IncidentEvent));
+                    }
                     return Ok(harvest);
                 }
             }
