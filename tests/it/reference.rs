@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use engkpi::kpi::{ALL, Window, facts};
+use engkpi::output::exposition::family_names;
 use engkpi::output::{exposition, reference};
+use engkpi::telemetry::Telemetry;
 use expect_test::expect_file;
 
 /// `UPDATE_EXPECT=1 cargo test --test it reference` writes the file again.
@@ -61,4 +63,18 @@ fn facts_have_families_of_their_own() {
         let times = names.iter().filter(|it| *it == family.name).count();
         assert_eq!(times, 1, "{}", family.name);
     }
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let read = |name: &str| {
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/").to_owned() + name)
+            .unwrap()
+    };
+    let documents = read("kpis.md") + &read("metrics.md");
+    let own = Telemetry::names().into_iter().filter(|it| !it.starts_with("process_"));
+    let of_kpis = family_names().into_iter().filter(|it| !it.ends_with("_numerator_items"));
+    let missing: Vec<String> =
+        own.chain(of_kpis).filter(|it| !documents.contains(&format!("`{it}`"))).collect();
+    assert!(missing.is_empty(), "describe in docs/metrics.md: {missing:?}");
 }
