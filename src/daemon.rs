@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::collect::{self, Collector, LogProgress};
 use crate::config::Config;
 use crate::evaluate::{Evaluator, Loop};
-use crate::http::{self, Bound, Renderer, WebConfig};
+use crate::http::{self, Bound, Deadlines, Renderer, WebConfig};
 use crate::output::exposition;
 use crate::source::outbound;
 use crate::store;
@@ -130,7 +130,7 @@ impl Daemon {
         tasks.spawn(async move { collector.run(stopped, GRACE / 2).await });
         let router = http::router(self.state, &self.web);
         let (bound, web, served) = (self.bound, self.web, stop.clone());
-        tasks.spawn(async move { bound.serve(router, &web, served).await });
+        tasks.spawn(async move { bound.serve(router, &web, Deadlines::default(), served).await });
         tasks.close();
         stop.cancelled().await;
         tracing::info!("stopping");

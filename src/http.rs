@@ -5,6 +5,7 @@
 
 mod auth;
 mod metrics;
+mod patient;
 mod routes;
 mod server;
 mod settings;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use metrics::{Exposition, Renderer};
-pub use server::{Bound, bind};
+pub use server::{Bound, Deadlines, bind};
 pub use settings::Settings;
 pub use web_config::WebConfig;
 

@@ -1,11 +1,13 @@
 //! What the daemon serves, asked over a real socket.
 
+mod listener;
+
 use std::io::Read as _;
 use std::sync::Arc;
 
 use engkpi::domain::{Instant, SourceName};
 use engkpi::evaluate::{Evaluator, Settings};
-use engkpi::http::{self, Exposition, State, WebConfig};
+use engkpi::http::{self, Deadlines, Exposition, State, WebConfig};
 use engkpi::kpi::params::{
     CalendarParams, Catalogue, IncidentFields, Params, Rules, SourceParams, default_statuses,
 };
@@ -99,7 +101,7 @@ async fn serve(evaluated: bool, web: WebConfig) -> Server {
     let (base, stop) = (format!("http://{}", bound.address), CancellationToken::new());
     let (router, token) = (http::router(state, &web), stop.clone());
     tokio::spawn(async move {
-        bound.serve(router, &web, token).await;
+        bound.serve(router, &web, Deadlines::default(), token).await;
         drop(sender);
     });
     Server { base, stop, _folder: folder }
