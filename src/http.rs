@@ -1,7 +1,7 @@
 //! What the daemon serves: `/metrics`, pages for people, JSON for programs, health.
 //!
-//! Everything is read from the published evaluation. Nothing here asks upstream, writes, or needs
-//! more than a copy of a buffer for a scrape.
+//! Everything is read from the published evaluation. Nothing here asks upstream or writes, and all
+//! scrapes of an evaluation share one buffer.
 
 mod auth;
 mod metrics;

@@ -1,9 +1,15 @@
-//! `/metrics`: one buffer per evaluation, plus the daemon's own few series at each scrape.
+//! `/metrics`: one buffer per evaluation, shared by all scrapes, plus the daemon's own few series at
+//! each scrape.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +25,37 @@ pub struct Exposition {
     plain: Bytes,
     /// A raw deflate stream that ends on a byte boundary and is not finished, so that the daemon's
     /// own series can follow it inside one gzip member.
-    deflated: Vec<u8>,
+    deflated: Bytes,
     crc: Crc,
+}
+
+/// Bytes that a connection gets at a time.
+const PIECE: usize = 16 << 10;
+
+/// A body whose parts are sent one after the other, in pieces, so that no connection copies more
+/// of them than it is about to send.
+#[derive(Debug)]
+pub struct Parts(VecDeque<Bytes>);
+
+impl Body for Parts {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let parts = &mut self.0;
+        while parts.front().is_some_and(Bytes::is_empty) {
+            parts.pop_front();
+        }
+        let piece = parts.front_mut().map(|part| part.split_to(part.len().min(PIECE)));
+        Poll::Ready(piece.map(|it| Ok(Frame::data(it))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|part| part.len() as u64).sum())
+    }
 }
 
 impl Exposition {
@@ -34,34 +69,30 @@ impl Exposition {
         for (family, dropped) in &rendered.dropped {
             telemetry.series_dropped_total.with_label_values(&[family]).inc_by(*dropped);
         }
-        let deflated = deflate(&rendered.text, FlushCompress::Sync);
+        let deflated = deflate(&rendered.text, FlushCompress::Sync).into();
         let mut crc = Crc::new();
         crc.update(&rendered.text);
         Self { evaluation, plain: rendered.text.into(), deflated, crc }
     }
 
     /// The plain body: the evaluation, then `own`.
-    pub fn plain(&self, own: &[u8]) -> Vec<u8> {
-        [self.plain.as_ref(), own].concat()
+    pub fn plain(&self, own: Vec<u8>) -> Parts {
+        Parts([self.plain.clone(), own.into()].into())
     }
 
     /// The same as one gzip member. The evaluation's part was compressed when it was rendered;
     /// only `own` is compressed now.
-    pub fn gzip(&self, own: &[u8]) -> Vec<u8> {
+    pub fn gzip(&self, own: &[u8]) -> Parts {
         const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-        let tail = deflate(own, FlushCompress::Finish);
         let mut own_crc = Crc::new();
         own_crc.update(own);
         let mut crc = Crc::new();
         crc.combine(&self.crc);
         crc.combine(&own_crc);
-        let mut body = Vec::with_capacity(HEADER.len() + self.deflated.len() + tail.len() + 8);
-        body.extend(HEADER);
-        body.extend(&self.deflated);
-        body.extend(tail);
-        body.extend(crc.sum().to_le_bytes());
-        body.extend(crc.amount().to_le_bytes());
-        body
+        let mut tail = deflate(own, FlushCompress::Finish);
+        tail.extend(crc.sum().to_le_bytes());
+        tail.extend(crc.amount().to_le_bytes());
+        Parts([Bytes::from_static(&HEADER), self.deflated.clone(), tail.into()].into())
     }
 }
 
@@ -82,7 +113,7 @@ fn deflate(text: &[u8], flush: FlushCompress) -> Vec<u8> {
     }
 }
 
-/// Turns every evaluation into the buffers that scrapes copy.
+/// Turns every evaluation into the buffers that scrapes share.
 #[derive(Debug)]
 pub struct Renderer {
     /// Where evaluations come from.
@@ -115,5 +146,34 @@ impl Renderer {
                 changed = self.evaluations.changed() => if changed.is_err() { return },
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    fn pieces(parts: &mut Parts) -> Vec<Bytes> {
+        let mut cx = Context::from_waker(Waker::noop());
+        std::iter::from_fn(|| match Pin::new(&mut *parts).poll_frame(&mut cx) {
+            Poll::Ready(piece) => piece.map(|it| it.unwrap().into_data().unwrap()),
+            Poll::Pending => panic!("everything is there"),
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_long_part_goes_out_in_pieces_that_are_no_copies_of_it() {
+        let long = Bytes::from(vec![b'x'; 10 * PIECE + 1]);
+        let mut parts = Parts([long.clone(), Bytes::new(), Bytes::from_static(b"own")].into());
+        assert_eq!(parts.size_hint().exact(), Some(long.len() as u64 + 3));
+        let pieces = pieces(&mut parts);
+        assert_eq!(pieces.concat(), [&long[..], b"own"].concat());
+        assert!(pieces.iter().all(|it| !it.is_empty() && it.len() <= PIECE));
+        let part = long.as_ptr_range();
+        let shared = pieces.iter().filter(|it| part.contains(&it.as_ptr())).count();
+        assert_eq!(shared, 11, "all but the last piece lie where the part does");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -99,9 +100,9 @@ async fn metrics(Shared(state): Shared<State>, request: HeaderMap) -> Response {
         None => (content_type, own).into_response(),
         Some(exposition) if accepts_gzip(&request) => {
             let encoding = [(header::CONTENT_ENCODING, "gzip"), (header::VARY, "accept-encoding")];
-            (content_type, encoding, exposition.gzip(&own)).into_response()
+            (content_type, encoding, Body::new(exposition.gzip(&own))).into_response()
         }
-        Some(exposition) => (content_type, exposition.plain(&own)).into_response(),
+        Some(exposition) => (content_type, Body::new(exposition.plain(own))).into_response(),
     }
 }
 

@@ -39,11 +39,16 @@ impl Daemon {
         told.map(str::to_owned).collect()
     }
 
-    /// What it shows now; `None` before it listens.
-    async fn scrape(&self) -> Option<Scrape> {
+    /// A connection to it; `None` before it listens.
+    async fn connect(&self) -> Option<TcpStream> {
         let line = self.told(&["serving on http://"]).pop()?;
         let address = line.rsplit_once("http://").unwrap().1.to_owned();
-        let mut connection = TcpStream::connect(address).await.unwrap();
+        Some(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// What it shows now; `None` before it listens.
+    async fn scrape(&self) -> Option<Scrape> {
+        let mut connection = self.connect().await?;
         let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         connection.write_all(request).await.unwrap();
         let mut answer = String::new();
@@ -160,4 +165,21 @@ async fn a_second_daemon_on_the_same_file_ends_with_the_reason() {
     let evaluated = site.start(&["evaluate", "--format", "json"]).wait_with_output().await.unwrap();
     assert!(evaluated.status.success(), "evaluating works beside it: {evaluated:?}");
     daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_never_read_do_not_keep_the_daemon_from_ending_well() {
+    let site = Site::new(Duration::ZERO).await;
+    let mut daemon = Daemon::start(&site);
+    daemon.shows("both sources", both_are_up).await;
+    // More questions and answers than the kernel keeps for somebody who does not read.
+    let mut greedy = daemon.connect().await.unwrap();
+    let requests = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(5_000);
+    let a_while = Duration::from_secs(1);
+    while tokio::time::timeout(a_while, greedy.write_all(requests.as_bytes())).await.is_ok() {}
+    let silent = daemon.connect().await.unwrap();
+    let asked = Instant::now();
+    daemon.stop().await;
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+    drop((greedy, silent));
 }
