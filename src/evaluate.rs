@@ -4,6 +4,7 @@
 
 mod settings;
 
+use std::convert;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -93,39 +94,43 @@ impl Evaluator {
     /// When the evaluation panicked.
     pub async fn evaluate(&self, plan: Plan, as_of: Instant) -> anyhow::Result<Evaluation> {
         let freshness = self.freshness();
-        self.with_timeline(move |timeline, params| {
+        let evaluate = move |timeline: &Timeline, params: &Params| {
             evaluation::evaluate(timeline, params, &freshness, &plan, as_of)
-        })
-        .await
+        };
+        self.with_timeline(evaluate, convert::identity).await
     }
 
-    /// Evaluates one number and returns the items behind it.
+    /// Evaluates one number and hands the items behind it to `then`, which runs away from the async
+    /// threads too. Both come to their end even if nobody waits for them any more.
     ///
     /// # Errors
     /// As [`Self::evaluate`].
-    pub async fn explain(
+    pub async fn explain<T: Send + 'static>(
         &self,
-        kpi: &'static Kpi,
-        scope: Scope,
-        window: Window,
+        (kpi, scope, window): (&'static Kpi, Scope, Window),
         as_of: Instant,
-    ) -> anyhow::Result<Explanation> {
+        then: impl FnOnce(Explanation) -> T + Send + 'static,
+    ) -> anyhow::Result<T> {
         let freshness = self.freshness();
-        self.with_timeline(move |timeline, params| {
+        let explain = move |timeline: &Timeline, params: &Params| {
             evaluation::explain(timeline, params, &freshness, (kpi, scope, window), as_of)
-        })
-        .await
+        };
+        self.with_timeline(explain, then).await
     }
 
-    async fn with_timeline<T: Send + 'static>(
+    /// Does `work` on what was loaded, and `then` something with its result while others may load.
+    async fn with_timeline<R, T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Timeline, &Params) -> T + Send + 'static,
+        work: impl FnOnce(&Timeline, &Params) -> R + Send + 'static,
+        then: impl FnOnce(R) -> T + Send + 'static,
     ) -> anyhow::Result<T> {
         let timeline = Arc::clone(&self.timeline);
         let params = Arc::clone(&self.params);
         let work = tokio::task::spawn_blocking(move || {
             let timeline = timeline.read().unwrap_or_else(PoisonError::into_inner);
-            work(&timeline, &params)
+            let result = work(&timeline, &params);
+            drop(timeline);
+            then(result)
         });
         work.await.map_err(|panic| anyhow::anyhow!("the evaluation failed: {panic}"))
     }

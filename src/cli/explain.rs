@@ -1,5 +1,7 @@
 //! `engkpi explain`: the items behind a number.
 
+use std::convert;
+
 use clap::ValueEnum;
 
 use super::evaluate::{open, text};
@@ -68,7 +70,7 @@ impl Arguments {
         };
         let explanation = runtime::run(async |_| {
             let evaluator = open(config).await?;
-            Ok(evaluator.explain(self.kpi, scope, window, as_of).await?)
+            Ok(evaluator.explain((self.kpi, scope, window), as_of, convert::identity).await?)
         })?;
         match self.format {
             Format::Json => print(&format!("{}\n", text(&json::explanation(&explanation))?)),

@@ -156,8 +156,7 @@ async fn explain_json(
     Path(id): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Response, Refusal> {
-    let explanation = explain(&state, &id, which).await?;
-    Ok(axum::Json(json::explanation(&explanation)).into_response())
+    explain(&state, &id, which, |it| axum::Json(json::explanation(&it)).into_response()).await
 }
 
 async fn explain_page(
@@ -165,20 +164,31 @@ async fn explain_page(
     Path(id): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Response, Refusal> {
-    let explanation = explain(&state, &id, which).await?;
-    Ok(Html(page::explanation(&explanation)).into_response())
+    explain(&state, &id, which, |it| Html(page::explanation(&it)).into_response()).await
 }
 
-/// Derives a number of the published evaluation again, with its items.
-async fn explain(state: &State, id: &str, which: Which) -> Result<Explanation, Refusal> {
+/// Derives a number of the published evaluation again, with its items, and renders it.
+async fn explain(
+    state: &State,
+    id: &str,
+    which: Which,
+    render: impl FnOnce(Explanation) -> Response + Send + 'static,
+) -> Result<Response, Refusal> {
     let kpi = find(id)?;
     let published = current(state)?;
     let scope = scope(&published.evaluation, &which)?;
     let window = which.window.as_deref().unwrap_or(kpi.default_window);
     let window = Window::parse(window).map_err(|error| Refusal::BadRequest(error.to_string()))?;
-    let _turn = state.explaining.try_acquire().map_err(|_| Refusal::Busy)?;
+    let turn = Arc::clone(&state.explaining).try_acquire_owned().map_err(|_| Refusal::Busy)?;
     let as_of = published.evaluation.as_of;
-    state.evaluator.explain(kpi, scope, window, as_of).await.map_err(Refusal::Failed)
+    // The turn goes with the work, which nobody stops when the client goes away.
+    let rendered = move |explanation| {
+        let response = render(explanation);
+        drop(turn);
+        response
+    };
+    let explained = state.evaluator.explain((kpi, scope, window), as_of, rendered).await;
+    explained.map_err(Refusal::Failed)
 }
 
 fn find(id: &str) -> Result<&'static Kpi, Refusal> {

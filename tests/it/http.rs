@@ -1,6 +1,7 @@
 //! What the daemon serves, asked over a real socket.
 
 mod listener;
+mod turns;
 
 use std::io::Read as _;
 use std::sync::Arc;
