@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::Problems;
+use crate::daemon::StartError;
 
 /// Bad usage or configuration: `EX_USAGE` of sysexits.
 const EXIT_USAGE: u8 = 64;
@@ -68,6 +69,16 @@ enum Failure {
 impl From<Problems> for Failure {
     fn from(problems: Problems) -> Self {
         Self::Usage(problems.to_string())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Refused(problems) => problems.into(),
+            StartError::Unusable(_) => Self::Usage(error.to_string()),
+            StartError::Failed(error) => error.into(),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod path;
 mod problem;
 mod rules;
 mod schema;
+mod secrets;
 mod sources;
 pub mod suggest;
 mod targets;
@@ -41,6 +42,7 @@ use crate::{evaluate, http, store};
 use decode::Decoder;
 use document::Document;
 use layers::Layers;
+use secrets::Referred;
 
 /// A configuration in which nothing is wrong.
 #[derive(Clone, Debug)]
@@ -55,6 +57,7 @@ pub struct Config {
     pub web: http::Settings,
     /// Everything that decides about the numbers.
     pub params: Params,
+    secrets: Vec<Referred>,
 }
 
 impl Config {
@@ -108,16 +111,18 @@ impl Config {
         Ok(params::assemble(&layers, document, checked.holidays, checked.kpis)
             .expect("without problems every section is there"))
     }
+
+    /// Tries every secret that is referred to, and says which cannot be had now.
+    pub fn check_secrets(&self) -> Vec<Problem> {
+        self.secrets.iter().filter_map(Referred::check).collect()
+    }
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
-    let refused = |rule: String, fix: &str| {
-        let place = Place::File { file: path.display().to_string() };
-        Problem::new(place, &KeyPath::root(), rule, fix)
-    };
     let bytes = std::fs::read(path).map_err(|error| {
-        refused(format!("cannot be read: {error}"), "mend the path or its mode")
+        let rule = format!("cannot be read: {error}");
+        Problem::of_file(path, rule, "mend the path or its mode")
     })?;
     String::from_utf8(bytes)
-        .map_err(|_not_text| refused("is not UTF-8".to_owned(), "save it as UTF-8"))
+        .map_err(|_not_text| Problem::of_file(path, "is not UTF-8", "save it as UTF-8"))
 }

@@ -3,7 +3,7 @@
 mod sources;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub use sources::{build as build_sources, probe as probe_source};
 
 use crate::clock::Clock;
 use crate::collect::{self, Collector, LogProgress};
-use crate::config::Config;
+use crate::config::{Config, Problem, Problems};
 use crate::evaluate::{Evaluator, Loop};
 use crate::http::{self, Bound, Deadlines, Renderer, WebConfig};
 use crate::output::exposition;
@@ -36,6 +36,44 @@ pub struct Options {
     pub web_config: Option<PathBuf>,
 }
 
+/// Why a daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Somebody has to mend the configuration, or what it refers to.
+    #[error(transparent)]
+    Refused(#[from] Problems),
+    /// These sources cannot be made of their settings: each with its name and the reason.
+    #[error("{}", .0.join("\n"))]
+    Unusable(Vec<String>),
+    /// Anything else: it may work another time.
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+}
+
+/// Reads what a configuration refers to: every secret, and `web`, which holds TLS, basic
+/// authentication and headers in the format of Prometheus's exporter-toolkit.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn check_referred(config: &Config, web: Option<&Path>) -> Result<WebConfig, Problems> {
+    let mut problems = config.check_secrets();
+    let web = load_web_config(web).unwrap_or_else(|problem| {
+        problems.push(problem);
+        WebConfig::default()
+    });
+    if problems.is_empty() { Ok(web) } else { Err(Problems(problems)) }
+}
+
+/// Reads the web configuration if there is one.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn load_web_config(file: Option<&Path>) -> Result<WebConfig, Problem> {
+    let load =
+        |file| WebConfig::load(file).map_err(|it| Problem::of_file(file, format!("{it:#}"), ""));
+    file.map_or_else(|| Ok(WebConfig::default()), load)
+}
+
 /// A daemon whose store is open and whose listener is bound.
 #[derive(Debug)]
 pub struct Daemon {
@@ -51,15 +89,16 @@ impl Daemon {
     /// Opens the store as soon as it can be had, binds the listener and builds the rest. Nothing has been asked upstream yet.
     ///
     /// # Errors
-    /// When the store is in use or unusable, the address is taken, or a file cannot be read.
+    /// When something that the configuration refers to is wrong, the store is in use or unusable,
+    /// or the address is taken.
     pub async fn start(
         config: Config,
         options: &Options,
         clock: Arc<dyn Clock>,
-    ) -> anyhow::Result<Self> {
-        let web = options.web_config.as_deref().map(WebConfig::load).transpose()?;
+    ) -> Result<Self, StartError> {
+        let web = check_referred(&config, options.web_config.as_deref())?;
         let telemetry = Telemetry::new();
-        let store = store::open_patiently(&config.store).await?;
+        let store = store::open_patiently(&config.store).await.map_err(anyhow::Error::from)?;
         let address = options.listen_address.unwrap_or(config.web.listen_address);
         let bound = http::bind(address).await?;
         let environment = outbound::Environment {
@@ -83,7 +122,7 @@ impl Daemon {
         let (expositions, exposition) = watch::channel(None);
         Ok(Self {
             bound,
-            web: web.unwrap_or_default(),
+            web,
             state: http::State {
                 exposition,
                 evaluator: Arc::clone(&evaluator),

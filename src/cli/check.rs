@@ -4,6 +4,7 @@ mod compare;
 mod look;
 mod report;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::ValueEnum;
@@ -11,6 +12,8 @@ use clap::ValueEnum;
 use super::configured::Configured;
 use super::{Failure, print_text, runtime};
 use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Problems};
+use crate::daemon;
 use report::Report;
 
 /// Check the configuration: every problem at once; then each token, what it may do, what is not
@@ -22,6 +25,9 @@ pub(super) struct Arguments {
     /// Ask nobody: look at the configuration only.
     #[arg(long)]
     offline: bool,
+    /// Check this file too: what `run` would be given as `--web.config.file`.
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    web_config: Option<PathBuf>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -36,7 +42,7 @@ enum Format {
 impl Arguments {
     pub(super) fn run(&self) -> Result<(), Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = match self.configured.read(&*clock) {
+        let config = match self.read(&*clock) {
             Ok(config) => config,
             Err(problems) => {
                 let text = match self.format {
@@ -60,6 +66,19 @@ impl Arguments {
                 Err(anyhow::anyhow!("{count} things are not as the configuration says").into())
             }
         }
+    }
+
+    /// Reads the configuration and what it refers to. Secrets are where the daemon runs: offline they
+    /// need not be there.
+    fn read(&self, clock: &dyn Clock) -> Result<Config, Problems> {
+        let config = self.configured.read(clock)?;
+        let web = self.web_config.as_deref();
+        if self.offline {
+            daemon::load_web_config(web).map_err(|problem| Problems(vec![problem]))?;
+        } else {
+            daemon::check_referred(&config, web)?;
+        }
+        Ok(config)
     }
 
     fn rendered(&self, report: &Report) -> String {

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use super::{Failure, configured, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::collect::{self, Collector, LogProgress, Synced, TerminalProgress};
-use crate::daemon::build_sources;
+use crate::daemon;
 use crate::source::{Progress, outbound};
 use crate::store::{self, Access};
 use crate::telemetry::Telemetry;
@@ -24,6 +24,7 @@ impl Arguments {
     pub(super) fn run(self) -> Result<(), Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = self.config.read(clock.as_ref())?;
+        daemon::check_referred(&config, None)?;
         let synced = runtime::run(async |stop| {
             let telemetry = Telemetry::new();
             let environment = outbound::Environment {
@@ -31,7 +32,7 @@ impl Arguments {
                 telemetry: telemetry.clone(),
                 budgets: outbound::Budgets::default(),
             };
-            let sources = build_sources(&config, &environment)?;
+            let sources = daemon::build_sources(&config, &environment)?;
             let store =
                 store::open(&config.store, Access::Write).await.map_err(anyhow::Error::from)?;
             let environment =

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
-use super::Config;
 use super::check::Targets;
 use super::document::Document;
 use super::layers::Layers;
 use super::path::KeyPath;
 use super::rules::RulesSettings;
 use super::targets::{BaselineSettings, KpiSettings};
+use super::{Config, secrets};
 use crate::domain::{Calendar, ServiceName, SourceName, TeamName};
 use crate::kpi::params::{Catalogue, KpiParams, Params, Rules, Service};
 use crate::kpi::{Span, TargetRule};
@@ -31,6 +31,8 @@ pub(super) fn assemble(
     let rules = rules(layers, document.rules.as_ref()?);
     let catalogue = catalogue(&document)?;
     let decisions = !rules.decisions.is_empty();
+    let store = document.store?;
+    let secrets = secrets::all(layers, &store, &document.sources);
     let sources: Vec<_> = document
         .sources
         .into_iter()
@@ -49,11 +51,12 @@ pub(super) fn assemble(
         source.parts = parts;
     }
     Some(Config {
-        store: document.store?,
+        store,
         sources,
         evaluate: document.evaluate?,
         web: document.web?,
         params,
+        secrets,
     })
 }
 

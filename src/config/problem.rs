@@ -1,6 +1,7 @@
 //! Problems: what is wrong with a configuration, where, by which rule, and what to do about it.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -72,6 +73,13 @@ impl Problem {
             rule: without_tokens(&rule.into()),
             fix: without_tokens(&fix.into()),
         }
+    }
+}
+
+impl Problem {
+    /// What is wrong with `file` as a whole.
+    pub fn of_file(file: &Path, rule: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Place::File { file: file.display().to_string() }, &KeyPath::root(), rule, fix)
     }
 }
 

@@ -12,6 +12,7 @@ use super::text::Aim;
 use crate::domain::SourceName;
 use crate::kpi::params::SourceParams;
 use crate::kpi::{Need, Params};
+use crate::secret::SecretRef;
 use crate::setting::{Complaint, Moment};
 use crate::source::{github, pagerduty};
 
@@ -50,6 +51,14 @@ impl SourceSettings {
         match self {
             Self::GitHub(settings) => settings.parts(&github::Needs::of(params)),
             Self::PagerDuty(settings) => settings.parts(),
+        }
+    }
+
+    /// The secrets that it refers to, by their keys.
+    pub(super) fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
+        match self {
+            Self::GitHub(settings) => settings.secrets(),
+            Self::PagerDuty(settings) => settings.secrets(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use super::StartError;
 use crate::collect::Scheduled;
 use crate::config::{Config, SourceSettings};
 use crate::domain::SourceName;
@@ -17,8 +18,8 @@ use crate::source::probe::Probe;
 /// Builds every configured source, with its schedule.
 ///
 /// # Errors
-/// When one cannot be built, with its name.
-pub fn build(config: &Config, environment: &Environment) -> anyhow::Result<Vec<Scheduled>> {
+/// [`StartError::Unusable`] with every one that cannot be built.
+pub fn build(config: &Config, environment: &Environment) -> Result<Vec<Scheduled>, StartError> {
     let build = |(name, settings): &(SourceName, SourceSettings)| -> anyhow::Result<Scheduled> {
         let context = || format!("source `{name}`");
         let (source, poll_every, reconcile_every): (Arc<dyn Source>, _, _) = match settings {
@@ -48,7 +49,13 @@ pub fn build(config: &Config, environment: &Environment) -> anyhow::Result<Vec<S
             reconcile_every: reconcile_every.std(),
         })
     };
-    config.sources.iter().map(build).collect()
+    let mut unusable = Vec::new();
+    let built =
+        config.sources.iter().map(build).filter_map(|built| {
+            built.map_err(|error| unusable.push(format!("error: {error:#}"))).ok()
+        });
+    let built = built.collect();
+    if unusable.is_empty() { Ok(built) } else { Err(StartError::Unusable(unusable)) }
 }
 
 /// Looks at one source, collecting nothing.

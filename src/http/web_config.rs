@@ -66,23 +66,17 @@ impl WebConfig {
     /// Reads and checks `path`. Files that it names are relative to its folder.
     ///
     /// # Errors
-    /// Names the file, the key and what to do.
+    /// Names the key and what to do.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let read = || -> anyhow::Result<Self> {
-            let text = std::fs::read_to_string(path)?;
-            let file: File = if text.trim().is_empty() {
-                File::default()
-            } else {
-                serde_saphyr::from_str(&text)?
-            };
-            let folder = path.parent().unwrap_or(Path::new("."));
-            Ok(Self {
-                tls: file.tls_server_config.map(|tls| tls.build(folder)).transpose()?,
-                users: checked_users(file.basic_auth_users)?,
-                headers: checked_headers(&file.http_server_config.headers)?,
-            })
-        };
-        read().with_context(|| format!("web configuration {}", path.display()))
+        let text = std::fs::read_to_string(path).context("cannot be read")?;
+        let file: File =
+            if text.trim().is_empty() { File::default() } else { serde_saphyr::from_str(&text)? };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        Ok(Self {
+            tls: file.tls_server_config.map(|tls| tls.build(folder)).transpose()?,
+            users: checked_users(file.basic_auth_users)?,
+            headers: checked_headers(&file.http_server_config.headers)?,
+        })
     }
 }
 

@@ -453,3 +453,81 @@ async fn no_token_is_shown_even_at_the_most_verbose_level() {
         }
     }
 }
+
+/// Two sources and a web configuration: everything that they refer to is missing or open to others.
+fn misled(directory: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let open = directory.join("open");
+    std::fs::write(&open, "secret").unwrap();
+    std::fs::set_permissions(&open, PermissionsExt::from_mode(0o644)).unwrap();
+    let config = r#"
+[store]
+postgres = { env = "DATABASE" }
+
+[sources.github]
+type = "github"
+organisation = "acme"
+history_start = 2025-01-01
+[sources.github.app]
+app_id = 1
+installation_id = 2
+private_key = { file = "./no-such-key" }
+
+[sources.pagerduty]
+type = "pagerduty"
+token = { file = "./open" }
+history_start = 2025-01-01
+"#;
+    std::fs::write(directory.join("engkpi.toml"), config).unwrap();
+    std::fs::write(directory.join("web.yml"), "basic_auth_users:\n  scraper: secret\n").unwrap();
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_and_a_bad_web_configuration_exit_64_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    misled(directory.path());
+    let secrets = "\
+engkpi.toml:3:12: store.postgres: environment variable DATABASE is not set: set it, or refer to a file instead
+engkpi.toml:12:15: sources.github.app.private_key: secret file ./no-such-key: No such file or directory (os error 2)
+engkpi.toml:16:9: sources.pagerduty.token: secret file ./open has mode 0644 and is open to others than its owner: chmod 0400 it
+";
+    let web = "\
+web.yml: basic_auth_users.scraper: not a bcrypt hash; make one with `htpasswd -nBC 10 scraper`
+";
+    let with_web = ["--web.config.file", "web.yml"];
+    for (command, arguments, expected) in [
+        ("run", &with_web[..], format!("{secrets}{web}4 problems in the configuration\n")),
+        ("sync", &[], format!("{secrets}3 problems in the configuration\n")),
+        ("check", &with_web, format!("{secrets}{web}4 problems in the configuration\n")),
+        ("check", &["--offline"], String::new()),
+        (
+            "check",
+            &["--offline", "--web.config.file", "web.yml"],
+            format!("{web}1 problem in the configuration\n"),
+        ),
+    ] {
+        let arguments = [&[command, "--config", "engkpi.toml"], arguments].concat();
+        let (code, stdout, stderr) = run(directory.path(), &arguments);
+        if expected.is_empty() {
+            assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}: {stdout}");
+        } else {
+            assert_eq!(format!("{stdout}{stderr}"), expected, "{arguments:?}");
+            assert_eq!(code, 64, "{arguments:?}");
+        }
+    }
+    assert!(!directory.path().join("engkpi.db").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_token_that_no_header_can_hold_exits_64() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("engkpi.toml"), SMALL).unwrap();
+    for command in ["run", "sync"] {
+        let arguments = [command, "--config", "engkpi.toml"];
+        let (code, _, stderr) =
+            run_with(directory.path(), &arguments, &[("GITHUB_TOKEN", "two\nlines")]);
+        let reason = "error: source `github`: the token has characters that no header may have";
+        assert!(stderr.starts_with(reason), "{stderr}");
+        assert_eq!(code, 64, "{command}");
+    }
+}

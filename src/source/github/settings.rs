@@ -123,6 +123,12 @@ impl Settings {
         parts
     }
 
+    /// The secrets that are referred to, by their keys.
+    pub fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
+        let token = self.token.iter().map(|it| ("token", it));
+        token.chain(self.app.iter().map(|it| ("app.private_key", &it.private_key))).collect()
+    }
+
     /// What only several values together show to be wrong.
     pub fn check(&self) -> Vec<Complaint> {
         let mut complaints = check_base_url("api_url", &self.api_url, self.allow_insecure);

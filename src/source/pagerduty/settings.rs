@@ -86,6 +86,11 @@ impl Settings {
         parts
     }
 
+    /// The secrets that are referred to, by their keys.
+    pub fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
+        vec![("token", &self.token)]
+    }
+
     /// What only several values together show to be wrong.
     pub fn check(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
