@@ -4,7 +4,7 @@ mod sources;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -15,13 +15,13 @@ use tokio_util::task::TaskTracker;
 pub use sources::{build as build_sources, probe as probe_source};
 
 use crate::clock::Clock;
-use crate::collect::{self, Collector, LogProgress};
+use crate::collect::{self, Collector, LogProgress, Scheduled};
 use crate::config::{Config, Problem, Problems};
 use crate::evaluate::{Evaluator, Loop};
-use crate::http::{self, Bound, Deadlines, Renderer, WebConfig};
+use crate::http::{self, Bound, Deadlines, Exposition, Renderer, WebConfig};
 use crate::output::exposition;
 use crate::source::outbound;
-use crate::store;
+use crate::store::{self, SharedStore};
 use crate::telemetry::Telemetry;
 
 /// How long running polls and requests may take to end after a stop was asked for.
@@ -74,23 +74,20 @@ pub fn load_web_config(file: Option<&Path>) -> Result<WebConfig, Problem> {
     file.map_or_else(|| Ok(WebConfig::default()), load)
 }
 
-/// A daemon whose store is open and whose listener is bound.
+/// A daemon whose listener is bound.
 #[derive(Debug)]
 pub struct Daemon {
     bound: Bound,
     web: WebConfig,
-    state: http::State,
-    evaluation: Loop,
-    renderer: Renderer,
-    collector: Collector,
+    work: Work,
 }
 
 impl Daemon {
-    /// Opens the store as soon as it can be had, binds the listener and builds the rest. Nothing has been asked upstream yet.
+    /// Binds the listener and makes the sources. Nothing has been asked upstream yet, and nothing
+    /// has been stored.
     ///
     /// # Errors
-    /// When something that the configuration refers to is wrong, the store is in use or unusable,
-    /// or the address is taken.
+    /// When something that the configuration refers to is wrong, or the address is taken.
     pub async fn start(
         config: Config,
         options: &Options,
@@ -98,56 +95,15 @@ impl Daemon {
     ) -> Result<Self, StartError> {
         let web = check_referred(&config, options.web_config.as_deref())?;
         let telemetry = Telemetry::new();
-        let store = store::open_patiently(&config.store).await.map_err(anyhow::Error::from)?;
-        let address = options.listen_address.unwrap_or(config.web.listen_address);
-        let bound = http::bind(address).await?;
         let environment = outbound::Environment {
             clock: Arc::clone(&clock),
             telemetry: telemetry.clone(),
             budgets: outbound::Budgets::default(),
         };
         let sources = sources::build(&config, &environment)?;
-        let params = Arc::new(config.params);
-        let evaluator = Arc::new(Evaluator::new(Arc::clone(&store), params));
-        let collector = Collector::new(
-            sources,
-            collect::Environment {
-                store,
-                clock: Arc::clone(&clock),
-                telemetry: telemetry.clone(),
-                progress: Arc::new(LogProgress::default()),
-            },
-        );
-        let (published, evaluations) = watch::channel(None);
-        let (expositions, exposition) = watch::channel(None);
-        Ok(Self {
-            bound,
-            web,
-            state: http::State {
-                exposition,
-                evaluator: Arc::clone(&evaluator),
-                telemetry: telemetry.clone(),
-                explaining: Arc::new(Semaphore::new(1)),
-            },
-            renderer: Renderer {
-                evaluations,
-                expositions,
-                options: exposition::Options {
-                    every: config.evaluate.interval(),
-                    ..exposition::Options::default()
-                },
-                telemetry: telemetry.clone(),
-            },
-            evaluation: Loop {
-                evaluator,
-                settings: config.evaluate,
-                clock,
-                telemetry,
-                landed: collector.landed(),
-                published,
-            },
-            collector,
-        })
+        let address = options.listen_address.unwrap_or(config.web.listen_address);
+        let bound = http::bind(address).await?;
+        Ok(Self { bound, web, work: Work { config, sources, clock, telemetry } })
     }
 
     /// Where it listens.
@@ -155,26 +111,87 @@ impl Daemon {
         self.bound.address
     }
 
-    /// Polls, evaluates and serves until `stop`, then lets what is running finish.
+    /// Serves at once, polls and evaluates as soon as the store can be had, until `stop`; then lets
+    /// what is running finish.
     ///
     /// # Errors
-    /// When something does not end in time; nothing is lost then, because a batch is one transaction.
+    /// When the store is in use or unusable, or something does not end in time; nothing is lost
+    /// then, because a batch is one transaction.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        // Whatever this ends with, what it began ends too.
+        let stop = stop.child_token();
+        let _ends = stop.clone().drop_guard();
+        let tasks = TaskTracker::new();
+        let evaluator = Arc::new(OnceLock::new());
+        let (expositions, exposition) = watch::channel(None);
+        let state = http::State {
+            exposition,
+            evaluator: Arc::clone(&evaluator),
+            telemetry: self.work.telemetry.clone(),
+            explaining: Arc::new(Semaphore::new(1)),
+        };
         let scheme = if self.web.tls.is_some() { "https" } else { "http" };
         tracing::info!("serving on {scheme}://{}", self.bound.address);
-        let tasks = TaskTracker::new();
-        tasks.spawn(self.evaluation.run(stop.clone()));
-        tasks.spawn(self.renderer.run(stop.clone()));
-        let (collector, stopped) = (self.collector, stop.clone());
-        tasks.spawn(async move { collector.run(stopped, GRACE / 2).await });
-        let router = http::router(self.state, &self.web);
+        let router = http::router(state, &self.web);
         let (bound, web, served) = (self.bound, self.web, stop.clone());
         tasks.spawn(async move { bound.serve(router, &web, Deadlines::default(), served).await });
+        tokio::select! {
+            store = store::open_patiently(&self.work.config.store) => {
+                self.work.begin(store?, &evaluator, expositions, &tasks, &stop);
+            }
+            () = stop.cancelled() => {}
+        }
         tasks.close();
         stop.cancelled().await;
         tracing::info!("stopping");
         tokio::time::timeout(GRACE, tasks.wait())
             .await
             .context("not everything ended in time; nothing committed is lost")
+    }
+}
+
+/// What waits for the store.
+#[derive(Debug)]
+struct Work {
+    config: Config,
+    sources: Vec<Scheduled>,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+}
+
+impl Work {
+    /// Polls and evaluates until `stop`.
+    fn begin(
+        self,
+        store: SharedStore,
+        evaluator: &OnceLock<Arc<Evaluator>>,
+        expositions: watch::Sender<Option<Arc<Exposition>>>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) {
+        let Self { config, sources, clock, telemetry } = self;
+        let params = Arc::new(config.params);
+        let evaluator =
+            Arc::clone(evaluator.get_or_init(|| Arc::new(Evaluator::new(store.clone(), params))));
+        let environment = collect::Environment {
+            store,
+            clock: Arc::clone(&clock),
+            telemetry: telemetry.clone(),
+            progress: Arc::new(LogProgress::default()),
+        };
+        let collector = Collector::new(sources, environment);
+        let (published, evaluations) = watch::channel(None);
+        let options = exposition::Options {
+            every: config.evaluate.interval(),
+            ..exposition::Options::default()
+        };
+        let renderer = Renderer { evaluations, expositions, options, telemetry: telemetry.clone() };
+        let landed = collector.landed();
+        let settings = config.evaluate;
+        let evaluation = Loop { evaluator, settings, clock, telemetry, landed, published };
+        tasks.spawn(evaluation.run(stop.clone()));
+        tasks.spawn(renderer.run(stop.clone()));
+        let stopped = stop.clone();
+        tasks.spawn(async move { collector.run(stopped, GRACE / 2).await });
     }
 }

@@ -11,7 +11,7 @@ mod server;
 mod settings;
 mod web_config;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -29,8 +29,8 @@ use crate::telemetry::Telemetry;
 pub struct State {
     /// The newest evaluation with its rendered exposition; `None` until the first one.
     pub exposition: watch::Receiver<Option<Arc<Exposition>>>,
-    /// Derives the items behind a number again when somebody asks.
-    pub evaluator: Arc<Evaluator>,
+    /// Derives the items behind a number again when somebody asks; empty until the store is open.
+    pub evaluator: Arc<OnceLock<Arc<Evaluator>>>,
     /// The daemon's own metrics, gathered at each scrape.
     pub telemetry: Telemetry,
     /// At most one explanation at a time: each is a whole evaluation of one KPI.

@@ -27,11 +27,7 @@ impl Arguments {
         let config = self.config.read(clock.as_ref())?;
         let options = Options { listen_address: self.listen_address, web_config: self.web_config };
         runtime::run(async |stop| {
-            let daemon = tokio::select! {
-                daemon = Daemon::start(config, &options, clock) => daemon?,
-                () = stop.cancelled() => return Ok(()),
-            };
-            Ok(daemon.run(stop).await?)
+            Ok(Daemon::start(config, &options, clock).await?.run(stop).await?)
         })
     }
 }

@@ -18,7 +18,7 @@ where
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let stop = CancellationToken::new();
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to SIGINT")?;
         let mut terminate = signal(SignalKind::terminate()).context("cannot listen to SIGTERM")?;
@@ -36,5 +36,8 @@ where
             }
         });
         work(stop).await
-    })
+    });
+    // What nobody waits for any more (an explanation, a password's comparison) may take long.
+    runtime.shutdown_background();
+    result
 }

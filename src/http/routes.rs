@@ -176,6 +176,7 @@ async fn explain(
 ) -> Result<Response, Refusal> {
     let kpi = find(id)?;
     let published = current(state)?;
+    let evaluator = state.evaluator.get().ok_or(Refusal::NotReady)?;
     let scope = scope(&published.evaluation, &which)?;
     let window = which.window.as_deref().unwrap_or(kpi.default_window);
     let window = Window::parse(window).map_err(|error| Refusal::BadRequest(error.to_string()))?;
@@ -187,7 +188,7 @@ async fn explain(
         drop(turn);
         response
     };
-    let explained = state.evaluator.explain((kpi, scope, window), as_of, rendered).await;
+    let explained = evaluator.explain((kpi, scope, window), as_of, rendered).await;
     explained.map_err(Refusal::Failed)
 }
 

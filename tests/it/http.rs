@@ -4,7 +4,7 @@ mod listener;
 mod turns;
 
 use std::io::Read as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use engkpi::domain::{Instant, SourceName};
 use engkpi::evaluate::{Evaluator, Settings};
@@ -97,6 +97,7 @@ async fn serve(evaluated: bool, web: WebConfig) -> Server {
         let rendered = Exposition::of(Arc::new(evaluation), &options, &telemetry);
         sender.send_replace(Some(Arc::new(rendered)));
     }
+    let evaluator = Arc::new(OnceLock::from(evaluator));
     let state = State { exposition, evaluator, telemetry, explaining: Arc::new(Semaphore::new(1)) };
     let bound = http::bind(([127, 0, 0, 1], 0).into()).await.expect("loopback has a free port");
     let (base, stop) = (format!("http://{}", bound.address), CancellationToken::new());

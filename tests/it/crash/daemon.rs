@@ -26,9 +26,13 @@ struct Daemon {
 
 impl Daemon {
     fn start(site: &Site) -> Self {
+        Self::start_with(site, &[])
+    }
+
+    fn start_with(site: &Site, arguments: &[&str]) -> Self {
         let log = site.directory.path().join("log");
         let stderr = Stdio::from(File::create(&log).unwrap());
-        let arguments = ["run", "--web.listen-address", "127.0.0.1:0"];
+        let arguments = [&["run", "--web.listen-address", "127.0.0.1:0"], arguments].concat();
         Self { process: site.start_with(&arguments, stderr), log }
     }
 
@@ -46,17 +50,25 @@ impl Daemon {
         Some(TcpStream::connect(address).await.unwrap())
     }
 
-    /// What it shows now; `None` before it listens.
-    async fn scrape(&self) -> Option<Scrape> {
+    /// Status and body of an answer; `None` before it listens.
+    async fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut connection = self.connect().await?;
-        let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        connection.write_all(request).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
         assert!(!head.contains("chunked"), "the body is taken as it is: {head}");
-        Some(Scrape::parse(body))
+        let status = head.strip_prefix("HTTP/1.1 ").unwrap().get(..3).unwrap();
+        Some((status.parse().unwrap(), body.to_owned()))
+    }
+
+    /// What it shows now; `None` before it listens.
+    async fn scrape(&self) -> Option<Scrape> {
+        let (status, body) = self.get("/metrics").await?;
+        assert_eq!(status, 200, "{body}");
+        Some(Scrape::parse(&body))
     }
 
     /// Waits until what it shows is as `expected`.
@@ -132,7 +144,7 @@ async fn a_locked_database_is_told_once_and_the_daemon_goes_on_when_it_is_free()
     let site = Site::new(Duration::ZERO).await;
     let mut daemon = Daemon::start(&site);
     daemon.shows("both sources", both_are_up).await;
-    let mut other = locked(&site.database()).await;
+    let mut other = locked(&site.database(), "IMMEDIATE").await;
     daemon.shows("an error of the store", |scrape| store_errors(scrape) > 0.0).await;
     let errors = daemon.told(&["ERROR", "is locked by another process"]);
     assert_eq!(errors.len(), 1, "{errors:?}");
@@ -146,10 +158,35 @@ async fn a_locked_database_is_told_once_and_the_daemon_goes_on_when_it_is_free()
     daemon.stop().await;
 }
 
-async fn locked(path: &Path) -> sqlx::sqlite::SqliteConnection {
-    let mut other = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    other.execute("BEGIN IMMEDIATE").await.unwrap();
+async fn locked(path: &Path, how: &str) -> sqlx::sqlite::SqliteConnection {
+    let database = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+    let mut other = database.connect().await.unwrap();
+    let begin = sqlx::AssertSqlSafe(format!("BEGIN {how}"));
+    other.execute(begin).await.unwrap();
     other
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_whose_store_is_not_there_yet_is_alive_and_not_ready() {
+    let site = Site::new(Duration::ZERO).await;
+    let mut other = locked(&site.database(), "EXCLUSIVE").await;
+    let mut daemon = Daemon::start(&site);
+    daemon.shows("its own series", |scrape| !scrape.family("engkpi_build_info").is_empty()).await;
+    assert_eq!(daemon.get("/-/healthy").await.unwrap().0, 200);
+    assert_eq!(daemon.get("/-/ready").await.unwrap().0, 503);
+    assert_eq!(daemon.get("/api/v1/kpis/change_failure/explain").await.unwrap().0, 503);
+    other.execute("ROLLBACK").await.unwrap();
+    daemon.shows("both sources", both_are_up).await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_waits_for_its_store_can_be_stopped() {
+    let site = Site::new(Duration::ZERO).await;
+    let _other = locked(&site.database(), "EXCLUSIVE").await;
+    let mut daemon = Daemon::start(&site);
+    daemon.shows("its own series", |scrape| !scrape.family("engkpi_build_info").is_empty()).await;
+    daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,4 +219,29 @@ async fn clients_that_never_read_do_not_keep_the_daemon_from_ending_well() {
     daemon.stop().await;
     assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
     drop((greedy, silent));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_still_compared_does_not_keep_the_daemon_from_ending() {
+    let site = Site::new(Duration::ZERO).await;
+    // At the highest cost a comparison takes hours.
+    let hash = "$2b$31$abcdefghijklmnopqrstuuAVC6bpgnXkZ9Bl0p1kk0cKh8hPaBvrK";
+    let web = site.directory.path().join("web.yml");
+    std::fs::write(&web, format!("basic_auth_users:\n  a: '{hash}'\n")).unwrap();
+    let daemon = Daemon::start_with(&site, &["--web.config.file", "web.yml"]);
+    let started = Instant::now();
+    let mut client = loop {
+        assert!(started.elapsed() < PATIENCE, "{:?}", daemon.told(&[]));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if let Some(client) = daemon.connect().await {
+            break client;
+        }
+    };
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic YTpi\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(1), client.read_u8()).await;
+    assert!(answer.is_err(), "it is being compared");
+    let asked = Instant::now();
+    daemon.stop().await;
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
 }
