@@ -1,6 +1,7 @@
 //! The GitHub source against the fake GitHub.
 
 pub(crate) mod access;
+mod interrupted;
 mod pitfalls;
 mod polling;
 mod records;

@@ -73,9 +73,9 @@ struct Newest {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct FirstPass {
     newest: Option<Newest>,
-    /// The page that was read last, and the last run on it.
+    /// The page that was read last, and the last run of all that were read.
     page: Option<Url>,
-    last: Option<u64>,
+    last: Option<Newest>,
 }
 
 fn stream(visit: &Visit<'_>) -> String {
@@ -144,29 +144,38 @@ async fn first_pass(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), So
         None => listing(visit),
     };
     let mut pass = Pass::new(visit, start)?;
-    // Where it was interrupted, the last run must show up again. Else runs were deleted meanwhile
-    // and others slipped past.
-    let mut expected = first.last.take();
+    // Where it was interrupted, the last run must show up again: there, or further down if others
+    // were started meanwhile. Else runs were deleted and others slipped past.
+    let mut expected = first.last.clone();
+    let resumed = first.page.is_some();
     let settled = visit.now - visit.shared.settle_window;
     while let Some(sheet) = pass.next(visit, None).await? {
-        if expected.take().is_some_and(|last| !pass.saw(last)) {
+        let done = !sheet.more || sheet.oldest.is_some_and(|it| it < cursor.since);
+        expected = expected.filter(|it| !pass.saw(it.id));
+        if let Some(last) = &expected
+            && (done || sheet.oldest.is_some_and(|it| it < last.created_at))
+        {
             visit.gap(FEATURE, "they moved while the first pass was interrupted");
             cursor.pass = Some(FirstPass::default());
             return Box::pin(first_pass(visit, cursor)).await;
         }
         let runs = sheet.runs.unwrap_or_default();
         let mut batch = Batch::default();
-        // Later polls read the first page, and those with young runs.
-        let read_again = first.page.is_none() || runs.iter().any(|it| it.created_at >= settled);
+        // Later polls read the first page, and those with young runs. What moved since the pass
+        // began must not be passed over as unchanged by the first of them.
+        let young = || runs.iter().any(|it| it.created_at >= settled);
+        let read_again = !resumed && (first.page.is_none() || young());
         if let Some(validator) = sheet.validator.filter(|_| read_again) {
             cursor.pages.insert(sheet.key, sheet.oldest);
             batch.validators.push(validator);
         }
         first.newest = first.newest.or_else(|| newest(visit, &runs));
-        first.last = runs.last().map(|it| it.id);
-        first.page = Some(sheet.url);
+        if expected.is_some() {
+            first.page = Some(sheet.url);
+        } else if let Some(last) = oldest(visit, &runs) {
+            (first.page, first.last) = (Some(sheet.url), Some(last));
+        }
         take(visit, cursor, &runs, &mut batch).await?;
-        let done = !sheet.more || sheet.oldest.is_some_and(|it| it < cursor.since);
         cursor.pass = (!done).then(|| first.clone());
         if done {
             cursor.newest.clone_from(&first.newest);
@@ -183,6 +192,13 @@ async fn first_pass(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), So
 /// The newest run on a page. A date from the future is no place to continue from.
 fn newest(visit: &Visit<'_>, runs: &[Node]) -> Option<Newest> {
     let run = runs.iter().filter(|it| it.created_at <= visit.now).max_by_key(|it| it.created_at)?;
+    Some(Newest { id: run.id, created_at: run.created_at })
+}
+
+/// The last run on a page whose date says where it stands.
+fn oldest(visit: &Visit<'_>, runs: &[Node]) -> Option<Newest> {
+    let is_dated = |it: &&Node| visit.is_possible(it.created_at) && it.created_at <= visit.now;
+    let run = runs.iter().rfind(is_dated)?;
     Some(Newest { id: run.id, created_at: run.created_at })
 }
 
