@@ -8,8 +8,8 @@
 //!
 //! GraphQL carries what it can; workflow runs are REST, conditionally. Repositories are known by
 //! number and followed through renames and transfers. One that disappears keeps its history: a
-//! lost permission looks the same as a deletion. A feature that is refused is unknown, not empty:
-//! where a rule needs it, the poll fails; elsewhere it is a warning.
+//! lost permission looks the same as a deletion. A repository or a feature that is refused is
+//! unknown, not empty: where a rule needs it, the poll fails; elsewhere it is a warning.
 
 mod app;
 mod commits;
@@ -37,7 +37,7 @@ pub use needs::{Needs, RepositoryNeeds};
 pub use probe::ProbeError;
 pub use settings::{AppSettings, Settings};
 
-use self::discover::Collected;
+use self::discover::{Collected, Discovery};
 use self::graphql::{API_VERSION, GraphQl, MEDIA_TYPE};
 use self::name::FullName;
 use self::settings::Selection;
@@ -201,17 +201,19 @@ impl Source for GitHub {
 
     async fn poll(&self, cx: &PollContext) -> Result<PollReport, SourceError> {
         let mut report = PollReport::default();
-        let collected = discover::discover(&self.shared, cx, &mut report).await?;
+        let Discovery { collected, missing } =
+            discover::discover(&self.shared, cx, &mut report).await?;
         self.visit_all(cx, "repositories", collected, &mut report, false).await?;
-        Ok(report)
+        missing.map_or(Ok(report), Err)
     }
 
     async fn reconcile(&self, cx: &PollContext) -> Result<PollReport, SourceError> {
         let mut report = PollReport::default();
-        let collected = discover::discover(&self.shared, cx, &mut report).await?;
+        let Discovery { collected, missing } =
+            discover::discover(&self.shared, cx, &mut report).await?;
         discover::reconcile(&self.shared, cx, &collected, &mut report).await?;
         self.visit_all(cx, "reconciliation", collected, &mut report, true).await?;
-        Ok(report)
+        missing.map_or(Ok(report), Err)
     }
 }
 

@@ -30,6 +30,9 @@ const DEPLOYMENTS: u32 = 100;
 
 const STREAM: &str = "repositories";
 
+/// Nobody can tell a deletion from a permission that was taken away.
+const NOT_THERE: &str = "not there, or not visible to this token";
+
 /// A repository that is collected.
 #[derive(Clone, Debug)]
 pub(super) struct Collected {
@@ -136,12 +139,20 @@ struct Cursor {
     nodes: BTreeMap<u64, String>,
 }
 
+/// What a search found.
+pub(super) struct Discovery {
+    /// The repositories that are collected.
+    pub(super) collected: Vec<Collected>,
+    /// A rule needs a repository that cannot be collected.
+    pub(super) missing: Option<SourceError>,
+}
+
 /// Finds every repository that is to be collected and stores what the overview shows.
 pub(super) async fn discover(
     shared: &Shared,
     cx: &PollContext,
     report: &mut PollReport,
-) -> Result<Vec<Collected>, SourceError> {
+) -> Result<Discovery, SourceError> {
     let store = &*cx.store;
     let cursor: Option<Cursor> = cursor::load(store, &shared.source, STREAM).await?;
     let mut search = Search {
@@ -150,17 +161,16 @@ pub(super) async fn discover(
         found: BTreeMap::new(),
         listed: BTreeSet::new(),
         cursor: cursor.unwrap_or_default(),
+        missing: None,
     };
     search.organisation().await?;
     search.by_id().await?;
     search.by_name().await?;
-    let (found, cursor) = (search.found, search.cursor);
+    let found = std::mem::take(&mut search.found);
     let mut collected = Vec::new();
     let mut batch = Batch::default();
     for (native, node) in found {
-        let names = cursor.names.iter().filter(|(_, it)| **it == native);
-        let names = names.map(|(name, _)| name.clone()).collect();
-        if let Some(repository) = collect(shared, node, names, report) {
+        if let Some(repository) = search.collect(native, node) {
             // The tip that the fact names is one that the graph has.
             let head = commits::head_of(store, &shared.source, native).await?;
             let fact = Repository { head, ..repository.fact.clone() };
@@ -168,9 +178,10 @@ pub(super) async fn discover(
             collected.push(repository);
         }
     }
+    let Search { cursor, missing, .. } = search;
     cursor::save(&mut batch, STREAM, &cursor);
     shared.commit(cx, batch).await?;
-    Ok(collected)
+    Ok(Discovery { collected, missing })
 }
 
 /// A search for repositories.
@@ -181,6 +192,7 @@ struct Search<'a> {
     /// The numbers of those that the organisation lists.
     listed: BTreeSet<u64>,
     cursor: Cursor,
+    missing: Option<SourceError>,
 }
 
 impl Search<'_> {
@@ -301,13 +313,21 @@ impl Search<'_> {
                         self.found.insert(node.database_id, node);
                     }
                 }
-                None => self
-                    .report
-                    .warnings
-                    .push(format!("repository {name}: not there, or not visible to this token")),
+                None => self.lacks(&BTreeSet::from([key]), &name, NOT_THERE),
             }
         }
         Ok(())
+    }
+
+    /// A repository cannot be collected. Without it a KPI of a service would fade as if nothing
+    /// happened there any more, so where a rule needs it, that is a failure.
+    fn lacks(&mut self, names: &BTreeSet<String>, name: &FullName, why: &str) {
+        let text = format!("repository {name}: {why}");
+        if self.shared.needs.repositories().any(|it| names.contains(it)) {
+            self.missing.get_or_insert(SourceError::NotFound(text));
+        } else {
+            self.report.warnings.push(text);
+        }
     }
 
     fn decode(&mut self, node: &RawValue) -> Option<Node> {
@@ -325,23 +345,30 @@ impl Search<'_> {
     }
 }
 
-fn collect(
+impl Search<'_> {
+    fn collect(&mut self, native: u64, node: Node) -> Option<Collected> {
+        let names = self.cursor.names.iter().filter(|(_, it)| **it == native);
+        let mut names: BTreeSet<String> = names.map(|(name, _)| name.clone()).collect();
+        let Some(name) = FullName::parse(&node.name_with_owner) else {
+            self.report.reject(Kind::Repository);
+            return None;
+        };
+        names.insert(name.key());
+        if node.is_disabled {
+            self.lacks(&names, &name, "disabled by GitHub");
+            return None;
+        }
+        Some(collected(self.shared, node, name, names))
+    }
+}
+
+fn collected(
     shared: &Shared,
     node: Node,
+    name: FullName,
     names: BTreeSet<String>,
-    report: &mut PollReport,
-) -> Option<Collected> {
-    let Some(name) = FullName::parse(&node.name_with_owner) else {
-        report.reject(Kind::Repository);
-        return None;
-    };
-    if node.is_disabled {
-        report.warnings.push(format!("repository {name}: disabled by GitHub"));
-        return None;
-    }
+) -> Collected {
     let key = name.key();
-    let mut names = names;
-    names.insert(key.clone());
     let branch = node.default_branch_ref;
     let head = branch.as_ref().and_then(|it| commit_id(&it.target.as_ref()?.oid));
     let changed = [node.updated_at, node.pushed_at].into_iter().flatten();
@@ -359,7 +386,7 @@ fn collect(
     let newest_pull = node.pull_requests.and_then(|it| it.nodes.into_iter().flatten().next());
     let deployments = node.deployments.as_ref().filter(|it| !it.is_veiled());
     let releases = node.releases.as_ref().filter(|it| !it.is_veiled());
-    Some(Collected {
+    Collected {
         native: node.database_id,
         node: node.id,
         needs: shared.needs.of_names(names.iter().map(String::as_str)),
@@ -373,7 +400,7 @@ fn collect(
             releases: releases.map(releases::glimpse),
         },
         fact,
-    })
+    }
 }
 
 /// Warns of repositories that are stored and that GitHub does not show any more. Their history

@@ -313,17 +313,51 @@ async fn a_rename_changes_nothing_but_the_name_and_the_old_one_still_works() {
     assert_eq!(repository.head.as_ref().unwrap().as_str().len(), 40);
 }
 
-#[tokio::test]
-async fn a_repository_that_is_gone_keeps_its_history() {
+/// A shop that was read, and that is gone, hidden from the token or disabled since.
+async fn after_losing_the_shop(needs: Needs, how: &str) -> Site {
     let mut world = world();
     world.repository_mut("shop").pull(1, "2026-03-01 09:00", |_| {});
-    let site = Site::of(world).await;
+    world.add_repository("tools", |it| {
+        it.push("2026-01-02 09:00", "Initial commit", &["README.md"]);
+    });
+    let site = Site::with(world, needs, "organisation = \"acme\"").await;
     site.poll().await;
-    site.fakes.edit(|world| world.repository_mut("shop").deleted_at = Some(at("2026-04-01 13:00")));
+    site.fakes.edit(|world| match how {
+        "gone" => world.repository_mut("shop").deleted_at = Some(at("2026-04-01 13:00")),
+        "hidden" => {
+            let token = &mut world.access.github[0];
+            token.repositories = Some(["tools".to_owned()].into());
+        }
+        _ => world.repository_mut("shop").disabled = true,
+    });
+    site.fakes.edit(|world| {
+        world.repository_mut("tools").pull(1, "2026-04-01 13:00", |_| {});
+    });
     site.set_now("2026-04-01 14:00");
-    let report = site.reconcile().await;
-    assert!(report.warnings.iter().any(|it| it.contains("acme/shop")), "{:?}", report.warnings);
-    assert_eq!(site.count(Kind::Change).await, 1);
+    site
+}
+
+#[tokio::test]
+async fn a_repository_that_a_service_needs_and_that_is_gone_is_no_repository_without_deployments() {
+    for how in ["gone", "hidden", "disabled"] {
+        let site = after_losing_the_shop(needs(), how).await;
+        let error = site.try_poll().await.expect_err(how);
+        assert!(matches!(&error, SourceError::NotFound(it) if it.contains("acme/shop")), "{error}");
+        assert_eq!(site.count(Kind::Change).await, 2, "{how}: history stays, the others are read");
+        site.source.reconcile(&site.context()).await.expect_err(how);
+        assert_eq!(site.count(Kind::Change).await, 2, "{how}: nothing is removed");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_nobody_needs_and_that_is_gone_keeps_its_history() {
+    for how in ["gone", "hidden", "disabled"] {
+        let site = after_losing_the_shop(Needs::default(), how).await;
+        site.poll().await;
+        let warnings = site.reconcile().await.warnings;
+        assert!(warnings.iter().any(|it| it.contains("acme/shop")), "{how}: {warnings:?}");
+        assert_eq!(site.count(Kind::Change).await, 2, "{how}");
+    }
 }
 
 #[tokio::test]

@@ -371,7 +371,7 @@ impl<'w> View<'w> {
             "owner" => object(Item::Organization),
             "isArchived" => scalar(it.archived),
             "isFork" => scalar(it.fork),
-            "isDisabled" => scalar(false),
+            "isDisabled" => scalar(it.disabled),
             "isPrivate" => scalar(true),
             "isEmpty" => scalar(it.head(now).is_none()),
             "createdAt" => when(it.created_at),

@@ -27,6 +27,8 @@ pub struct Repository {
     pub archived: bool,
     /// A fork.
     pub fork: bool,
+    /// Disabled by the vendor.
+    pub disabled: bool,
     /// Whether GitHub Actions is switched on; off, its endpoints are 404.
     pub actions: bool,
     /// Every commit by sha.
@@ -148,6 +150,7 @@ impl Repository {
             default_branch: "main".to_owned(),
             archived: false,
             fork: false,
+            disabled: false,
             actions: true,
             commits: HashMap::new(),
             commit_order: HashMap::new(),
