@@ -2,6 +2,8 @@
 
 pub(crate) mod access;
 mod interrupted;
+mod items;
+mod listings;
 mod pitfalls;
 mod polling;
 mod records;

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::graphql::{COMMIT_HISTORY, Connection, NodeOf, PageSize, QueryError, Reply, variables};
+use super::graphql::{COMMIT_HISTORY, Connection, NodeOf, Pager, QueryError, Reply, variables};
 use super::pulls::{commit_id, reverted_commits};
 use super::{Visit, cursor};
 use crate::domain::fact::Commit;
@@ -185,11 +185,11 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
 async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<bool, SourceError> {
     let Some(mut walk) = cursor.walk.take() else { return Ok(true) };
     let mut frontier = frontier(visit, &walk).await?;
-    let mut size = PageSize::of(PAGE);
+    let mut pager = history(visit, walk.after.clone());
     let mut done = frontier.is_closed();
     while !done {
-        let page = match page(visit, &walk, &mut size).await {
-            Err(error @ QueryError::StaleCursor { .. }) if walk.after.is_some() => {
+        let page = match page(visit, &walk.tip, &mut pager).await {
+            Err(error @ QueryError::StaleCursor { .. }) if pager.restart() => {
                 visit.starts_again("commits", &error);
                 // What was stored since is known without all its ancestors.
                 (walk.after, walk.deeper) = (None, true);
@@ -205,8 +205,8 @@ async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<bo
         };
         let mut batch = Batch::default();
         let end = take_page(visit, &page, &mut frontier, &mut batch);
-        walk.after = page.next().map(str::to_owned);
-        done = end || walk.after.is_none();
+        done = end || !pager.follow(&page)?;
+        walk.after = pager.after();
         if done && !end && !frontier.is_closed() {
             tracing::warn!(
                 repository = %visit.repository.name, parents = frontier.wanted.len(),
@@ -252,18 +252,18 @@ async fn frontier(visit: &Visit<'_>, walk: &Walk) -> Result<Frontier, SourceErro
     Ok(frontier)
 }
 
+/// The pages of the history of a commit.
+fn history<'a>(visit: &Visit<'a>, after: Option<String>) -> Pager<'a> {
+    Pager::new(&visit.shared.graphql, COMMIT_HISTORY, PAGE, after)
+}
+
 async fn page(
     visit: &Visit<'_>,
-    walk: &Walk,
-    size: &mut PageSize,
+    tip: &CommitId,
+    pager: &mut Pager<'_>,
 ) -> Result<Option<Connection>, QueryError> {
-    let asked = variables([
-        ("repository", json!(visit.repository.node)),
-        ("commit", json!(walk.tip)),
-        ("after", json!(walk.after)),
-    ]);
-    let reply: Reply<NodeOf<Holder>> =
-        visit.shared.graphql.page(COMMIT_HISTORY, size, &asked).await?;
+    let asked = variables([("repository", json!(visit.repository.node)), ("commit", json!(tip))]);
+    let reply: Reply<NodeOf<Holder>> = pager.ask(&asked).await?;
     let Some(holder) = reply.data.node else {
         return Err(QueryError::NotFound {
             operation: COMMIT_HISTORY.operation,
@@ -316,12 +316,11 @@ pub(super) async fn extend(visit: &mut Visit<'_>, tips: &[CommitId]) -> Result<(
             continue;
         }
         let mut frontier = Frontier::new(std::mem::take(&mut known), tip, cut);
-        let mut walk = Walk { tip: tip.clone(), after: None, deeper: false };
-        let mut size = PageSize::of(PAGE);
+        let mut pager = history(visit, None);
         // In one batch: a commit that is stored has its ancestors stored.
         let mut batch = Batch::default();
         loop {
-            let Some(page) = page(visit, &walk, &mut size).await? else {
+            let Some(page) = page(visit, tip, &mut pager).await? else {
                 if cursor.unreachable.len() < MOST_UNREACHABLE {
                     cursor.unreachable.insert(tip.clone());
                 }
@@ -329,8 +328,7 @@ pub(super) async fn extend(visit: &mut Visit<'_>, tips: &[CommitId]) -> Result<(
                 break;
             };
             let end = take_page(visit, &page, &mut frontier, &mut batch);
-            walk.after = page.next().map(str::to_owned);
-            if end || walk.after.is_none() {
+            if end || !pager.follow(&page)? {
                 break;
             }
         }

@@ -17,7 +17,7 @@ use normalise::{Node, Status};
 
 use super::graphql::{
     Connection, DEPLOYMENT_STATES, DEPLOYMENT_STATUSES, DEPLOYMENTS, DEPLOYMENTS_BY_ID, NodeOf,
-    NodesOf, PageSize, Reply, variables,
+    NodesOf, Pager, QueryError, Reply, variables,
 };
 use super::{Visit, commits, cursor};
 use crate::domain::fact::Deployment;
@@ -178,16 +178,22 @@ fn may_have_moved(visit: &Visit<'_>, cursor: &Cursor, glimpse: &Glimpse) -> bool
 /// Everything since the start of the history, page by page.
 async fn first_pass(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
     let Some(mut pass) = cursor.pass.take() else { return Ok(()) };
-    let mut size = PageSize::of(PAGE);
     let start = visit.shared.history_start;
+    let mut pager = Pager::new(&visit.shared.graphql, DEPLOYMENTS, PAGE, pass.after.clone());
     loop {
-        let page = page(visit, &mut size, pass.after.as_deref()).await?;
+        let page = match page(visit, &mut pager).await {
+            Err(error @ QueryError::StaleCursor { .. }) if pager.restart() => {
+                visit.starts_again("deployments", &error);
+                pass = Pass::default();
+                continue;
+            }
+            other => other?,
+        };
         let mut batch = Batch::default();
         let read = take_page(visit, &page, cursor, &mut batch).await?;
         pass.newest = pass.newest.or(read.newest);
-        pass.after =
-            page.next().filter(|_| read.oldest.is_none_or(|it| it >= start)).map(str::to_owned);
-        let done = pass.after.is_none();
+        let done = read.oldest.is_some_and(|it| it < start) || !pager.follow(&page)?;
+        pass.after = pager.after();
         if done {
             cursor.newest = pass.newest.clone();
         }
@@ -227,11 +233,10 @@ async fn down_to_the_floor(
     let settled = visit.now - visit.shared.settle_window;
     let floor = cursor.newest.as_ref().map_or(settled, |it| it.created_at.min(settled)) - OVERLAP;
     let floor = floor.max(visit.shared.history_start);
-    let mut size = PageSize::of(PAGE);
+    let mut pager = Pager::new(&visit.shared.graphql, DEPLOYMENTS, PAGE, None);
     let mut all = Read::default();
-    let mut after: Option<String> = None;
     loop {
-        let page = page(visit, &mut size, after.as_deref()).await?;
+        let page = page(visit, &mut pager).await?;
         let mut batch = Batch::default();
         let read = take_page(visit, &page, cursor, &mut batch).await?;
         for fact in &batch.facts {
@@ -244,8 +249,7 @@ async fn down_to_the_floor(
         visit.commit(batch).await?;
         all.newest = all.newest.or(read.newest);
         all.ids.extend(read.ids);
-        after = page.next().filter(|_| read.oldest.is_none_or(|it| it >= floor)).map(str::to_owned);
-        if after.is_none() {
+        if read.oldest.is_some_and(|it| it < floor) || !pager.follow(&page)? {
             return Ok(all);
         }
     }
@@ -259,22 +263,14 @@ struct Read {
     ids: BTreeSet<u64>,
 }
 
-async fn page(
-    visit: &Visit<'_>,
-    size: &mut PageSize,
-    after: Option<&str>,
-) -> Result<Connection, SourceError> {
-    let asked = variables([
-        ("repository", json!(visit.repository.node)),
-        ("after", json!(after)),
-        ("statuses", json!(STATUSES)),
-    ]);
-    let reply: Reply<NodeOf<Deployments>> =
-        visit.shared.graphql.page(DEPLOYMENTS, size, &asked).await?;
-    let Some(it) = reply.data.node else { return Err(visit.gone()) };
-    it.deployments.ok_or_else(|| {
-        SourceError::Unauthorized(format!("deployments of {}", visit.repository.name))
-    })
+async fn page(visit: &Visit<'_>, pager: &mut Pager<'_>) -> Result<Connection, QueryError> {
+    let asked =
+        variables([("repository", json!(visit.repository.node)), ("statuses", json!(STATUSES))]);
+    let reply: Reply<NodeOf<Deployments>> = pager.ask(&asked).await?;
+    let operation = DEPLOYMENTS.operation;
+    let message = format!("repository {}", visit.repository.name);
+    let Some(it) = reply.data.node else { return Err(QueryError::NotFound { operation, message }) };
+    it.deployments.ok_or_else(|| QueryError::Forbidden { operation, message })
 }
 
 async fn take_page(
@@ -347,12 +343,14 @@ struct Statuses {
 }
 
 async fn complete(visit: &Visit<'_>, node: &mut Node) -> Result<(), SourceError> {
-    while let Some(after) = node.statuses.as_ref().and_then(Connection::next) {
+    let mut trail = visit.shared.graphql.trail(DEPLOYMENT_STATUSES);
+    while let Some(statuses) = &mut node.statuses
+        && let Some(after) = trail.next(statuses)?
+    {
         let asked = json!({ "id": node.id, "after": after });
         let reply: Reply<NodeOf<Statuses>> =
             visit.shared.graphql.ask(DEPLOYMENT_STATUSES, asked).await?;
-        let more = reply.data.node.and_then(|it| it.statuses);
-        let Some((statuses, more)) = node.statuses.as_mut().zip(more) else { return Ok(()) };
+        let Some(more) = reply.data.node.and_then(|it| it.statuses) else { return Ok(()) };
         statuses.nodes.extend(more.nodes);
         statuses.page_info = more.page_info;
     }
@@ -376,7 +374,20 @@ async fn by_id(
     cursor: &mut Cursor,
 ) -> Result<(), SourceError> {
     let asked = json!({ "ids": ids, "statuses": STATUSES });
-    let reply: Reply<NodesOf> = visit.shared.graphql.ask(DEPLOYMENTS_BY_ID, asked).await?;
+    let reply: Result<Reply<NodesOf>, QueryError> =
+        visit.shared.graphql.ask(DEPLOYMENTS_BY_ID, asked).await;
+    let reply = match reply {
+        Err(error) if error.is_about_size() => {
+            let [id] = ids else {
+                let (one, other) = ids.split_at(ids.len() / 2);
+                Box::pin(by_id(visit, one, cursor)).await?;
+                return Box::pin(by_id(visit, other, cursor)).await;
+            };
+            visit.reject(Kind::Deployment, None, &format!("{id}: {error}"));
+            return Ok(());
+        }
+        other => other?,
+    };
     let mut batch = Batch::default();
     for (id, node) in ids.iter().zip(&reply.data.nodes) {
         match node {
@@ -474,13 +485,10 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
 /// The deployments that GitHub has since the start of the history; `None` without the feature.
 async fn states(visit: &Visit<'_>) -> Result<Option<Vec<State>>, SourceError> {
     let mut states = Vec::new();
-    let mut size = PageSize::of(PAGE);
-    let mut after: Option<String> = None;
+    let mut pager = Pager::new(&visit.shared.graphql, DEPLOYMENT_STATES, PAGE, None);
+    let asked = variables([("repository", json!(visit.repository.node))]);
     loop {
-        let asked =
-            variables([("repository", json!(visit.repository.node)), ("after", json!(after))]);
-        let reply: Reply<NodeOf<Deployments>> =
-            visit.shared.graphql.page(DEPLOYMENT_STATES, &mut size, &asked).await?;
+        let reply: Reply<NodeOf<Deployments>> = pager.ask(&asked).await?;
         let Some(it) = reply.data.node else { return Err(visit.gone()) };
         let Some(page) = it.deployments else { return Ok(None) };
         let mut oldest = None;
@@ -497,8 +505,7 @@ async fn states(visit: &Visit<'_>) -> Result<Option<Vec<State>>, SourceError> {
             }
         }
         let start = visit.shared.history_start;
-        after = page.next().filter(|_| oldest.is_none_or(|it| it >= start)).map(str::to_owned);
-        if after.is_none() {
+        if oldest.is_some_and(|it| it < start) || !pager.follow(&page)? {
             return Ok(Some(states));
         }
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::deployments::{self, Glimpse};
 use super::graphql::{
-    Connection, NodesOf, ORGANIZATION_REPOSITORIES, PageSize, QueryError, REPOSITORIES_BY_ID,
+    Connection, NodesOf, ORGANIZATION_REPOSITORIES, Pager, QueryError, REPOSITORIES_BY_ID,
     REPOSITORY_BY_NAME, Reply, variables,
 };
 use super::name::FullName;
@@ -199,16 +199,11 @@ impl Search<'_> {
     /// The organisation's repositories.
     async fn organisation(&mut self) -> Result<(), SourceError> {
         let Some(organisation) = &self.shared.organisation else { return Ok(()) };
-        let mut size = PageSize::of(PAGE);
-        let mut after: Option<String> = None;
+        let mut pager = Pager::new(&self.shared.graphql, ORGANIZATION_REPOSITORIES, PAGE, None);
+        let asked =
+            variables([("organization", json!(organisation)), ("deployments", json!(DEPLOYMENTS))]);
         loop {
-            let asked = variables([
-                ("organization", json!(organisation)),
-                ("deployments", json!(DEPLOYMENTS)),
-                ("after", json!(after)),
-            ]);
-            let reply: Reply<Organization> =
-                self.shared.graphql.page(ORGANIZATION_REPOSITORIES, &mut size, &asked).await?;
+            let reply: Reply<Organization> = pager.ask(&asked).await?;
             let Some(Listing { repositories: page }) = reply.data.organization else {
                 return Err(SourceError::NotFound(format!(
                     "the organisation {organisation}, or it is not visible to this token"
@@ -241,8 +236,7 @@ impl Search<'_> {
                     self.found.insert(node.database_id, node);
                 }
             }
-            after = page.next().map(str::to_owned);
-            if after.is_none() {
+            if !pager.follow(&page)? {
                 return Ok(());
             }
         }
@@ -362,12 +356,7 @@ impl Search<'_> {
     }
 }
 
-fn collected(
-    shared: &Shared,
-    node: Node,
-    name: FullName,
-    names: BTreeSet<String>,
-) -> Collected {
+fn collected(shared: &Shared, node: Node, name: FullName, names: BTreeSet<String>) -> Collected {
     let key = name.key();
     let branch = node.default_branch_ref;
     let head = branch.as_ref().and_then(|it| commit_id(&it.target.as_ref()?.oid));

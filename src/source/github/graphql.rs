@@ -1,5 +1,7 @@
 //! GraphQL: queries, their errors, and pages that shrink when they are too heavy.
 
+mod pager;
+
 use http::{HeaderName, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::source::SourceError;
 use crate::source::outbound::{Outbound, OutboundError, Request};
+
+pub(super) use pager::{Pager, Trail};
 
 /// The API version that everything in this source was written for.
 pub(super) const API_VERSION: (HeaderName, &str) =
@@ -88,11 +92,6 @@ impl<T> Connection<T> {
     pub(super) fn is_veiled(&self) -> bool {
         self.nodes.iter().any(Option::is_none)
     }
-
-    /// Where the next page starts, if there is one.
-    pub(super) fn next(&self) -> Option<&str> {
-        self.page_info.end_cursor.as_deref().filter(|_| self.page_info.has_next_page)
-    }
 }
 
 /// Where a page ends.
@@ -152,20 +151,42 @@ pub(super) enum QueryError {
 
 impl QueryError {
     /// Whether a smaller page may get an answer.
-    fn is_about_size(&self) -> bool {
+    pub(super) fn is_about_size(&self) -> bool {
         match self {
             Self::TooHeavy { .. } => true,
+            // Without a status it is the network, which does not mind how long a page is.
             Self::Outbound(OutboundError::Transient { status, .. }) => {
-                status.is_none_or(|status| {
-                    status == StatusCode::OK
-                        || status == StatusCode::BAD_GATEWAY
-                        || status == StatusCode::GATEWAY_TIMEOUT
-                })
+                matches!(*status, Some(StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT))
             }
             // The only bound that a smaller page mends.
             Self::Outbound(OutboundError::Malformed { reason, .. }) => reason.contains("exceeds"),
             _ => false,
         }
+    }
+}
+
+impl QueryError {
+    /// Whether the answer to another question may be better: it is neither the network nor the
+    /// token.
+    pub(super) fn is_about_the_item(&self) -> bool {
+        match self {
+            Self::Outbound(error) => concerns_what_is_asked(error),
+            Self::Forbidden { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+/// Whether a server refuses or fails what it is asked, and may answer another question.
+pub(super) fn concerns_what_is_asked(error: &OutboundError) -> bool {
+    match error {
+        OutboundError::Status { status, .. } => *status != StatusCode::UNAUTHORIZED,
+        // 503 is an outage, and no status is the network.
+        OutboundError::Transient { status, .. } => {
+            status.is_some_and(|it| it != StatusCode::SERVICE_UNAVAILABLE)
+        }
+        OutboundError::Malformed { .. } | OutboundError::Refused { .. } => true,
+        _ => false,
     }
 }
 
@@ -182,25 +203,41 @@ impl From<QueryError> for SourceError {
     }
 }
 
-/// How many items a page asks for. It is halved when the server cannot answer.
+/// How many items a page asks for. It is halved when the server cannot answer, and doubled again
+/// after some answers: what was too heavy is often a single item.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PageSize(u32);
+pub(super) struct PageSize {
+    now: u32,
+    most: u32,
+    answers: u32,
+}
 
 impl PageSize {
+    /// Answers in a row after which a larger page is tried.
+    const CALM: u32 = 8;
+
     /// Pages of this many items to begin with.
     pub(super) fn of(items: u32) -> Self {
-        Self(items.clamp(1, 100))
+        let most = items.clamp(1, 100);
+        Self { now: most, most, answers: 0 }
     }
 
     /// The present size.
     pub(super) fn get(self) -> u32 {
-        self.0
+        self.now
     }
 
     fn halve(&mut self) -> bool {
-        let smaller = self.0 > 1;
-        self.0 = (self.0 / 2).max(1);
+        let smaller = self.now > 1;
+        (self.now, self.answers) = ((self.now / 2).max(1), 0);
         smaller
+    }
+
+    fn answered(&mut self) {
+        self.answers += 1;
+        if self.answers >= Self::CALM && self.now < self.most {
+            (self.now, self.answers) = ((self.now * 2).min(self.most), 0);
+        }
     }
 }
 
@@ -258,6 +295,11 @@ impl GraphQl {
         Self { outbound, request }
     }
 
+    /// A trail through a listing of `query`.
+    pub(super) fn trail(&self, query: Query) -> Trail {
+        Trail::new(query.operation, self.outbound.limits().max_pages)
+    }
+
     /// Asks for a thing that is all there or not there.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
@@ -302,7 +344,11 @@ impl GraphQl {
                 Err(QueryError::Outbound(OutboundError::Transient { .. })) if !patient => {
                     patient = true;
                 }
-                other => return other,
+                Ok(reply) => {
+                    size.answered();
+                    return Ok(reply);
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -479,5 +525,23 @@ mod tests {
             sizes.push(size.get());
         }
         assert_eq!(sizes, [50, 25, 12, 6, 3, 1]);
+    }
+
+    #[test]
+    fn pages_grow_again_when_the_server_keeps_answering() {
+        let mut size = PageSize::of(50);
+        while size.get() > 6 {
+            size.halve();
+        }
+        let mut sizes = Vec::new();
+        for _ in 0..4 * PageSize::CALM {
+            sizes.push(size.get());
+            size.answered();
+        }
+        sizes.dedup();
+        assert_eq!(sizes, [6, 12, 24, 48]);
+        size.answered();
+        (0..PageSize::CALM).for_each(|_| size.answered());
+        assert_eq!(size.get(), 50, "and no further than they began");
     }
 }

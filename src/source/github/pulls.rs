@@ -4,6 +4,7 @@
 //! commits page by page. While it runs, a pull request that changes moves to the top, so nothing
 //! below shifts out of sight; the next pass finds it there.
 
+mod completion;
 mod normalise;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,22 +14,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use normalise::{File, Label, PullCommit, PullRequest, PullReview};
+use completion::Incomplete;
+use normalise::PullRequest;
 pub(super) use normalise::{commit_id, reverted_commits};
 
 use super::graphql::{
-    Connection, NodeOf, NodesOf, PULL_REQUEST_NUMBERS, PULL_REQUEST_REST, PULL_REQUESTS,
-    PULL_REQUESTS_BY_ID, PageSize, QueryError, Reply, variables,
+    Connection, NodeOf, NodesOf, PULL_REQUEST_NUMBERS, PULL_REQUESTS, PULL_REQUESTS_BY_ID, Pager,
+    QueryError, Reply, variables,
 };
 use super::{Visit, cursor};
 use crate::domain::fact::Change;
 use crate::domain::{Fact, Instant, Kind};
 use crate::source::SourceError;
-use crate::source::outbound::{Answer, OutboundError};
 use crate::store::Batch;
-
-/// GitHub lists no more commits of a pull request than this.
-const MOST_LISTED_COMMITS: u64 = 250;
 
 /// A pass goes this far beyond what is known: replicas may lag behind each other.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
@@ -153,24 +151,20 @@ async fn descend(
     let start = visit.shared.history_start;
     let floor = floor.or(cursor.through).map_or(start, |it| it.max(start)) - OVERLAP;
     let files = cursor.files;
-    let mut size = PageSize::of(if files { PAGE_WITH_FILES } else { PAGE });
+    let size = if files { PAGE_WITH_FILES } else { PAGE };
     let mut seen = BTreeSet::new();
     let mut pass = cursor.pass.take().unwrap_or_default();
+    let mut pager = Pager::new(&visit.shared.graphql, PULL_REQUESTS, size, pass.after.clone());
+    let asked = variables([("repository", json!(visit.repository.node)), ("files", json!(files))]);
     loop {
-        let asked = variables([
-            ("repository", json!(visit.repository.node)),
-            ("after", json!(pass.after)),
-            ("files", json!(files)),
-        ]);
-        let reply: Reply<NodeOf<PullRequests>> =
-            match visit.shared.graphql.page(PULL_REQUESTS, &mut size, &asked).await {
-                Err(error @ QueryError::StaleCursor { .. }) if pass.after.is_some() => {
-                    visit.starts_again("pull requests", &error);
-                    (pass, seen) = Default::default();
-                    continue;
-                }
-                other => other?,
-            };
+        let reply: Reply<NodeOf<PullRequests>> = match pager.ask(&asked).await {
+            Err(error @ QueryError::StaleCursor { .. }) if pager.restart() => {
+                visit.starts_again("pull requests", &error);
+                (pass, seen) = Default::default();
+                continue;
+            }
+            other => other?,
+        };
         let Some(PullRequests { pull_requests: page }) = reply.data.node else {
             return Err(visit.gone());
         };
@@ -192,9 +186,8 @@ async fn descend(
                 batch.facts.push(Fact::Change(change));
             }
         }
-        let next = page.next().filter(|_| oldest.is_none_or(|oldest| oldest >= floor));
-        pass.after = next.map(str::to_owned);
-        let done = pass.after.is_none();
+        let done = oldest.is_some_and(|it| it < floor) || !pager.follow(&page)?;
+        pass.after = pager.after();
         if done {
             cursor.through = pass.top.or(cursor.through);
             cursor.newest = std::mem::take(&mut pass.newest);
@@ -225,128 +218,22 @@ async fn read(
             return Ok(None);
         }
     };
-    if partial && pull.has_holes(files) {
-        visit.reject(Kind::Change, Some(pull.number), &"the server leaves parts of it out");
-        return Ok(None);
-    }
-    complete(visit, &mut pull).await?;
-    let id = &visit.repository.fact.id;
-    Ok(Some(pull.normalise(id, files, visit.now)))
-}
-
-/// The rest of the connections of a pull request.
-#[derive(Deserialize)]
-struct Rest {
-    #[serde(default)]
-    labels: Option<Connection<Label>>,
-    #[serde(default)]
-    commits: Option<Connection<PullCommit>>,
-    #[serde(default)]
-    reviews: Option<Connection<PullReview>>,
-    #[serde(default)]
-    files: Option<Connection<File>>,
-}
-
-fn after<T>(connection: Option<&Connection<T>>) -> Option<String> {
-    connection.and_then(Connection::next).map(str::to_owned)
-}
-
-fn extend<T>(connection: Option<&mut Connection<T>>, more: Option<Connection<T>>) {
-    if let (Some(connection), Some(more)) = (connection, more) {
-        connection.nodes.extend(more.nodes);
-        connection.page_info = more.page_info;
-    }
-}
-
-async fn complete(visit: &Visit<'_>, pull: &mut PullRequest) -> Result<(), SourceError> {
-    let mut by_listing = pull.commits.total_count.unwrap_or_default() < MOST_LISTED_COMMITS;
-    if !by_listing {
-        by_listing = !all_commits(visit, pull).await?;
-    }
-    loop {
-        let labels = after(pull.labels.as_ref());
-        let commits = after(Some(&pull.commits)).filter(|_| by_listing);
-        let reviews = after(pull.reviews.as_ref());
-        let files = after(pull.files.as_ref());
-        if [&labels, &commits, &reviews, &files].iter().all(|it| it.is_none()) {
-            return Ok(());
+    let completed = if partial && pull.has_holes(files) {
+        Err(Incomplete::This("the server leaves parts of it out".to_owned()))
+    } else {
+        completion::complete(visit, &mut pull).await
+    };
+    match completed {
+        Ok(()) => {
+            let id = &visit.repository.fact.id;
+            Ok(Some(pull.normalise(id, visit.now)))
         }
-        let asked = json!({
-            "id": pull.id,
-            "moreLabels": labels.is_some(), "labels": labels,
-            "moreCommits": commits.is_some(), "commits": commits,
-            "moreReviews": reviews.is_some(), "reviews": reviews,
-            "moreFiles": files.is_some(), "files": files,
-        });
-        let reply: Reply<NodeOf<Rest>> = visit.shared.graphql.ask(PULL_REQUEST_REST, asked).await?;
-        let Some(rest) = reply.data.node else { return Ok(()) };
-        extend(pull.labels.as_mut(), rest.labels);
-        extend(Some(&mut pull.commits), rest.commits);
-        extend(pull.reviews.as_mut(), rest.reviews);
-        extend(pull.files.as_mut(), rest.files);
+        Err(Incomplete::This(why)) => {
+            visit.reject(Kind::Change, Some(pull.number), &why);
+            Ok(None)
+        }
+        Err(Incomplete::All(error)) => Err(error),
     }
-}
-
-#[derive(Deserialize)]
-struct Comparison {
-    #[serde(default)]
-    commits: Vec<Compared>,
-}
-
-#[derive(Deserialize)]
-struct Compared {
-    sha: String,
-    commit: ComparedCommit,
-}
-
-#[derive(Deserialize)]
-struct ComparedCommit {
-    author: ComparedAuthor,
-    #[serde(default)]
-    message: String,
-}
-
-#[derive(Deserialize)]
-struct ComparedAuthor {
-    date: Instant,
-}
-
-/// The commits of a pull request that has more than GitHub lists, from the comparison of its two
-/// ends. False if GitHub cannot compare them: then the listed ones have to do.
-async fn all_commits(visit: &Visit<'_>, pull: &mut PullRequest) -> Result<bool, SourceError> {
-    let ends = (pull.base_ref_oid.as_deref(), pull.head_ref_oid.as_deref());
-    let (Some(base), Some(head)) = ends else { return Ok(false) };
-    let (Some(base), Some(head)) = (commit_id(base), commit_id(head)) else { return Ok(false) };
-    let range = format!("{base}...{head}");
-    let request = visit.rest(&["compare", &range]).query("per_page", 100);
-    let mut pages = visit.shared.outbound.pages(request)?;
-    let mut all = Vec::new();
-    loop {
-        let page = match pages.next(None).await {
-            Ok(Some(Answer::Fresh(page))) => page,
-            Ok(Some(Answer::NotModified { .. }) | None) => break,
-            Err(OutboundError::Status { status, .. }) if status.as_u16() == 404 => {
-                tracing::warn!(
-                    repository = %visit.repository.name, number = pull.number,
-                    "the commits beyond the first {MOST_LISTED_COMMITS} cannot be read"
-                );
-                return Ok(false);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let comparison: Comparison = page.json()?;
-        all.extend(
-            comparison
-                .commits
-                .into_iter()
-                .map(|it| Some(PullCommit::new(it.sha, it.commit.author.date, it.commit.message))),
-        );
-    }
-    if all.len() >= pull.commits.nodes.len() {
-        pull.commits = Connection { total_count: None, page_info: Default::default(), nodes: all };
-        return Ok(true);
-    }
-    Ok(false)
 }
 
 /// Compares the pull requests that are stored with those that GitHub has: what is missing or out
@@ -372,8 +259,11 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
             && it.updated_at <= visit.now
             && known.get(&it.number) != Some(&it.updated_at)
     };
-    let missing: Vec<_> =
-        present.iter().filter(is_missing).filter_map(|it| it.id.clone()).collect();
+    let missing: Vec<_> = present
+        .iter()
+        .filter(is_missing)
+        .filter_map(|it| Some((it.id.as_deref()?, it.number)))
+        .collect();
     if !missing.is_empty() {
         visit.gap("pull requests", "some were missing or out of date");
     }
@@ -385,13 +275,10 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
 
 async fn markers(visit: &Visit<'_>) -> Result<Vec<Marker>, SourceError> {
     let mut markers = Vec::new();
-    let mut size = PageSize::of(100);
-    let mut after: Option<String> = None;
+    let mut pager = Pager::new(&visit.shared.graphql, PULL_REQUEST_NUMBERS, 100, None);
+    let asked = variables([("repository", json!(visit.repository.node))]);
     loop {
-        let asked =
-            variables([("repository", json!(visit.repository.node)), ("after", json!(after))]);
-        let reply: Reply<NodeOf<PullRequests>> =
-            visit.shared.graphql.page(PULL_REQUEST_NUMBERS, &mut size, &asked).await?;
+        let reply: Reply<NodeOf<PullRequests>> = pager.ask(&asked).await?;
         let Some(PullRequests { pull_requests: page }) = reply.data.node else {
             return Err(visit.gone());
         };
@@ -401,24 +288,28 @@ async fn markers(visit: &Visit<'_>) -> Result<Vec<Marker>, SourceError> {
                 SourceError::Malformed(format!("{}: {error}", visit.repository.name))
             })?);
         }
-        after = page.next().map(str::to_owned);
-        if after.is_none() {
+        if !pager.follow(&page)? {
             return Ok(markers);
         }
     }
 }
 
-/// Reads these pull requests whatever the cursor says.
-async fn read_again(visit: &mut Visit<'_>, ids: &[String]) -> Result<(), SourceError> {
+/// Reads these pull requests, each with its number, whatever the cursor says.
+async fn read_again(visit: &mut Visit<'_>, wanted: &[(&str, u64)]) -> Result<(), SourceError> {
     let files = visit.repository.needs.changed_paths;
+    let ids: Vec<_> = wanted.iter().map(|(id, _)| id).collect();
     let asked = json!({ "ids": ids, "files": files });
     let reply: Result<Reply<NodesOf>, QueryError> =
         visit.shared.graphql.ask(PULL_REQUESTS_BY_ID, asked).await;
     let reply = match reply {
-        Err(QueryError::TooHeavy { .. }) if ids.len() > 1 => {
-            let (one, other) = ids.split_at(ids.len() / 2);
-            Box::pin(read_again(visit, one)).await?;
-            return Box::pin(read_again(visit, other)).await;
+        Err(error) if error.is_about_size() => {
+            let [(_, number)] = wanted else {
+                let (one, other) = wanted.split_at(wanted.len() / 2);
+                Box::pin(read_again(visit, one)).await?;
+                return Box::pin(read_again(visit, other)).await;
+            };
+            visit.reject(Kind::Change, Some(*number), &error);
+            return Ok(());
         }
         other => other?,
     };

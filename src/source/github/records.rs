@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use diff::{Edit, Tree};
 use status::Words;
 
-use super::graphql::{Connection, NodeOf, PageSize, RECORD_HISTORY, Reply, variables};
+use super::graphql::{Connection, NodeOf, Pager, RECORD_HISTORY, Reply, variables};
 use super::pulls::commit_id;
 use super::{Visit, commits, cursor};
 use crate::domain::fact::{Commit, DecisionRevision};
@@ -187,17 +187,14 @@ async fn history(
     down_to: Option<Instant>,
 ) -> Result<Vec<Listed>, SourceError> {
     let mut listed = Vec::new();
-    let mut size = PageSize::of(PAGE);
-    let mut after: Option<String> = None;
+    let mut pager = Pager::new(&visit.shared.graphql, RECORD_HISTORY, PAGE, None);
+    let asked = variables([
+        ("repository", json!(visit.repository.node)),
+        ("commit", json!(head)),
+        ("folder", json!(folder)),
+    ]);
     loop {
-        let asked = variables([
-            ("repository", json!(visit.repository.node)),
-            ("commit", json!(head)),
-            ("folder", json!(folder)),
-            ("after", json!(after)),
-        ]);
-        let reply: Reply<NodeOf<Holder>> =
-            visit.shared.graphql.page(RECORD_HISTORY, &mut size, &asked).await?;
+        let reply: Reply<NodeOf<Holder>> = pager.ask(&asked).await?;
         if reply.partial {
             // A folder that could not be listed is not an empty one.
             return Err(SourceError::Transient(format!(
@@ -207,14 +204,13 @@ async fn history(
         }
         let Some(holder) = reply.data.node else { return Err(visit.gone()) };
         let Some(page) = holder.object.and_then(|it| it.history) else { return Err(visit.gone()) };
-        after = page.next().map(str::to_owned);
-        let mut reaches = down_to.is_none();
+        let reaches = |it: Instant| page.items().any(|node| node.committed_date >= it);
+        let more = down_to.is_none_or(reaches) && pager.follow(&page)?;
         for node in page.nodes.into_iter().flatten() {
             let Some(id) = commit_id(&node.oid) else {
                 visit.reject(Kind::DecisionRevision, None, &"its commit is no commit id");
                 continue;
             };
-            reaches |= down_to.is_some_and(|it| node.committed_date >= it);
             listed.push(Listed {
                 id,
                 authored_at: node.authored_date,
@@ -222,7 +218,7 @@ async fn history(
                 tree: records(folder, node.file.and_then(|it| it.object)),
             });
         }
-        if after.is_none() || !reaches {
+        if !more {
             return Ok(listed);
         }
     }

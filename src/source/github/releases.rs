@@ -10,7 +10,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::graphql::{Connection, NodeOf, PageSize, RELEASES, Reply, variables};
+use super::graphql::{Connection, NodeOf, Pager, RELEASES, Reply, variables};
 use super::pulls::commit_id;
 use super::{Visit, commits, cursor};
 use crate::domain::fact::Release;
@@ -104,13 +104,10 @@ async fn read(visit: &mut Visit<'_>, overview: String) -> Result<(), SourceError
     let mut cursor = Cursor { overview, drafts: false };
     let mut tips: Vec<(Instant, CommitId)> = Vec::new();
     let mut present = BTreeSet::new();
-    let mut size = PageSize::of(100);
-    let mut after: Option<String> = None;
+    let mut pager = Pager::new(&visit.shared.graphql, RELEASES, 100, None);
+    let asked = variables([("repository", json!(visit.repository.node))]);
     loop {
-        let asked =
-            variables([("repository", json!(visit.repository.node)), ("after", json!(after))]);
-        let reply: Reply<NodeOf<Releases>> =
-            visit.shared.graphql.page(RELEASES, &mut size, &asked).await?;
+        let reply: Reply<NodeOf<Releases>> = pager.ask(&asked).await?;
         let Some(it) = reply.data.node else { return Err(visit.gone()) };
         let Some(page) = it.releases else {
             visit.refused("releases", true);
@@ -131,8 +128,7 @@ async fn read(visit: &mut Visit<'_>, overview: String) -> Result<(), SourceError
             }
             batch.facts.push(Fact::Release(release));
         }
-        after = page.next().map(str::to_owned);
-        if after.is_none() {
+        if !pager.follow(&page)? {
             break;
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::log::Request;
 use crate::server::Reply;
 
 /// A rule that spoils the answers to some requests. By default it hits the first request that
@@ -14,6 +15,8 @@ use crate::server::Reply;
 #[derive(Clone, Debug)]
 pub struct Fault {
     pattern: String,
+    naming: Option<String>,
+    above: Option<u64>,
     skip: u64,
     times: Option<u64>,
     seen: u64,
@@ -61,7 +64,8 @@ impl fmt::Debug for Action {
 
 impl Fault {
     fn new(action: Action) -> Self {
-        Self { pattern: String::new(), skip: 0, times: Some(1), seen: 0, action }
+        let (pattern, naming, above) = (String::new(), None, None);
+        Self { pattern, naming, above, skip: 0, times: Some(1), seen: 0, action }
     }
 
     /// This status with a vendor-like error body instead of the answer.
@@ -203,6 +207,20 @@ impl Fault {
         self
     }
 
+    /// Only GraphQL requests with this text in their variables, as JSON writes them.
+    #[must_use]
+    pub fn naming(mut self, text: &str) -> Self {
+        self.naming = Some(text.to_owned());
+        self
+    }
+
+    /// Only GraphQL requests for pages of more than `items`.
+    #[must_use]
+    pub fn above(mut self, items: u64) -> Self {
+        self.above = Some(items);
+        self
+    }
+
     /// The first `count` matching requests pass.
     #[must_use]
     pub fn after(mut self, count: u64) -> Self {
@@ -224,8 +242,14 @@ impl Fault {
         self
     }
 
-    fn hits(&mut self, description: &str) -> bool {
-        if !description.contains(&self.pattern) {
+    fn hits(&mut self, request: &Request) -> bool {
+        let variables = &request.variables;
+        let named = |text: &String| variables.to_string().contains(text);
+        let larger = |items: u64| variables["first"].as_u64().is_some_and(|first| first > items);
+        if !request.target().contains(&self.pattern)
+            || !self.naming.as_ref().is_none_or(named)
+            || !self.above.is_none_or(larger)
+        {
             return false;
         }
         self.seen += 1;
@@ -241,10 +265,9 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// What happens to the request with this description, if anything. The first rule that hits
-    /// wins.
-    pub(crate) fn find(&mut self, description: &str) -> Option<Action> {
-        let rule = self.rules.iter_mut().find_map(|rule| rule.hits(description).then_some(rule))?;
+    /// What happens to the request, if anything. The first rule that hits wins.
+    pub(crate) fn find(&mut self, request: &Request) -> Option<Action> {
+        let rule = self.rules.iter_mut().find_map(|rule| rule.hits(request).then_some(rule))?;
         Some(rule.action.clone())
     }
 

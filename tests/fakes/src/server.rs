@@ -304,7 +304,7 @@ async fn serve(
         tokio::time::sleep(call.settings.latency).await;
     }
     let mut entry = entry_of(&call, received);
-    let action = lock(&state.faults).find(&entry.target());
+    let action = lock(&state.faults).find(&entry);
     entry.faulted = action.is_some();
     if let Some(Action::Delay(time)) = &action {
         tokio::time::sleep(*time).await;

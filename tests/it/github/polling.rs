@@ -138,7 +138,7 @@ async fn an_idle_cycle_of_forty_repositories_costs_at_most_ten_points() {
 }
 
 /// A world in which every stream has several pages.
-fn long() -> World {
+pub(super) fn long() -> World {
     let mut world = world();
     let shop = world.repository_mut("shop");
     for number in 1..=250_u32 {
@@ -200,7 +200,9 @@ async fn a_place_to_continue_from_that_github_refuses_is_read_up_to_from_the_beg
     let facts = site.facts(Kind::Repository).await;
     let [Fact::Repository(repository)] = &facts[..] else { panic!("{facts:?}") };
     let (_, native) = repository.id.as_str().rsplit_once('/').unwrap();
-    for (stream, pass) in [("pulls", "/pass/after"), ("commits", "/walk/after")] {
+    let passes =
+        [("pulls", "/pass/after"), ("commits", "/walk/after"), ("deployments", "/pass/after")];
+    for (stream, pass) in passes {
         let stream = format!("{stream}:{native}");
         let cursor = site.store.cursor(&name(), &stream).await.unwrap();
         let mut cursor: Value = serde_json::from_str(&cursor.expect(&stream)).unwrap();

@@ -109,16 +109,18 @@ impl PullCommit {
 impl PullRequest {
     /// Whether something that every pull request has is missing: the server could not answer.
     pub(super) fn has_holes(&self, with_files: bool) -> bool {
-        self.labels.is_none() || self.reviews.is_none() || (with_files && self.files.is_none())
+        fn hole<T>(connection: Option<&Connection<T>>) -> bool {
+            connection.is_none_or(Connection::is_veiled)
+        }
+        hole(self.labels.as_ref())
+            || hole(Some(&self.commits))
+            || hole(self.reviews.as_ref())
+            || hole(Some(&self.timeline_items))
+            || (with_files && hole(self.files.as_ref()))
     }
 
-    /// The fact. All pages of its connections are in it.
-    pub(super) fn normalise(
-        self,
-        repository: &RepositoryId,
-        with_files: bool,
-        now: Instant,
-    ) -> Change {
+    /// The fact. All pages of its connections are in it. Files that are not there are unknown.
+    pub(super) fn normalise(self, repository: &RepositoryId, now: Instant) -> Change {
         let events = self.timeline_items.nodes.iter().flatten();
         let mut events: Vec<_> =
             events.filter_map(|it| Some((it.created_at?, it.kind.as_str()))).collect();
@@ -161,7 +163,7 @@ impl PullRequest {
             commits: commits().filter_map(|it| commit_id(&it.oid)).collect(),
             reviews,
             comments: self.total_comments_count.unwrap_or_default(),
-            paths: with_files.then(|| paths(self.files)),
+            paths: self.files.map(paths),
             reverts_changes: reverted_changes(self.body.as_deref().unwrap_or_default()),
         }
     }
@@ -206,9 +208,9 @@ fn names(labels: Option<Connection<Label>>) -> Vec<String> {
     names
 }
 
-fn paths(files: Option<Connection<File>>) -> Vec<ChangedPath> {
-    let nodes = files.map(|it| it.nodes).unwrap_or_default();
-    nodes
+fn paths(files: Connection<File>) -> Vec<ChangedPath> {
+    files
+        .nodes
         .into_iter()
         .flatten()
         .map(|file| ChangedPath {
@@ -293,8 +295,7 @@ mod tests {
         let mut payload = payload();
         edit(&mut payload);
         let pull: PullRequest = serde_json::from_value(payload).unwrap();
-        let with_files = pull.files.is_some();
-        pull.normalise(&RepositoryId::new("github/1"), with_files, at(NOW))
+        pull.normalise(&RepositoryId::new("github/1"), at(NOW))
     }
 
     #[test]
