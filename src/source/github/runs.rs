@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use normalise::Node;
-use page::Pass;
+use page::{Pass, Sheet};
 
 use super::{Visit, cursor};
 use crate::domain::fact::{RunAttempt, WorkflowRun};
@@ -31,6 +31,10 @@ const FEATURE: &str = "workflow runs";
 
 /// How many runs older than the settle window are followed until they end.
 const MOST_FOLLOWED: usize = 5;
+
+/// How many runs that are missing from the list are asked for when reconciling. The others stay
+/// until the next time.
+const MOST_ASKED: usize = 100;
 
 /// How long a refusal is believed where no rule needs the runs: asking costs a request.
 const REFUSAL_HOLDS: TimeDelta = TimeDelta::hours(6);
@@ -105,12 +109,16 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
         visit.refused(FEATURE, needed);
         return Ok(());
     }
+    let before = cursor.clone();
     match read(visit, &mut cursor).await {
         // The token was good enough for the overview: it is this feature that is refused.
         Err(SourceError::NotFound(_) | SourceError::Unauthorized(_)) => {
             visit.refused(FEATURE, needed);
-            cursor.refused = Some(visit.now);
-            save(visit, &cursor, Batch::default()).await
+            // What was not stored must not be passed over: only what was saved with its rows counts.
+            let stored: Option<Cursor> =
+                cursor::load(visit.store, &visit.shared.source, &stream(visit)).await?;
+            let known = stored.filter(|it| it.since <= since).unwrap_or(before);
+            save(visit, &Cursor { refused: Some(visit.now), ..known }, Batch::default()).await
         }
         other => other,
     }
@@ -143,13 +151,21 @@ async fn first_pass(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), So
         Some(page) => visit.dressed(Request::follow(page.clone())),
         None => listing(visit),
     };
-    let mut pass = Pass::new(visit, start)?;
+    let resumed = first.page.is_some();
+    let (mut pass, mut next) = match begin(visit, start).await {
+        // The page is not there any more, or is none of the address that is configured now.
+        Err(error @ (SourceError::NotFound(_) | SourceError::Malformed(_))) if resumed => {
+            visit.starts_again(FEATURE, &error);
+            cursor.pass = Some(FirstPass::default());
+            return Box::pin(first_pass(visit, cursor)).await;
+        }
+        other => other?,
+    };
     // Where it was interrupted, the last run must show up again: there, or further down if others
     // were started meanwhile. Else runs were deleted and others slipped past.
     let mut expected = first.last.clone();
-    let resumed = first.page.is_some();
     let settled = visit.now - visit.shared.settle_window;
-    while let Some(sheet) = pass.next(visit, None).await? {
+    while let Some(sheet) = next {
         let done = !sheet.more || sheet.oldest.is_some_and(|it| it < cursor.since);
         expected = expected.filter(|it| !pass.saw(it.id));
         if let Some(last) = &expected
@@ -184,9 +200,20 @@ async fn first_pass(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), So
         if done {
             break;
         }
+        next = pass.next(visit, None).await?;
     }
     cursor.pass = None;
     Ok(())
+}
+
+/// A pass with its first page.
+async fn begin(
+    visit: &mut Visit<'_>,
+    first: Request,
+) -> Result<(Pass, Option<Sheet>), SourceError> {
+    let mut pass = Pass::new(visit, first)?;
+    let sheet = pass.next(visit, None).await?;
+    Ok((pass, sheet))
 }
 
 /// The newest run on a page. A date from the future is no place to continue from.
@@ -376,14 +403,7 @@ async fn earlier_attempts(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<
         if first == 1 || !new || run.branch != visit.repository.fact.default_branch {
             continue;
         }
-        let request = visit.rest(&["actions", "runs", &id]).query("exclude_pull_requests", "true");
-        let node: Node = match visit.shared.outbound.get(&request).await {
-            Ok(page) => page.json()?,
-            Err(OutboundError::Status { status, .. }) if matches!(status.as_u16(), 404 | 410) => {
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let Some(node) = one(visit, &id).await? else { continue };
         let known = run.clone();
         let before = attempts_before(visit, &node, Some(&known)).await?;
         if let Some(whole) = node.normalise(&visit.repository.fact.id, before, visit.now) {
@@ -419,12 +439,33 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
             break;
         }
     }
-    let mut batch = Batch::default();
-    for (id, run) in stored_runs(visit).await? {
+    let mut missing = stored_runs(visit).await?;
+    missing.retain(|id, run| {
         let listed = oldest.is_some_and(|oldest| run.created_at >= oldest);
-        if listed && !id.parse().is_ok_and(|id| pass.saw(id)) {
-            batch.removed.push(Fact::WorkflowRun(run).key(&visit.shared.source));
+        listed && !id.parse().is_ok_and(|id| pass.saw(id))
+    });
+    let mut batch = Batch::default();
+    for (id, run) in missing.into_iter().take(MOST_ASKED) {
+        // Runs that are deleted while the list is read shift others out of sight.
+        match one(visit, &id).await? {
+            Some(there) => take(visit, &mut cursor, &[there], &mut batch).await?,
+            None => {
+                cursor.followed.retain(|it| it.id.to_string() != id);
+                batch.removed.push(Fact::WorkflowRun(run).key(&visit.shared.source));
+            }
         }
     }
     save(visit, &cursor, batch).await
+}
+
+/// One run as it is now; nothing if GitHub does not have it any more.
+async fn one(visit: &Visit<'_>, id: &str) -> Result<Option<Node>, SourceError> {
+    let request = visit.rest(&["actions", "runs", id]).query("exclude_pull_requests", "true");
+    match visit.shared.outbound.get(&request).await {
+        Ok(page) => Ok(Some(page.json()?)),
+        Err(OutboundError::Status { status, .. }) if matches!(status.as_u16(), 404 | 410) => {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
