@@ -330,6 +330,15 @@ impl<'a> Visit<'a> {
         );
     }
 
+    /// A list of what there is came with holes: what is not on it may be there all the same.
+    fn keeps(&mut self, what: &str) {
+        let name = &self.repository.name;
+        self.report.warnings.push(format!(
+            "{what} of {name}: GitHub's list of them has holes, so none that is missing from it is \
+             taken for deleted"
+        ));
+    }
+
     /// The server does not know the place to continue from: the pass starts at its beginning.
     /// What it read before is stored and is read again, which is slow and safe.
     fn starts_again(&self, what: &str, why: &dyn Display) {

@@ -6,6 +6,7 @@ mod items;
 mod listings;
 mod pitfalls;
 mod polling;
+mod reconciling;
 mod records;
 
 use std::collections::BTreeMap;

@@ -53,6 +53,15 @@ struct Cursor {
     pass: Option<Pass>,
 }
 
+impl Cursor {
+    fn follow(&mut self, followed: Followed) {
+        self.followed.retain(|it| it.node != followed.node);
+        self.followed.push(followed);
+        self.followed.sort_by(|a, b| (b.created_at, &b.node).cmp(&(a.created_at, &a.node)));
+        self.followed.truncate(MOST_FOLLOWED);
+    }
+}
+
 /// The newest deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Newest {
@@ -65,6 +74,9 @@ struct Newest {
 struct Followed {
     node: String,
     created_at: Instant,
+    /// GitHub left its statuses out: it is not stored yet.
+    #[serde(default)]
+    unread: bool,
 }
 
 /// How far the first pass has come.
@@ -320,18 +332,22 @@ async fn take(
     cursor: &mut Cursor,
     batch: &mut Batch,
 ) -> Result<(), SourceError> {
-    complete(visit, &mut node).await?;
-    let followed = Followed { node: node.id.clone(), created_at: node.created_at };
+    let unread = !complete(visit, &mut node).await?;
+    let followed = Followed { node: node.id.clone(), created_at: node.created_at, unread };
     let id = node.database_id;
+    if unread {
+        visit.reject(Kind::Deployment, Some(id), &"the server leaves its statuses out");
+        cursor.follow(followed);
+        return Ok(());
+    }
     let Some((deployment, is_final)) = node.normalise(&visit.repository.fact.id, visit.now) else {
         visit.reject(Kind::Deployment, Some(id), &"its commit is no commit id");
         return Ok(());
     };
-    cursor.followed.retain(|it| it.node != followed.node);
-    if !is_final {
-        cursor.followed.push(followed);
-        cursor.followed.sort_by(|a, b| (b.created_at, &b.node).cmp(&(a.created_at, &a.node)));
-        cursor.followed.truncate(MOST_FOLLOWED);
+    if is_final {
+        cursor.followed.retain(|it| it.node != followed.node);
+    } else {
+        cursor.follow(followed);
     }
     batch.facts.push(Fact::Deployment(deployment));
     Ok(())
@@ -342,7 +358,8 @@ struct Statuses {
     statuses: Option<Connection<Status>>,
 }
 
-async fn complete(visit: &Visit<'_>, node: &mut Node) -> Result<(), SourceError> {
+/// Reads the statuses that did not fit on the page. False if the server leaves some out.
+async fn complete(visit: &Visit<'_>, node: &mut Node) -> Result<bool, SourceError> {
     let mut trail = visit.shared.graphql.trail(DEPLOYMENT_STATUSES);
     while let Some(statuses) = &mut node.statuses
         && let Some(after) = trail.next(statuses)?
@@ -350,18 +367,19 @@ async fn complete(visit: &Visit<'_>, node: &mut Node) -> Result<(), SourceError>
         let asked = json!({ "id": node.id, "after": after });
         let reply: Reply<NodeOf<Statuses>> =
             visit.shared.graphql.ask(DEPLOYMENT_STATUSES, asked).await?;
-        let Some(more) = reply.data.node.and_then(|it| it.statuses) else { return Ok(()) };
+        let Some(more) = reply.data.node.and_then(|it| it.statuses) else { return Ok(false) };
         statuses.nodes.extend(more.nodes);
         statuses.page_info = more.page_info;
     }
-    Ok(())
+    Ok(node.statuses.as_ref().is_some_and(|it| !it.is_veiled()))
 }
 
-/// Reads those again that are older than the settle window and had no final status.
+/// Reads those again that could not be read, or are older than the settle window and had no final
+/// status.
 async fn follow(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<(), SourceError> {
     let settled = visit.now - visit.shared.settle_window;
-    let old = cursor.followed.iter().filter(|it| it.created_at < settled);
-    let ids: Vec<_> = old.map(|it| it.node.clone()).collect();
+    let wanted = cursor.followed.iter().filter(|it| it.unread || it.created_at < settled);
+    let ids: Vec<_> = wanted.map(|it| it.node.clone()).collect();
     for ids in ids.chunks(100) {
         by_id(visit, ids, cursor).await?;
     }
@@ -447,7 +465,10 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
     let known: Option<Cursor> =
         cursor::load(visit.store, &visit.shared.source, &stream(visit)).await?;
     let Some(mut cursor) = known.filter(|it| it.pass.is_none()) else { return Ok(()) };
-    let Some(present) = states(visit).await? else { return Ok(()) };
+    if visit.repository.overview.deployments.is_none() {
+        return Ok(());
+    }
+    let Some((present, whole)) = states(visit).await? else { return Ok(()) };
     let ids: BTreeSet<String> =
         present.iter().filter_map(|it| Some(it.database_id?.to_string())).collect();
     let mut batch = Batch::default();
@@ -459,7 +480,7 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
                 open.insert(deployment.id.clone());
             }
             known.insert(deployment.id);
-        } else if deployment.created_at >= visit.shared.history_start {
+        } else if whole && deployment.created_at >= visit.shared.history_start {
             batch.removed.push(Fact::Deployment(deployment).key(&visit.shared.source));
         }
     }
@@ -482,21 +503,31 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
     graph(visit, &mut cursor, tips).await
 }
 
-/// The deployments that GitHub has since the start of the history; `None` without the feature.
-async fn states(visit: &Visit<'_>) -> Result<Option<Vec<State>>, SourceError> {
+/// The deployments that GitHub lists since the start of the history, and whether those are all
+/// that there are; `None` without the feature.
+async fn states(visit: &mut Visit<'_>) -> Result<Option<(Vec<State>, bool)>, SourceError> {
     let mut states = Vec::new();
+    let mut listed = 0;
+    let mut whole = true;
     let mut pager = Pager::new(&visit.shared.graphql, DEPLOYMENT_STATES, PAGE, None);
     let asked = variables([("repository", json!(visit.repository.node))]);
     loop {
         let reply: Reply<NodeOf<Deployments>> = pager.ask(&asked).await?;
+        whole &= reply.is_whole();
         let Some(it) = reply.data.node else { return Err(visit.gone()) };
         let Some(page) = it.deployments else { return Ok(None) };
+        whole &= !page.is_veiled();
+        listed += page.nodes.len() as u64;
         let mut oldest = None;
         for node in page.items() {
-            // A list that cannot be read whole must not make anything look deleted.
-            let state: State = serde_json::from_str(node.get()).map_err(|error| {
-                SourceError::Malformed(format!("{}: {error}", visit.repository.name))
-            })?;
+            let state: State = match serde_json::from_str(node.get()) {
+                Ok(state) => state,
+                Err(error) => {
+                    whole = false;
+                    visit.reject(Kind::Deployment, None, &error);
+                    continue;
+                }
+            };
             if visit.is_possible(state.created_at) {
                 oldest = Some(state.created_at);
             }
@@ -505,8 +536,13 @@ async fn states(visit: &Visit<'_>) -> Result<Option<Vec<State>>, SourceError> {
             }
         }
         let start = visit.shared.history_start;
-        if oldest.is_some_and(|it| it < start) || !pager.follow(&page)? {
-            return Ok(Some(states));
+        let cut = oldest.is_some_and(|it| it < start);
+        if cut || !pager.follow(&page)? {
+            whole &= cut || page.total_count.is_none_or(|total| total == listed);
+            if !whole {
+                visit.keeps("deployments");
+            }
+            return Ok(Some((states, whole)));
         }
     }
 }

@@ -126,6 +126,13 @@ pub(super) struct Reply<T> {
     pub(super) refused: Vec<String>,
 }
 
+impl<T> Reply<T> {
+    /// Whether nothing is left out that it was asked for.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.partial && self.refused.is_empty()
+    }
+}
+
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum QueryError {

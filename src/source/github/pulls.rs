@@ -239,7 +239,10 @@ async fn read(
 /// Compares the pull requests that are stored with those that GitHub has: what is missing or out
 /// of date is read, what is gone is removed.
 pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> {
-    let present = markers(visit).await?;
+    if visit.repository.overview.hides_pulls {
+        return Ok(());
+    }
+    let (present, whole) = markers(visit).await?;
     let id = visit.repository.fact.id.clone();
     let stored = visit.store.facts(&visit.shared.source, Kind::Change, Some(id.as_str())).await?;
     let numbers: BTreeSet<u64> = present.iter().map(|it| it.number).collect();
@@ -249,7 +252,7 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
         let Fact::Change(change) = &fact else { continue };
         if numbers.contains(&change.number) {
             known.insert(change.number, change.updated_at);
-        } else {
+        } else if whole {
             batch.removed.push(fact.key(&visit.shared.source));
         }
     }
@@ -273,24 +276,33 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
     Ok(())
 }
 
-async fn markers(visit: &Visit<'_>) -> Result<Vec<Marker>, SourceError> {
+/// The pull requests that GitHub lists, and whether those are all that there are.
+async fn markers(visit: &mut Visit<'_>) -> Result<(Vec<Marker>, bool), SourceError> {
     let mut markers = Vec::new();
+    let mut whole = true;
     let mut pager = Pager::new(&visit.shared.graphql, PULL_REQUEST_NUMBERS, 100, None);
     let asked = variables([("repository", json!(visit.repository.node))]);
     loop {
         let reply: Reply<NodeOf<PullRequests>> = pager.ask(&asked).await?;
+        whole &= reply.is_whole();
         let Some(PullRequests { pull_requests: page }) = reply.data.node else {
             return Err(visit.gone());
         };
         for node in page.items() {
-            // A list that cannot be read whole must not make anything look deleted.
-            markers.push(serde_json::from_str(node.get()).map_err(|error| {
-                SourceError::Malformed(format!("{}: {error}", visit.repository.name))
-            })?);
+            match serde_json::from_str(node.get()) {
+                Ok(marker) => markers.push(marker),
+                Err(error) => visit.reject(Kind::Change, None, &error),
+            }
         }
-        if !pager.follow(&page)? {
-            return Ok(markers);
+        if pager.follow(&page)? {
+            continue;
         }
+        // Null and illegible ones are missing from the count.
+        whole &= page.total_count.is_none_or(|total| total == markers.len() as u64);
+        if !whole {
+            visit.keeps("pull requests");
+        }
+        return Ok((markers, whole));
     }
 }
 

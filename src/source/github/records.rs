@@ -195,15 +195,16 @@ async fn history(
     ]);
     loop {
         let reply: Reply<NodeOf<Holder>> = pager.ask(&asked).await?;
-        if reply.partial {
+        let whole = reply.is_whole();
+        let Some(holder) = reply.data.node else { return Err(visit.gone()) };
+        let Some(page) = holder.object.and_then(|it| it.history) else { return Err(visit.gone()) };
+        if !whole || page.is_veiled() {
             // A folder that could not be listed is not an empty one.
             return Err(SourceError::Transient(format!(
                 "{}: the history of {folder} came with holes",
                 visit.repository.name
             )));
         }
-        let Some(holder) = reply.data.node else { return Err(visit.gone()) };
-        let Some(page) = holder.object.and_then(|it| it.history) else { return Err(visit.gone()) };
         let reaches = |it: Instant| page.items().any(|node| node.committed_date >= it);
         let more = down_to.is_none_or(reaches) && pager.follow(&page)?;
         for node in page.nodes.into_iter().flatten() {

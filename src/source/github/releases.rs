@@ -104,19 +104,25 @@ async fn read(visit: &mut Visit<'_>, overview: String) -> Result<(), SourceError
     let mut cursor = Cursor { overview, drafts: false };
     let mut tips: Vec<(Instant, CommitId)> = Vec::new();
     let mut present = BTreeSet::new();
+    let mut listed = 0;
+    let mut whole = true;
     let mut pager = Pager::new(&visit.shared.graphql, RELEASES, 100, None);
     let asked = variables([("repository", json!(visit.repository.node))]);
     loop {
         let reply: Reply<NodeOf<Releases>> = pager.ask(&asked).await?;
+        whole &= reply.is_whole();
         let Some(it) = reply.data.node else { return Err(visit.gone()) };
         let Some(page) = it.releases else {
             visit.refused("releases", true);
             return Ok(());
         };
+        whole &= !page.is_veiled();
+        listed += page.nodes.len() as u64;
         for node in page.items() {
-            present.extend(
-                serde_json::from_str::<Marker>(node.get()).map(|it| it.database_id.to_string()),
-            );
+            match serde_json::from_str::<Marker>(node.get()) {
+                Ok(marker) => _ = present.insert(marker.database_id.to_string()),
+                Err(_) => whole = false,
+            }
             let Some(release) = decode(visit, node) else { continue };
             let since = visit.shared.history_start;
             cursor.drafts |= release.draft;
@@ -129,12 +135,16 @@ async fn read(visit: &mut Visit<'_>, overview: String) -> Result<(), SourceError
             batch.facts.push(Fact::Release(release));
         }
         if !pager.follow(&page)? {
+            whole &= page.total_count.is_none_or(|total| total == listed);
             break;
         }
     }
+    if !whole {
+        visit.keeps("releases");
+    }
     let id = visit.repository.fact.id.as_str();
     for fact in visit.store.facts(&visit.shared.source, Kind::Release, Some(id)).await? {
-        if !present.contains(&fact.id()) {
+        if whole && !present.contains(&fact.id()) {
             batch.removed.push(fact.key(&visit.shared.source));
         }
     }
@@ -142,6 +152,10 @@ async fn read(visit: &mut Visit<'_>, overview: String) -> Result<(), SourceError
     let tips: Vec<_> = tips.into_iter().map(|(_, commit)| commit).collect();
     visit.commit(batch).await?;
     commits::extend(visit, &tips).await?;
+    if !whole {
+        // All are read again until the list has no holes.
+        return Ok(());
+    }
     let mut batch = Batch::default();
     cursor::save(&mut batch, &stream(visit), &cursor);
     visit.commit(batch).await

@@ -46,6 +46,44 @@ async fn an_app_mints_its_tokens_and_a_refused_one_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_token_that_expires_in_the_middle_of_a_sync_is_replaced_and_nothing_is_lost() {
+    // The proof is dated by the machine's clock, as the vendor's check of it.
+    let mut world = World::new("acme");
+    let now = world.now.instant();
+    world.access.installation_token_seconds = 300;
+    world.add_repository("shop", |shop| {
+        shop.push(now - chrono::Duration::days(1), "Initial commit", &["README.md"]);
+        for number in 1..=150_u32 {
+            let at = now - chrono::Duration::minutes(i64::from(number));
+            shop.pull(u64::from(number), at, |_| {});
+        }
+    });
+    let (app, installation) = (world.access.app, world.access.installation);
+    let directory = tempfile::tempdir().unwrap();
+    let key = private_key(directory.path());
+    let settings = format!(
+        "organisation = \"acme\"\napp = {{ app_id = {app}, installation_id = {installation}, \
+         private_key = {{ file = {key:?} }} }}"
+    );
+    let site = Site::with(world, Needs::default(), &settings).await;
+    let slow = Fault::delay(Duration::from_millis(400));
+    site.fakes.github.fault(slow.on(" PullRequests"));
+    let expires = async {
+        while site.fakes.github.requests_to("CommitHistory").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Our clock does not say so: the vendor's is ahead.
+        site.fakes.set_now(now + chrono::Duration::seconds(310));
+    };
+    let (polled, ()) = tokio::join!(site.try_poll(), expires);
+    polled.unwrap();
+    assert_eq!(site.count(Kind::Change).await, 150);
+    assert_eq!(site.fakes.github.requests_to("/access_tokens").len(), 2);
+    let refused = site.fakes.github.usage().by_status.get("401").copied();
+    assert!(refused.is_some_and(|it| it > 0), "the token did expire on the way");
+}
+
+#[tokio::test]
 async fn an_enterprise_server_answers_below_its_own_paths() {
     let mut world = world();
     let shop = world.repository_mut("shop");

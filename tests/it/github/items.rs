@@ -146,3 +146,34 @@ async fn one_item_that_is_too_heavy_is_rejected_when_reconciling_and_the_others_
         assert_eq!(site.count(Kind::Deployment).await, 6);
     }
 }
+
+#[tokio::test]
+async fn a_hole_that_stays_on_a_page_of_one_costs_that_one_pull_request() {
+    let mut world = world();
+    for number in 1..=30 {
+        let at = at("2026-03-01 09:00") + chrono::Duration::hours(number);
+        world.repository_mut("shop").pull(u64::try_from(number).unwrap(), at, |pull| {
+            pull.review(at + chrono::Duration::minutes(5), "bob");
+        });
+    }
+    let site = Site::of(world).await;
+    let hole = Fault::edit(|body| {
+        let nodes = body["data"]["node"]["pullRequests"]["nodes"].as_array_mut().unwrap();
+        if let Some(it) = nodes.iter_mut().find(|it| it["number"] == 20) {
+            it["reviews"] = Value::Null;
+            body["errors"] = json!([{"message": "timeout"}]);
+        }
+    });
+    site.fakes.github.fault(hole.on(" PullRequests").forever());
+    let report = site.poll().await;
+    assert_eq!(report.rejected, BTreeMap::from([(Kind::Change, 1)]));
+    let changes = site.changes().await;
+    assert_eq!(changes.len(), 29);
+    assert!(changes.iter().all(|it| it.number != 20 && it.reviews.len() == 1));
+    let asked = site.fakes.github.requests_to(" PullRequests");
+    let last = asked.last().unwrap().variables["first"].as_u64().unwrap();
+    assert!(last > 1, "pages grow again behind it");
+    site.fakes.github.clear_faults();
+    site.reconcile().await;
+    assert_eq!(site.change(20).await.reviews.len(), 1);
+}
