@@ -1,6 +1,7 @@
 //! The GitHub source against the fake GitHub.
 
 pub(crate) mod access;
+mod graph;
 mod interrupted;
 mod items;
 mod listings;

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::graphql::{COMMIT_HISTORY, Connection, NodeOf, Pager, QueryError, Reply, variables};
 use super::pulls::{commit_id, reverted_commits};
@@ -40,6 +41,22 @@ pub(super) struct Cursor {
     walk: Option<Walk>,
     /// Deployed commits that GitHub does not know.
     unreachable: BTreeSet<CommitId>,
+    /// The tip of the default branch down from which a commit could not be read. Reconciling goes
+    /// all the way down again; until then the graph is not known to be complete.
+    #[serde(default)]
+    hole: Option<CommitId>,
+}
+
+impl Cursor {
+    /// A walk came to its end. A hole that an earlier one met is only mended by one that goes all
+    /// the way down.
+    fn arrive(&mut self, walk: &Walk, broken: bool) {
+        if broken || (self.hole.is_some() && !walk.deeper) {
+            self.hole = Some(walk.tip.clone());
+        } else {
+            (self.head, self.hole) = (Some(walk.tip.clone()), None);
+        }
+    }
 }
 
 /// A walk down the history of a commit.
@@ -50,6 +67,9 @@ struct Walk {
     after: Option<String>,
     /// It goes past what is known: more history is wanted than before.
     deeper: bool,
+    /// A commit on the way could not be read.
+    #[serde(default)]
+    holed: bool,
 }
 
 #[derive(Deserialize)]
@@ -99,13 +119,19 @@ struct Frontier {
     known: HashSet<CommitId>,
     wanted: HashSet<CommitId>,
     cut: Instant,
+    /// How many commits came since the last one that is young.
+    old_in_a_row: u32,
+    /// One that may be young could not be read.
+    holed: bool,
+    /// One could not be read that is old, unless a young one follows.
+    doubtful: bool,
 }
 
 impl Frontier {
     fn new(known: HashSet<CommitId>, tip: &CommitId, cut: Instant) -> Self {
         let wanted =
             if known.contains(tip) { HashSet::new() } else { HashSet::from([tip.clone()]) };
-        Self { known, wanted, cut }
+        Self { known, wanted, cut, old_in_a_row: 0, holed: false, doubtful: false }
     }
 
     fn is_closed(&self) -> bool {
@@ -116,9 +142,27 @@ impl Frontier {
         commit.committed_at >= self.cut || commit.committed_at.timestamp() < FIRST_COMMIT_EVER
     }
 
+    /// Whether a whole page of commits in a row is old, however they came.
+    fn is_past_the_cut(&self) -> bool {
+        self.old_in_a_row >= PAGE
+    }
+
+    /// Whether something is missing because it could not be read.
+    fn is_broken(&self) -> bool {
+        self.holed && !self.is_closed()
+    }
+
+    /// A commit could not be read.
+    fn lacks_one(&mut self) {
+        self.holed |= self.old_in_a_row == 0;
+        self.doubtful = true;
+    }
+
     /// Whether the commit is to be taken in.
     fn take(&mut self, commit: &Commit) -> bool {
         let young = self.is_young(commit);
+        self.holed |= young && self.doubtful;
+        self.old_in_a_row = if young { 0 } else { self.old_in_a_row + 1 };
         let wanted = self.wanted.remove(&commit.id);
         if !(young || wanted) || self.known.contains(&commit.id) {
             return false;
@@ -173,10 +217,17 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
     let Some(head) = visit.repository.overview.head.clone() else { return Ok(()) };
     let start = visit.shared.history_start;
     let deeper = broken || cursor.since.is_some_and(|since| since > start);
-    if cursor.head.as_ref() != Some(&head) || deeper {
+    let walked = [&cursor.head, &cursor.hole].contains(&&Some(head.clone()));
+    if !walked || deeper {
         cursor.since = Some(cursor.since.map_or(start, |since| since.min(start)));
-        cursor.walk = Some(Walk { tip: head, after: None, deeper });
+        cursor.walk = Some(Walk { tip: head, after: None, deeper, holed: false });
         default_branch(visit, &mut cursor).await?;
+    }
+    if cursor.hole.is_some() {
+        let name = &visit.repository.name;
+        visit.report.warnings.push(format!(
+            "commits of {name}: some cannot be read; they are asked for again when reconciling"
+        ));
     }
     Ok(())
 }
@@ -185,6 +236,7 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
 async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<bool, SourceError> {
     let Some(mut walk) = cursor.walk.take() else { return Ok(true) };
     let mut frontier = frontier(visit, &walk).await?;
+    frontier.holed = walk.holed;
     let mut pager = history(visit, walk.after.clone());
     let mut done = frontier.is_closed();
     while !done {
@@ -192,7 +244,7 @@ async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<bo
             Err(error @ QueryError::StaleCursor { .. }) if pager.restart() => {
                 visit.starts_again("commits", &error);
                 // What was stored since is known without all its ancestors.
-                (walk.after, walk.deeper) = (None, true);
+                (walk.after, walk.deeper, walk.holed) = (None, true, false);
                 frontier = self::frontier(visit, &walk).await?;
                 continue;
             }
@@ -204,24 +256,29 @@ async fn default_branch(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<bo
             return Ok(false);
         };
         let mut batch = Batch::default();
-        let end = take_page(visit, &page, &mut frontier, &mut batch);
+        take_page(visit, &page, &mut frontier, &mut batch);
+        let end = frontier.is_closed() || frontier.is_past_the_cut();
         done = end || !pager.follow(&page)?;
         walk.after = pager.after();
-        if done && !end && !frontier.is_closed() {
+        walk.holed = frontier.holed;
+        if done && !end && !frontier.holed {
             tracing::warn!(
                 repository = %visit.repository.name, parents = frontier.wanted.len(),
                 "the history ends although some parents were not seen"
             );
         }
         if done {
-            cursor.head = Some(walk.tip.clone());
+            if frontier.is_broken() {
+                visit.gap("commits", "some could not be read");
+            }
+            cursor.arrive(&walk, frontier.is_broken());
         }
         cursor.walk = (!done).then(|| walk.clone());
         cursor::save(&mut batch, &stream(visit.repository.native), cursor);
         visit.commit(batch).await?;
     }
-    if cursor.head.as_ref() != Some(&walk.tip) {
-        cursor.head = Some(walk.tip);
+    if ![&cursor.head, &cursor.hole].contains(&&Some(walk.tip.clone())) {
+        cursor.arrive(&walk, false);
         let mut batch = Batch::default();
         cursor::save(&mut batch, &stream(visit.repository.native), cursor);
         visit.commit(batch).await?;
@@ -273,33 +330,30 @@ async fn page(
     Ok(holder.object.and_then(|it| it.history))
 }
 
-/// Takes a page in. True if the walk need not go on.
-fn take_page(
-    visit: &mut Visit<'_>,
-    page: &Connection,
-    frontier: &mut Frontier,
-    batch: &mut Batch,
-) -> bool {
-    let mut young = 0;
-    for node in page.items() {
-        let node: Node = match serde_json::from_str(node.get()) {
-            Ok(node) => node,
-            Err(error) => {
-                visit.reject(Kind::Commit, None, &error);
-                continue;
+/// Takes a page in.
+fn take_page(visit: &mut Visit<'_>, page: &Connection, frontier: &mut Frontier, batch: &mut Batch) {
+    for node in &page.nodes {
+        match decode(visit, node.as_deref()) {
+            Ok(commit) => {
+                if frontier.take(&commit) {
+                    batch.facts.push(Fact::Commit(commit));
+                }
             }
-        };
-        let Some(commit) = node.normalise(visit) else {
-            visit.reject(Kind::Commit, None, &"its id is no commit id");
-            continue;
-        };
-        young += u32::from(frontier.is_young(&commit));
-        if frontier.take(&commit) {
-            batch.facts.push(Fact::Commit(commit));
+            Err(why) => {
+                visit.reject(Kind::Commit, None, &why);
+                frontier.lacks_one();
+            }
         }
     }
-    let past_the_cut = young == 0 && page.items().next().is_some();
-    past_the_cut || frontier.is_closed()
+}
+
+fn decode(visit: &Visit<'_>, node: Option<&RawValue>) -> Result<Commit, String> {
+    let node = node.ok_or("the server leaves it out")?;
+    let node: Node = serde_json::from_str(node.get()).map_err(|error| error.to_string())?;
+    if node.parents.is_veiled() {
+        return Err("the server leaves its parents out".to_owned());
+    }
+    node.normalise(visit).ok_or_else(|| "its id is no commit id".to_owned())
 }
 
 /// Adds commits that are deployed but on no path of the default branch, with their ancestors.
@@ -327,10 +381,16 @@ pub(super) async fn extend(visit: &mut Visit<'_>, tips: &[CommitId]) -> Result<(
                 cursor::save(&mut batch, &stream(visit.repository.native), &cursor);
                 break;
             };
-            let end = take_page(visit, &page, &mut frontier, &mut batch);
-            if end || !pager.follow(&page)? {
+            take_page(visit, &page, &mut frontier, &mut batch);
+            if frontier.is_closed() || frontier.is_past_the_cut() || !pager.follow(&page)? {
                 break;
             }
+        }
+        if frontier.is_broken() {
+            // Reconciling asks for it again.
+            visit.gap("deployed commits", "some could not be read");
+            known = self::known(visit).await?;
+            continue;
         }
         visit.commit(batch).await?;
         known = frontier.known;
@@ -338,9 +398,16 @@ pub(super) async fn extend(visit: &mut Visit<'_>, tips: &[CommitId]) -> Result<(
     Ok(())
 }
 
-/// Asks again for deployed commits that GitHub did not know.
+/// Asks again for deployed commits that GitHub did not know, and for all if one could not be read.
 pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> {
     let mut cursor = cursor(visit).await?;
+    if cursor.hole.is_some()
+        && let Some(tip) = visit.repository.overview.head.clone()
+    {
+        cursor.walk = Some(Walk { tip, after: None, deeper: true, holed: false });
+        default_branch(visit, &mut cursor).await?;
+        visit.name_head().await?;
+    }
     let again: Vec<_> = std::mem::take(&mut cursor.unreachable).into_iter().collect();
     if again.is_empty() {
         return Ok(());
