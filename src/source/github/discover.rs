@@ -143,7 +143,7 @@ struct Cursor {
 pub(super) struct Discovery {
     /// The repositories that are collected.
     pub(super) collected: Vec<Collected>,
-    /// A rule needs a repository that cannot be collected.
+    /// A rule needs a repository that was collected before and cannot be collected now.
     pub(super) missing: Option<SourceError>,
 }
 
@@ -161,7 +161,7 @@ pub(super) async fn discover(
         found: BTreeMap::new(),
         listed: BTreeSet::new(),
         cursor: cursor.unwrap_or_default(),
-        missing: None,
+        lacking: Vec::new(),
     };
     search.organisation().await?;
     search.by_id().await?;
@@ -178,7 +178,8 @@ pub(super) async fn discover(
             collected.push(repository);
         }
     }
-    let Search { cursor, missing, .. } = search;
+    let Search { cursor, lacking, .. } = search;
+    let missing = missing(shared, cx, lacking, report).await?;
     cursor::save(&mut batch, STREAM, &cursor);
     shared.commit(cx, batch).await?;
     Ok(Discovery { collected, missing })
@@ -192,7 +193,8 @@ struct Search<'a> {
     /// The numbers of those that the organisation lists.
     listed: BTreeSet<u64>,
     cursor: Cursor,
-    missing: Option<SourceError>,
+    /// Repositories that cannot be collected: their names, and why.
+    lacking: Vec<(BTreeSet<String>, String)>,
 }
 
 impl Search<'_> {
@@ -313,15 +315,10 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// A repository cannot be collected. Without it a KPI of a service would fade as if nothing
-    /// happened there any more, so where a rule needs it, that is a failure.
+    /// A repository cannot be collected.
     fn lacks(&mut self, names: &BTreeSet<String>, name: &FullName, why: &str) {
         let text = format!("repository {name}: {why}");
-        if self.shared.needs.repositories().any(|it| names.contains(it)) {
-            self.missing.get_or_insert(SourceError::NotFound(text));
-        } else {
-            self.report.warnings.push(text);
-        }
+        self.lacking.push((names.clone(), text));
     }
 
     fn decode(&mut self, node: &RawValue) -> Option<Node> {
@@ -354,6 +351,37 @@ impl Search<'_> {
         }
         Some(collected(self.shared, node, name, names))
     }
+}
+
+/// What becomes of repositories that cannot be collected. One that was collected before and that a
+/// rule needs is a failure: its KPIs would fade as if nothing happened there any more. One that
+/// never was has no values anyway.
+async fn missing(
+    shared: &Shared,
+    cx: &PollContext,
+    lacking: Vec<(BTreeSet<String>, String)>,
+    report: &mut PollReport,
+) -> Result<Option<SourceError>, SourceError> {
+    let mut missing = None;
+    if lacking.is_empty() {
+        return Ok(missing);
+    }
+    let mut before = BTreeSet::new();
+    for fact in cx.store.facts(&shared.source, Kind::Repository, None).await? {
+        if let Fact::Repository(it) = fact {
+            before.insert(it.name.to_lowercase());
+            before.extend(it.former_names.into_iter().map(|it| it.to_lowercase()));
+        }
+    }
+    for (names, text) in lacking {
+        let faded = |it: &str| names.contains(it) && before.contains(it);
+        if missing.is_none() && shared.needs.repositories().any(faded) {
+            missing = Some(SourceError::NotFound(text));
+        } else {
+            report.warnings.push(text);
+        }
+    }
+    Ok(missing)
 }
 
 fn collected(shared: &Shared, node: Node, name: FullName, names: BTreeSet<String>) -> Collected {
