@@ -23,6 +23,7 @@ mod probe;
 mod pulls;
 mod records;
 mod releases;
+mod round;
 mod runs;
 mod settings;
 
@@ -40,6 +41,7 @@ pub use settings::{AppSettings, Settings};
 use self::discover::{Collected, Discovery};
 use self::graphql::{API_VERSION, GraphQl, MEDIA_TYPE};
 use self::name::FullName;
+use self::round::Round;
 use self::settings::Selection;
 use super::outbound::{
     Authenticator, Dialect, Environment, Limits, MintedTokens, Options, Outbound, OutboundError,
@@ -145,16 +147,17 @@ impl GitHub {
         })
     }
 
-    /// Visits every repository. One that fails does not keep the others from being read; the
-    /// first failure is the result.
+    /// Visits every repository, to compare it in a `round` or to read on. One that fails does not
+    /// keep the others from being read; the first failure is the result.
     async fn visit_all(
         &self,
         cx: &PollContext,
-        stream: &'static str,
         collected: Vec<Collected>,
         report: &mut PollReport,
-        anew: bool,
+        mut round: Option<Round>,
     ) -> Result<(), SourceError> {
+        let anew = round.is_some();
+        let stream = if anew { "reconciliation" } else { "repositories" };
         let total = collected.len() as u64;
         let visits = collected.into_iter().map(|repository| self.visit(cx, repository, anew));
         let mut visits = stream::iter(visits).buffer_unordered(SIDE_BY_SIDE);
@@ -163,8 +166,10 @@ impl GitHub {
         while let Some((repository, found, result)) = visits.next().await {
             report.merge(found);
             if let Err(error) = &result {
-                let source = &self.shared.source;
+                let (source, repository) = (&self.shared.source, &repository.name);
                 tracing::warn!(%source, %repository, %error, "a repository could not be read");
+            } else if let Some(round) = &mut round {
+                round.compared(&self.shared, cx, repository.native).await?;
             }
             outcome.note(result)?;
             done += 1;
@@ -178,11 +183,11 @@ impl GitHub {
         cx: &PollContext,
         repository: Collected,
         anew: bool,
-    ) -> (FullName, PollReport, Result<(), SourceError>) {
+    ) -> (Collected, PollReport, Result<(), SourceError>) {
         let mut visit = Visit::new(&self.shared, cx, &repository);
         let result = if anew { visit.reconcile().await } else { visit.poll().await };
         let report = visit.report;
-        (repository.name, report, result)
+        (repository, report, result)
     }
 }
 
@@ -203,17 +208,23 @@ impl Source for GitHub {
         let mut report = PollReport::default();
         let Discovery { collected, missing } =
             discover::discover(&self.shared, cx, &mut report).await?;
-        self.visit_all(cx, "repositories", collected, &mut report, false).await?;
+        self.visit_all(cx, collected, &mut report, None).await?;
         missing.map_or(Ok(report), Err)
     }
 
     async fn reconcile(&self, cx: &PollContext) -> Result<PollReport, SourceError> {
         let mut report = PollReport::default();
-        let Discovery { collected, missing } =
+        let Discovery { mut collected, missing } =
             discover::discover(&self.shared, cx, &mut report).await?;
         discover::reconcile(&self.shared, cx, &collected, &mut report).await?;
-        self.visit_all(cx, "reconciliation", collected, &mut report, true).await?;
-        missing.map_or(Ok(report), Err)
+        let round = Round::load(&self.shared, cx).await?;
+        collected.retain(|it| !round.has(it.native));
+        self.visit_all(cx, collected, &mut report, Some(round)).await?;
+        if let Some(error) = missing {
+            return Err(error);
+        }
+        Round::finish(&self.shared, cx).await?;
+        Ok(report)
     }
 }
 

@@ -418,6 +418,10 @@ async fn earlier_attempts(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<
 /// Compares the runs that are stored with those that GitHub has. Those that are older than the
 /// oldest one that GitHub still lists were not deleted: GitHub keeps runs for a limited time.
 pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> {
+    if visit.repository.needs.workflows.is_empty() {
+        // No rule looks at them, and there may be very many.
+        return Ok(());
+    }
     let known: Option<Cursor> =
         cursor::load(visit.store, &visit.shared.source, &stream(visit)).await?;
     let Some(mut cursor) = known.filter(|it| it.pass.is_none()) else { return Ok(()) };

@@ -1,5 +1,7 @@
 //! Reconciling removes what is gone, and nothing else.
 
+use std::collections::BTreeSet;
+
 use engkpi::domain::Kind;
 use engkpi_fakes::Fault;
 use serde_json::{Value, json};
@@ -141,4 +143,50 @@ async fn runs_that_are_gone_are_removed_however_far_down_they_were() {
     site.set_now("2026-04-01 14:00");
     site.reconcile().await;
     assert_eq!(site.count(Kind::WorkflowRun).await, 243);
+}
+
+#[tokio::test]
+async fn a_reconciliation_that_is_interrupted_goes_on_with_the_repositories_that_are_left() {
+    let mut world = World::new("acme").at("2026-04-01 12:00");
+    for number in 0..5 {
+        world.add_repository(&format!("repo-{number}"), |it| {
+            let sha = it.push("2026-01-02 09:00", "Initial commit", &["README.md"]);
+            it.pull(1, "2026-03-02 09:00", |_| {});
+            it.run("Test", &sha, "2026-03-25 12:05", |_| {});
+        });
+    }
+    let site = Site::with(world, Needs::default(), "organisation = \"acme\"").await;
+    site.poll().await;
+    let compared = |site: &Site| {
+        let asked = site.fakes.github.requests_to("PullRequestNumbers");
+        let asked: BTreeSet<_> =
+            asked.iter().map(|it| it.variables["repository"].to_string()).collect();
+        site.fakes.github.clear_requests();
+        asked.len()
+    };
+    let fault = Fault::status(500).on("PullRequestNumbers").naming("\"R_1003\"").forever();
+    site.fakes.github.fault(fault);
+    site.source.reconcile(&site.context()).await.expect_err("one fails");
+    assert_eq!(compared(&site), 5);
+    site.source.reconcile(&site.context()).await.expect_err("it fails again");
+    assert_eq!(compared(&site), 1, "the others were compared in this round");
+    site.fakes.github.clear_faults();
+    site.reconcile().await;
+    assert_eq!(compared(&site), 1);
+    site.reconcile().await;
+    assert_eq!(compared(&site), 5, "and the next round begins anew");
+}
+
+#[tokio::test]
+async fn runs_that_no_rule_asks_for_are_not_compared() {
+    let mut world = world();
+    let shop = world.repository_mut("shop");
+    let sha = shop.pushes[0].1.clone();
+    shop.run("Test", &sha, "2026-01-05 12:05", |_| {});
+    let site = Site::with(world, Needs::default(), "organisation = \"acme\"").await;
+    site.poll().await;
+    site.fakes.github.clear_requests();
+    site.reconcile().await;
+    let asked = site.fakes.github.requests_to("/actions/runs?");
+    assert_eq!(asked.len(), 1, "the poll before asks for what is new");
 }
