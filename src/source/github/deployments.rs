@@ -282,7 +282,7 @@ async fn page(visit: &Visit<'_>, pager: &mut Pager<'_>) -> Result<Connection, Qu
     let operation = DEPLOYMENTS.operation;
     let message = format!("repository {}", visit.repository.name);
     let Some(it) = reply.data.node else { return Err(QueryError::NotFound { operation, message }) };
-    it.deployments.ok_or_else(|| QueryError::Forbidden { operation, message })
+    it.deployments.ok_or(QueryError::Forbidden { operation, message })
 }
 
 async fn take_page(
