@@ -376,7 +376,9 @@ async fn missing(
     for (names, text) in lacking {
         let faded = |it: &str| names.contains(it) && before.contains(it);
         if missing.is_none() && shared.needs.repositories().any(faded) {
-            missing = Some(SourceError::NotFound(text));
+            missing = Some(SourceError::NotFound(format!(
+                "{text}; a rule needs it: give the token access, or take it out of the configuration"
+            )));
         } else {
             report.warnings.push(text);
         }

@@ -123,6 +123,24 @@ async fn every_list_is_read_beyond_its_first_page() {
 }
 
 #[tokio::test]
+async fn a_deployment_with_more_statuses_than_fit_is_read_whole() {
+    let mut world = world();
+    let shop = world.repository_mut("shop");
+    let sha = shop.pushes[0].1.clone();
+    let start = at("2026-03-20 09:00");
+    shop.deployment("production", &sha, start, |deployment| {
+        for minute in 0..150 {
+            deployment.status(start + chrono::Duration::minutes(minute), "in_progress");
+        }
+        deployment.status(start + chrono::Duration::minutes(150), "success");
+    });
+    let site = Site::of(world).await;
+    site.poll().await;
+    assert_eq!(site.deployments().await[0].statuses.len(), 151);
+    assert_eq!(site.fakes.github.requests_to("DeploymentStatuses").len(), 2);
+}
+
+#[tokio::test]
 async fn reconciling_reads_every_list_to_its_end_too() {
     let site = Site::of(long()).await;
     site.poll().await;
