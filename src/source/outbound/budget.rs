@@ -57,7 +57,12 @@ pub(super) struct Permit {
 
 /// Not now.
 #[derive(Debug)]
-pub(super) struct Wait(pub(super) Duration);
+pub(super) struct Wait {
+    /// For so long.
+    pub(super) whole: Duration,
+    /// For so long of it because the vendor asked for it; the rest keeps our own pace.
+    pub(super) asked: Duration,
+}
 
 impl Budget {
     fn new(limits: &Limits) -> Self {
@@ -75,8 +80,8 @@ impl Budget {
             Arc::clone(&self.in_flight).acquire_owned().await.expect("the semaphore stays open");
         let now = Tick::now();
         let mut state = self.state();
-        if let Some(until) = state.forbidden_until(resource, self.pace, now) {
-            return Err(Wait(until - now));
+        if let Some(wait) = state.wait(resource, self.pace, now) {
+            return Err(wait);
         }
         if self.pace.is_some() {
             state.sent.push_back(now);
@@ -137,13 +142,8 @@ impl Budget {
 }
 
 impl State {
-    /// Until when nothing may be sent on `resource`, if that is later than `now`.
-    fn forbidden_until(
-        &mut self,
-        resource: &'static str,
-        pace: Option<Pace>,
-        now: Tick,
-    ) -> Option<Tick> {
+    /// How long nothing may be sent on `resource`, if anything forbids it `now`.
+    fn wait(&mut self, resource: &'static str, pace: Option<Pace>, now: Tick) -> Option<Wait> {
         self.resources.retain(|_, budget| budget.resets > now);
         let used_up = self.resources.get(resource).filter(|budget| budget.remaining == 0);
         let paced = pace.and_then(|pace| {
@@ -153,11 +153,10 @@ impl State {
             let full = self.sent.len() >= pace.requests as usize;
             full.then(|| self.sent.front().map(|sent| *sent + pace.per)).flatten()
         });
-        [self.blocked_until, used_up.map(|budget| budget.resets), paced]
-            .into_iter()
-            .flatten()
-            .filter(|until| *until > now)
-            .max()
+        let asked = self.blocked_until.max(used_up.map(|budget| budget.resets));
+        let until = asked.max(paced).filter(|until| *until > now)?;
+        let asked = asked.map_or(Duration::ZERO, |asked| asked.saturating_duration_since(now));
+        Some(Wait { whole: until - now, asked })
     }
 
     /// The vendor says what is left. Answers overtake each other: within one window the smaller
@@ -217,7 +216,7 @@ mod tests {
 
     async fn wait(budget: &Budget, resource: &'static str) -> Option<u64> {
         // Rounded up, as a timer would.
-        budget.admit(resource).await.err().map(|Wait(wait)| wait.as_secs_f64().ceil() as u64)
+        budget.admit(resource).await.err().map(|wait| wait.whole.as_secs_f64().ceil() as u64)
     }
 
     #[tokio::test(start_paused = true)]
@@ -318,7 +317,10 @@ mod tests {
                     sent.push((Tick::now() - start).as_secs());
                     5 * SECOND
                 }
-                Err(Wait(wait)) => wait,
+                Err(wait) => {
+                    assert_eq!(wait.asked, Duration::ZERO, "nobody asked for it");
+                    wait.whole
+                }
             };
             tokio::time::advance(pause).await;
         }

@@ -234,19 +234,19 @@ impl Core {
         resource: &'static str,
     ) -> Result<Permit, OutboundError> {
         loop {
-            let Wait(wait) = match budget.admit(resource).await {
+            let Wait { whole, asked } = match budget.admit(resource).await {
                 Ok(permit) => return Ok(permit),
                 Err(wait) => wait,
             };
-            if wait > self.limits().max_sleep {
-                return Err(self.rate_limited(wait));
+            if whole > self.limits().max_sleep {
+                return Err(self.rate_limited(whole));
             }
             self.environment
                 .telemetry
                 .source_rate_limit_wait_seconds_total
                 .with_label_values(&[self.source().as_str()])
-                .inc_by(wait.as_secs_f64());
-            tokio::time::sleep(wait).await;
+                .inc_by(asked.as_secs_f64());
+            tokio::time::sleep(whole).await;
         }
     }
 

@@ -213,12 +213,15 @@ async fn the_pace_is_kept_before_the_vendor_has_to_remind_us() {
     let server = Server::always(json("{}")).await;
     let pace = Pace { requests: 5, per: 200 * MILLI };
     let limits = Limits { pace: Some(pace), ..fast(Dialect::PagerDuty) };
-    let client = client_with(&server.base, limits, Dialect::PagerDuty, &environment());
+    let environment = environment();
+    let client = client_with(&server.base, limits, Dialect::PagerDuty, &environment);
     let start = Tick::now();
     for result in storm(&client, 12).await {
         result.unwrap();
     }
     assert!(start.elapsed() >= 400 * MILLI, "12 requests took {:?}", start.elapsed());
+    let waited = metric(&environment, "engkpi_source_rate_limit_wait_seconds_total");
+    assert_eq!(waited, 0.0, "the vendor asked for none of it");
 }
 
 #[tokio::test]
