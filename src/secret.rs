@@ -1,7 +1,7 @@
 //! Secrets: referred to by configuration, never written in it.
 //!
-//! A reference names an environment variable or a file. It is resolved every time the secret is
-//! needed, so a rotated token is used without a restart. No message in here repeats what was
+//! A reference names an environment variable or a file. Who needs the secret resolves it again now
+//! and then, so a token that is rotated in its file is used without a restart. No message in here repeats what was
 //! written where a name or a path was expected: it could be the secret itself.
 
 use std::borrow::Cow;

@@ -1,10 +1,12 @@
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant as Tick;
 
 use super::{Exchange, OutboundError};
 use crate::clock::Clock;
@@ -68,13 +70,26 @@ impl Authenticator for StaticToken {
     }
 }
 
-/// A token that configuration refers to. It is read again when the vendor refuses it, so that a
-/// rotated one is used without a restart.
+/// How long a token from a file is used before the file is read again.
+const READ_EVERY: Duration = Duration::from_secs(5);
+
+/// A token that configuration refers to. A file is read again every few seconds while there are
+/// requests, and when the vendor refuses its token, so that a rotated one is used without a restart;
+/// a process's environment never changes. Its identity stays that of the first token: what is known
+/// about the account outlives a rotation.
 pub struct ReferredToken {
     identity: String,
     prefix: &'static str,
     reference: SecretRef,
-    current: Mutex<HeaderValue>,
+    current: Mutex<Current>,
+}
+
+#[derive(Debug)]
+struct Current {
+    header: HeaderValue,
+    read: Tick,
+    /// The last try to read it failed, and that was said.
+    lost: bool,
 }
 
 impl ReferredToken {
@@ -86,11 +101,26 @@ impl ReferredToken {
         let token = resolved(&reference)?;
         let header = secret_header(prefix, &token)?;
         let identity = digest(&["token", token.expose_secret()]);
-        Ok(Self { identity, prefix, reference, current: Mutex::new(header) })
+        let current = Mutex::new(Current { header, read: Tick::now(), lost: false });
+        Ok(Self { identity, prefix, reference, current })
     }
 
-    fn current(&self) -> MutexGuard<'_, HeaderValue> {
+    fn current(&self) -> MutexGuard<'_, Current> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the token again. One that cannot be had, perhaps because it is being replaced, leaves
+    /// the last one in use: whether that is still good is for the vendor to say.
+    fn read(&self, current: &mut Current) {
+        current.read = Tick::now();
+        match resolved(&self.reference).and_then(|token| secret_header(self.prefix, &token)) {
+            Ok(header) => (current.header, current.lost) = (header, false),
+            Err(_) if current.lost => {}
+            Err(error) => {
+                current.lost = true;
+                tracing::warn!("the last token stays in use: {error}");
+            }
+        }
     }
 }
 
@@ -111,18 +141,17 @@ impl Authenticator for ReferredToken {
     }
 
     async fn authorization(&self, _: &Exchange<'_>) -> Result<HeaderValue, OutboundError> {
-        Ok(self.current().clone())
+        let mut current = self.current();
+        if matches!(self.reference, SecretRef::File(_)) && current.read.elapsed() >= READ_EVERY {
+            self.read(&mut current);
+        }
+        Ok(current.header.clone())
     }
 
     async fn refused(&self, refused: &HeaderValue) -> bool {
-        let now = resolved(&self.reference).and_then(|token| secret_header(self.prefix, &token));
-        match now {
-            Ok(header) if header != *refused => {
-                *self.current() = header;
-                true
-            }
-            _ => false,
-        }
+        let mut current = self.current();
+        self.read(&mut current);
+        current.header != *refused
     }
 }
 

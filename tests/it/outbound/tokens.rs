@@ -144,34 +144,83 @@ async fn a_wrong_static_token_is_tried_once() {
     assert_eq!(server.requests(), 1);
 }
 
+/// A token in a file of its own.
+struct TokenFile(tempfile::TempDir);
+
+impl TokenFile {
+    fn of(token: &str) -> Self {
+        let file = Self(tempfile::tempdir().unwrap());
+        file.write(token);
+        file
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("token")
+    }
+
+    fn write(&self, token: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write(self.path(), token).unwrap();
+        std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// A client of `server` with it.
+    fn client(&self, server: &Server) -> Outbound {
+        let token = ReferredToken::new("Token token=", SecretRef::File(self.path())).unwrap();
+        let options = Options {
+            source: "hostile".into(),
+            base: server.base.clone(),
+            dialect: Dialect::PagerDuty,
+            limits: fast(Dialect::PagerDuty),
+            auth: Arc::new(token),
+        };
+        Outbound::new(options, &environment()).unwrap()
+    }
+}
+
 #[tokio::test]
 async fn a_rotated_token_is_read_again_when_the_old_one_is_refused() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("token");
-    let write = |token: &str| {
-        std::fs::write(&file, token).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    };
-    write("old\n");
+    let file = TokenFile::of("old\n");
     let server = Server::start(|seen| match seen.header("authorization") {
         Some("Token token=new") => json("{}"),
         _ => answer(401, &[], b"{}"),
     })
     .await;
-    let options = Options {
-        source: "hostile".into(),
-        base: server.base.clone(),
-        dialect: Dialect::PagerDuty,
-        limits: fast(Dialect::PagerDuty),
-        auth: Arc::new(ReferredToken::new("Token token=", SecretRef::File(file.clone())).unwrap()),
-    };
-    let client = Outbound::new(options, &environment()).unwrap();
+    let client = file.client(&server);
     client.get(&Request::to(["x"])).await.unwrap_err();
     assert_eq!(server.requests(), 1, "the same token is not tried twice");
-    write("new\n");
+    file.write("new\n");
     client.get(&Request::to(["x"])).await.unwrap();
     assert_eq!(server.requests(), 3, "the old one once more, then the new one");
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_used_soon_even_if_the_old_one_is_good_still() {
+    let file = TokenFile::of("first");
+    let server = Server::always(json("{}")).await;
+    let client = file.client(&server);
+    let key = client.validator_key(&Request::to(["x"])).unwrap();
+    let used = async || {
+        client.get(&Request::to(["x"])).await.unwrap();
+        server.seen().last().unwrap().header("authorization").unwrap().to_owned()
+    };
+    let later = async || {
+        tokio::time::pause();
+        tokio::time::advance(std::time::Duration::from_secs(6)).await;
+        tokio::time::resume();
+    };
+    assert_eq!(used().await, "Token token=first");
+    file.write("second");
+    assert_eq!(used().await, "Token token=first", "not every request reads the file");
+    later().await;
+    assert_eq!(used().await, "Token token=second");
+    std::fs::remove_file(file.path()).unwrap();
+    later().await;
+    assert_eq!(used().await, "Token token=second", "a file that is being replaced stops nothing");
+    file.write("third");
+    later().await;
+    assert_eq!(used().await, "Token token=third");
+    assert_eq!(client.validator_key(&Request::to(["x"])).unwrap(), key, "what is known is kept");
 }
 
 #[tokio::test]
