@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 
-use super::{Failure, configured, runtime};
+use super::{Failure, configured, logging, runtime};
 use crate::clock::{Clock, SystemClock};
 use crate::collect::{self, Collector, LogProgress, Synced, TerminalProgress};
 use crate::daemon;
@@ -46,7 +46,9 @@ impl Arguments {
 /// Bars where somebody is looking, log lines elsewhere.
 fn progress() -> Arc<dyn Progress> {
     if std::io::stderr().is_terminal() {
-        Arc::new(TerminalProgress::default())
+        let bars = TerminalProgress::default();
+        logging::above(bars.log_lines());
+        Arc::new(bars)
     } else {
         Arc::new(LogProgress::default())
     }

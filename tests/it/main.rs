@@ -23,3 +23,4 @@ mod reference;
 mod sample;
 mod store;
 mod stories;
+mod terminal;
