@@ -25,7 +25,7 @@ use serde::Serialize;
 use url::Url;
 
 pub use answer::{Answer, Page};
-pub use auth::{Authenticator, MintedToken, MintedTokens, Minter, ReferredToken, StaticToken};
+pub use auth::{Authenticator, MintedToken, MintedTokens, Minter, ReferredToken};
 pub use budget::Budgets;
 pub use dialect::Dialect;
 pub use error::OutboundError;

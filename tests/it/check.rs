@@ -200,8 +200,11 @@ history_start = 2025-01-01
     let tokens = tokens.map(str::to_owned);
     tokio::task::spawn_blocking(move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let variables = [("GITHUB_TOKEN", tokens[0].as_str()), ("PAGERDUTY_TOKEN", &tokens[1])];
-        run_with(directory.path(), &arguments, &variables)
+        let tokens = [("GITHUB_TOKEN", tokens[0].as_str()), ("PAGERDUTY_TOKEN", &tokens[1])];
+        // Nobody listens there: whoever asked a proxy of the environment would learn nothing.
+        let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+            .map(|name| (name, "http://127.0.0.1:9"));
+        run_with(directory.path(), &arguments, &[&tokens[..], &proxies].concat())
     })
     .await
     .unwrap()

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use engkpi::clock::{Clock, ManualClock};
 use engkpi::domain::Instant;
+use engkpi::secret::SecretRef;
 use engkpi::source::outbound::{
-    Authenticator, Budgets, Dialect, Environment, Limits, Options, Outbound, StaticToken,
+    Authenticator, Budgets, Dialect, Environment, Limits, Options, Outbound, ReferredToken,
 };
 use engkpi::telemetry::Telemetry;
-use secrecy::SecretString;
 use url::Url;
 
 /// A token that must be seen by the configured origin only.
@@ -51,8 +51,10 @@ fn environment() -> Environment {
     Environment { clock, telemetry: Telemetry::new(), budgets: Budgets::default() }
 }
 
-fn canary() -> Arc<dyn Authenticator> {
-    Arc::new(StaticToken::bearer(&SecretString::from(CANARY)).unwrap())
+/// Sends `token` from a file that is not there any more when it is sent.
+fn token(token: &str) -> Arc<dyn Authenticator> {
+    let file = tokens::TokenFile::of(token);
+    Arc::new(ReferredToken::new("Bearer ", SecretRef::File(file.path())).unwrap())
 }
 
 fn client_with(
@@ -61,8 +63,13 @@ fn client_with(
     dialect: Dialect,
     environment: &Environment,
 ) -> Outbound {
-    let options =
-        Options { source: "hostile".into(), base: base.clone(), dialect, limits, auth: canary() };
+    let options = Options {
+        source: "hostile".into(),
+        base: base.clone(),
+        dialect,
+        limits,
+        auth: token(CANARY),
+    };
     Outbound::new(options, environment).unwrap()
 }
 

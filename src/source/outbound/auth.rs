@@ -30,46 +30,6 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     async fn refused(&self, refused: &HeaderValue) -> bool;
 }
 
-/// One token for ever.
-pub struct StaticToken {
-    identity: String,
-    header: HeaderValue,
-}
-
-impl StaticToken {
-    /// `Authorization: Bearer TOKEN`.
-    pub fn bearer(token: &SecretString) -> Result<Self, OutboundError> {
-        Self::with_prefix("Bearer ", token)
-    }
-
-    /// `Authorization: PREFIXtoken`, for example PagerDuty's `Token token=`.
-    pub fn with_prefix(prefix: &str, token: &SecretString) -> Result<Self, OutboundError> {
-        let header = secret_header(prefix, token)?;
-        Ok(Self { identity: digest(&["token", token.expose_secret()]), header })
-    }
-}
-
-impl fmt::Debug for StaticToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticToken").finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl Authenticator for StaticToken {
-    fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    async fn authorization(&self, _: &Exchange<'_>) -> Result<HeaderValue, OutboundError> {
-        Ok(self.header.clone())
-    }
-
-    async fn refused(&self, _: &HeaderValue) -> bool {
-        false
-    }
-}
-
 /// How long a token from a file is used before the file is read again.
 const READ_EVERY: Duration = Duration::from_secs(5);
 

@@ -1,7 +1,5 @@
 use std::time::Duration;
 
-use url::Url;
-
 use super::Dialect;
 
 /// How long, how much and how often. Every field has a default by vendor ([`Limits::of`]).
@@ -40,8 +38,6 @@ pub struct Limits {
     pub max_in_flight: usize,
     /// The vendor's published pace, kept before it has to remind us.
     pub pace: Option<Pace>,
-    /// The proxy to use. The environment's proxy variables are never read.
-    pub proxy: Option<Url>,
     /// Lets the base be plain http on a host that is not loopback.
     pub allow_plain_http: bool,
 }
@@ -83,7 +79,6 @@ impl Limits {
             limit_hits: 4,
             max_in_flight,
             pace: Some(Pace { requests, per: Duration::from_secs(60) }),
-            proxy: None,
             allow_plain_http: false,
         }
     }

@@ -36,25 +36,21 @@ pub(super) enum Broken {
 
 impl Wire {
     pub(super) fn new(limits: Limits) -> Result<Self, OutboundError> {
-        let unusable = |what: &str, error: reqwest::Error| {
-            OutboundError::Unusable(format!("{what}: {}", chain(&error.without_url())))
-        };
-        let mut builder = reqwest::Client::builder()
+        let http = reqwest::Client::builder()
             .user_agent(concat!("engkpi/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
             .connect_timeout(limits.connect_timeout)
-            .read_timeout(limits.read_timeout);
-        if let Some(proxy) = &limits.proxy {
-            let proxy = reqwest::Proxy::all(proxy.clone())
-                .map_err(|error| unusable("the proxy cannot be used", error))?;
-            builder = builder.proxy(proxy);
-        }
-        let http = builder
+            .read_timeout(limits.read_timeout)
             .build()
-            .map_err(|error| unusable("no TLS client can be built on this machine", error))?;
+            .map_err(|error| {
+                let why = chain(&error.without_url());
+                OutboundError::Unusable(format!(
+                    "no TLS client can be built on this machine: {why}"
+                ))
+            })?;
         Ok(Self { http, limits })
     }
 

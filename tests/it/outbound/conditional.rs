@@ -78,14 +78,13 @@ async fn a_validator_belongs_to_one_token_one_address_and_one_media_type() {
 }
 
 fn other_token(server: &Server) -> Outbound {
-    use engkpi::source::outbound::{Options, StaticToken};
-    let token = StaticToken::bearer(&"another".to_owned().into()).unwrap();
+    use engkpi::source::outbound::Options;
     let options = Options {
         source: "hostile".into(),
         base: server.base.clone(),
         dialect: Dialect::GitHub,
         limits: fast(Dialect::GitHub),
-        auth: std::sync::Arc::new(token),
+        auth: super::token("another"),
     };
     Outbound::new(options, &environment()).unwrap()
 }

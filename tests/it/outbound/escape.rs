@@ -182,7 +182,7 @@ async fn a_base_that_would_show_the_token_is_refused() {
             base: base.parse().unwrap(),
             dialect: Dialect::GitHub,
             limits: Limits::of(Dialect::GitHub),
-            auth: super::canary(),
+            auth: super::token(super::CANARY),
         };
         let result = Outbound::new(options, &environment());
         assert_eq!(result.is_ok(), fine, "{base}");
@@ -190,17 +190,4 @@ async fn a_base_that_would_show_the_token_is_refused() {
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
-}
-
-#[tokio::test]
-async fn the_environments_proxy_is_not_asked() {
-    let proxy = Server::always(json("[\"proxied\"]")).await;
-    let server = Server::always(json("[\"direct\"]")).await;
-    let limits = fast(Dialect::GitHub);
-    let proxied = engkpi::source::outbound::Limits { proxy: Some(proxy.base.clone()), ..limits };
-    let proxied = client_with(&server.base, proxied, Dialect::GitHub, &environment());
-    let body = |page: engkpi::source::outbound::Page| page.json::<Vec<String>>().unwrap();
-    assert_eq!(body(proxied.get(&Request::to(["x"])).await.unwrap()), ["proxied"]);
-    assert_eq!(body(client(&server.base).get(&Request::to(["x"])).await.unwrap()), ["direct"]);
-    assert_eq!(proxy.requests(), 1, "only the client that was told to use it");
 }

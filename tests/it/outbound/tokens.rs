@@ -9,7 +9,7 @@ use engkpi::secret::SecretRef;
 use engkpi::source::SourceError;
 use engkpi::source::outbound::{
     Dialect, Environment, Exchange, MintedToken, MintedTokens, Minter, Options, Outbound,
-    OutboundError, ReferredToken, Request, StaticToken,
+    OutboundError, ReferredToken, Request,
 };
 use http::HeaderValue;
 use secrecy::SecretString;
@@ -137,7 +137,7 @@ async fn a_refusal_to_mint_is_the_requests_error() {
 }
 
 #[tokio::test]
-async fn a_wrong_static_token_is_tried_once() {
+async fn a_wrong_token_is_tried_once() {
     let server = Server::always(answer(401, &[], b"{\"error\":{\"message\":\"wrong\"}}")).await;
     let error = client(&server.base).get(&Request::to(["x"])).await.unwrap_err();
     assert_eq!(error.to_string(), "GET /x: 401 Unauthorized (wrong)");
@@ -145,16 +145,16 @@ async fn a_wrong_static_token_is_tried_once() {
 }
 
 /// A token in a file of its own.
-struct TokenFile(tempfile::TempDir);
+pub(super) struct TokenFile(tempfile::TempDir);
 
 impl TokenFile {
-    fn of(token: &str) -> Self {
+    pub(super) fn of(token: &str) -> Self {
         let file = Self(tempfile::tempdir().unwrap());
         file.write(token);
         file
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    pub(super) fn path(&self) -> std::path::PathBuf {
         self.0.path().join("token")
     }
 
@@ -242,12 +242,11 @@ async fn no_debug_output_shows_a_token() {
     let server = vendor(|_| true).await;
     let setting = app(&server);
     setting.client.get(&Request::to(["x"])).await.unwrap();
-    let token = StaticToken::with_prefix("Token token=", &SecretString::from(CANARY)).unwrap();
     let minted = MintedToken::bearer(&SecretString::from(CANARY), now()).unwrap();
     for shown in [
         format!("{:?}", client(&server.base)),
         format!("{:?}", setting.client),
-        format!("{token:?} {minted:?}"),
+        format!("{:?} {minted:?}", super::token(CANARY)),
     ] {
         assert!(!shown.contains(CANARY), "{shown}");
     }
@@ -256,7 +255,7 @@ async fn no_debug_output_shows_a_token() {
 #[test]
 fn a_token_with_a_line_break_is_refused_without_being_shown() {
     for bad in [format!("{CANARY}\n"), format!("{CANARY}\r\nx: y"), String::new()] {
-        let error = StaticToken::bearer(&SecretString::from(bad)).unwrap_err();
+        let error = MintedToken::bearer(&SecretString::from(bad), now()).unwrap_err();
         assert_silent(&error);
     }
 }
