@@ -64,6 +64,9 @@ async fn the_rest_of_a_heavy_pull_request_comes_on_smaller_pages() {
     let change = site.change(1).await;
     assert_eq!((change.commits.len(), change.labels.len()), (120, 120));
     assert_eq!(change.paths.unwrap().len(), 120);
+    let asked = site.fakes.github.requests_to("PullRequestRest");
+    let sizes: Vec<_> = asked.iter().map(|it| it.variables["first"].clone()).collect();
+    assert_eq!(sizes[..3], [json!(100), json!(50), json!(25)]);
 }
 
 #[tokio::test]
