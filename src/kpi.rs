@@ -21,6 +21,7 @@ pub mod incident_detection_time;
 pub mod incident_frequency;
 mod incident_items;
 pub mod incident_recovery_time;
+pub mod incident_recurrence;
 pub mod item;
 pub mod link;
 pub mod params;
@@ -36,6 +37,7 @@ mod scenario;
 pub(crate) mod testing;
 
 pub use distribution::Distribution;
+pub use evaluation::Scope;
 pub use item::{Item, ItemId, Mark, Outcome, Placement};
 pub use params::Params;
 pub use reading::{Exclusions, Reading, Stat};
@@ -64,6 +66,8 @@ pub enum Unit {
     Incidents,
     Decisions,
     PerDay,
+    /// Things that are counted and have no better name.
+    Items,
 }
 
 /// What a KPI needs to be fed. Coverage and staleness are judged per need.
@@ -132,7 +136,7 @@ pub enum TargetRule {
         /// A second line on the chart.
         good: Option<f64>,
     },
-    /// A count inside `[low, high]` over a complete calendar month.
+    /// A count inside `[low, high]`, judged on the KPI's default window once that is complete.
     Band {
         /// Lowest count that meets it.
         low: f64,
@@ -151,6 +155,15 @@ pub enum TargetRule {
         /// A second line on the chart.
         good: Option<f64>,
     },
+}
+
+/// One value of a KPI that has a target of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aim {
+    /// The KPI's own dimensions of the value.
+    pub dimensions: Vec<(&'static str, String)>,
+    /// How its status is decided.
+    pub rule: TargetRule,
 }
 
 /// One KPI: data plus two pure functions.
@@ -173,6 +186,10 @@ pub struct Kpi {
     pub target_stat: Option<Stat>,
     /// The dimension values (for example `stage=merge_to_deploy`) that the target names.
     pub target_dimensions: &'static [(&'static str, &'static str)],
+    /// Where the target holds for several of the KPI's values, such as one for each severity: which
+    /// values, and the target of each, from the parameters and the target that a scope has in
+    /// general. `None` where it is about the one value of `target_dimensions`.
+    pub aims: Option<fn(&Params, Scope, TargetRule) -> Vec<Aim>>,
     /// Smallest n with a status.
     pub min_n: u64,
     /// Smallest coverage with a status, where the definition asks for one.
@@ -181,6 +198,9 @@ pub struct Kpi {
     pub provisional_days: i64,
     /// Which items a window has.
     pub placed_by: PlacedBy,
+    /// How long before the window's start the sources must cover too, in days: where items are
+    /// compared with earlier ones.
+    pub lookback_days: i64,
     /// What must be collected to compute it. Without a source for one of these there is no data.
     pub needs: &'static [Need],
     /// What sharpens it. Without a source for one of these it is computed all the same; where one
@@ -199,13 +219,24 @@ pub struct Kpi {
 }
 
 impl Kpi {
-    /// Whether `reading` is the value that the KPI's target names.
-    pub fn names(&self, reading: &Reading) -> bool {
+    /// Whether it is about what is there now, whatever the window. All of it is counted then, so
+    /// there is no sampling error.
+    pub fn is_about_now(&self) -> bool {
+        self.families.first().is_some_and(|own| own.now)
+    }
+
+    /// Whether `reading` is of the KPI's own family and the stat that its target names.
+    pub fn is_headline(&self, reading: &Reading) -> bool {
         self.families.first().is_some_and(|own| own.name == reading.family)
             && reading.stat == self.target_stat
-            && self.target_dimensions.iter().all(|(name, value)| {
-                reading.dimensions.iter().any(|(it, is)| it == name && is == value)
-            })
+    }
+
+    /// Whether the target may be about `reading`.
+    pub fn names(&self, reading: &Reading) -> bool {
+        let named = self.target_dimensions.iter();
+        self.is_headline(reading)
+            && (self.aims.is_some()
+                || named.into_iter().all(|(name, value)| reading.has(name, value)))
     }
 }
 
@@ -222,6 +253,7 @@ pub static ALL: &[&Kpi] = &[
     &incident_frequency::KPI,
     &incident_recovery_time::KPI,
     &incident_detection_time::KPI,
+    &incident_recurrence::KPI,
     &change_failure::KPI,
     &deployment_frequency::KPI,
     &change_lead_time::KPI,

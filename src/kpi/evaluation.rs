@@ -107,6 +107,8 @@ pub struct Goal {
     pub kpi: &'static Kpi,
     /// Whose target.
     pub scope: Scope,
+    /// The KPI's own dimensions of the value that it is about.
+    pub dimensions: Vec<(&'static str, String)>,
     /// How the status is decided.
     pub rule: TargetRule,
     /// Decides the status; the lower end of a band.
@@ -148,14 +150,19 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// The target that holds for a KPI in a scope: its own, else that of its team, else that of the
+    /// The target that a verdict is about: the scope's own, else that of its team, else that of the
     /// organisation. A band is a target only of those that have it as their own.
-    pub fn goal(&self, kpi: &Kpi, scope: Scope) -> Option<&Goal> {
+    pub fn goal(&self, judged: &Judged) -> Option<&Goal> {
+        let Judged { kpi, scope, dimensions, .. } = judged;
+        let scope = *scope;
         let team = match scope {
             Scope::Service(service) => Some(Scope::Team(self.names.services[service].1)),
             Scope::Org | Scope::Team(_) => None,
         };
-        let of = |scope| self.goals.iter().find(|it| it.kpi.id == kpi.id && it.scope == scope);
+        let of = |scope| {
+            let mut goals = self.goals.iter().filter(|it| it.kpi.id == kpi.id);
+            goals.find(|it| it.scope == scope && it.dimensions == *dimensions)
+        };
         let inherited = |goal: &&Goal| !matches!(goal.rule, TargetRule::Band { .. });
         let of_team = || team.and_then(of).filter(inherited);
         let of_org = || of(Scope::Org).filter(inherited);
@@ -341,6 +348,10 @@ impl Evaluator<'_> {
             }
             Scope::Org | Scope::Team(_) => self.plan.windows.clone(),
         };
+        if self.kpi.is_about_now() {
+            return vec![Window::Now.cut(self.view.as_of, calendar)];
+        }
+        windows.retain(|window| *window != Window::Now);
         windows.sort();
         windows.dedup();
         let mut cuts: Vec<Cut> =
@@ -390,7 +401,7 @@ impl Evaluator<'_> {
                 Some(span) => availability.kpi(span.start).map_or(Ok(Some(span)), Err),
             },
         };
-        evaluation.statuses.push(verdict.judge());
+        evaluation.statuses.extend(verdict.judge());
         for reading in readings {
             let previous_ratio = previous.as_ref().and_then(|(earlier, earlier_cut)| {
                 judge::previous_ratio(self.kpi, &reading, cut, earlier, earlier_cut)

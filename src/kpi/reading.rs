@@ -121,6 +121,11 @@ impl Reading {
         Self::new(family, value, u64::from(value.is_some()))
     }
 
+    /// Whether it has `value` in one of the KPI's own dimensions.
+    pub fn has(&self, dimension: &str, value: &str) -> bool {
+        self.dimensions.iter().any(|(name, is)| *name == dimension && is == value)
+    }
+
     /// The same with one of the KPI's own dimensions.
     #[must_use]
     pub fn with(mut self, dimension: &'static str, value: impl Into<String>) -> Self {

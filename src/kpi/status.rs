@@ -1,7 +1,7 @@
 //! Status: what can be said about a target, given how sure the number is (kpis.md 1.4, 1.5).
 
 use super::statistics::{Bounds, Comparison, RateRatio};
-use super::{Better, Reading, WindowKind};
+use super::{Better, Reading};
 
 /// A verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,14 +110,14 @@ pub fn judge(estimate: &Estimate, target: f64, better: Better, min_n: u64) -> St
     }
 }
 
-/// Judges a number without sampling error, such as a census: it meets the target or misses it.
-pub fn judge_exact(value: Option<f64>, target: f64, better: Better) -> State {
-    let Some(value) = value else { return State::Insufficient };
-    let met = match better {
-        Better::Lower => value <= target,
-        Better::Higher | Better::Band => value >= target,
-    };
-    if met { State::Met } else { State::Missed }
+/// Judges a census, which has no sampling error: it meets the target or misses it. Where parts of
+/// it are unknown, its interval is what it can still come to.
+pub fn judge_census(census: &Estimate, target: f64, better: Better, min_n: u64) -> State {
+    let Bounds { lower, upper } = census.interval;
+    let exact = lower.is_none() && upper.is_none();
+    let interval =
+        if exact { Bounds { lower: census.value, upper: census.value } } else { census.interval };
+    judge(&Estimate { interval, ..*census }, target, better, min_n)
 }
 
 /// The verdict where lower is better.
@@ -133,11 +133,9 @@ fn verdict(value: f64, worst: f64, best: f64, target: f64) -> State {
     }
 }
 
-/// Judges a count against a band that starts at `low` per calendar month. Above the band is met
-/// too. A month that is still running has met it once `low` is reached and cannot miss it yet;
-/// windows of another length have no target.
-pub fn band(count: Option<f64>, low: f64, window: WindowKind) -> State {
-    let WindowKind::Month { complete } = window else { return State::NoTarget };
+/// Judges a count against a band that starts at `low`. Above the band is met too. A window that is
+/// not `complete` has met it once `low` is reached and cannot miss it yet.
+pub fn band(count: Option<f64>, low: f64, complete: bool) -> State {
     match count {
         Some(count) if count >= low => State::Met,
         Some(_) if complete => State::Missed,
@@ -235,24 +233,35 @@ mod tests {
 
     #[test]
     fn a_census_is_met_or_missed() {
-        assert_eq!(judge_exact(Some(0.7), 0.7, Better::Higher), State::Met);
-        assert_eq!(judge_exact(Some(0.69), 0.7, Better::Higher), State::Missed);
-        assert_eq!(judge_exact(Some(3.0), 2.0, Better::Lower), State::Missed);
-        assert_eq!(judge_exact(None, 0.7, Better::Higher), State::Insufficient);
+        let census = |value: Option<f64>, interval| Estimate { value, interval, beyond: None, n: 3 };
+        let state = |value, better| {
+            judge_census(&census(value, Bounds::default()), 0.7, better, 1)
+        };
+        assert_eq!(state(Some(0.7), Better::Higher), State::Met);
+        assert_eq!(state(Some(0.69), Better::Higher), State::Missed);
+        assert_eq!(state(Some(0.71), Better::Lower), State::Missed);
+        assert_eq!(state(None, Better::Higher), State::Insufficient);
     }
 
     #[test]
-    fn a_band_is_judged_on_months() {
-        let complete = WindowKind::Month { complete: true };
-        let running = WindowKind::Month { complete: false };
-        assert_eq!(band(Some(4.0), 4.0, complete), State::Met);
-        assert_eq!(band(Some(11.0), 4.0, complete), State::Met, "above the band is met");
-        assert_eq!(band(Some(3.0), 4.0, complete), State::Missed);
-        assert_eq!(band(Some(3.0), 4.0, running), State::Insufficient);
-        assert_eq!(band(Some(4.0), 4.0, running), State::Met);
-        assert_eq!(band(Some(4.0), 4.0, WindowKind::Rolling), State::NoTarget);
-        let quarter = WindowKind::Quarter { complete: true };
-        assert_eq!(band(Some(4.0), 4.0, quarter), State::NoTarget);
+    fn a_census_with_unknown_parts_is_judged_by_what_it_can_still_come_to() {
+        let state = |value, lower, upper| {
+            judge_census(&estimate(value, lower, upper), 0.7, Better::Higher, 1)
+        };
+        assert_eq!(state(0.9, 0.8, 1.0), State::Met);
+        assert_eq!(state(0.8, 0.5, 0.9), State::LikelyMet);
+        assert_eq!(state(0.6, 0.5, 0.9), State::LikelyMissed);
+        assert_eq!(state(0.6, 0.5, 0.65), State::Missed);
+    }
+
+    #[test]
+    fn a_band_is_judged_once_its_window_is_complete() {
+        assert_eq!(band(Some(4.0), 4.0, true), State::Met);
+        assert_eq!(band(Some(11.0), 4.0, true), State::Met, "above the band is met");
+        assert_eq!(band(Some(3.0), 4.0, true), State::Missed);
+        assert_eq!(band(Some(3.0), 4.0, false), State::Insufficient);
+        assert_eq!(band(Some(4.0), 4.0, false), State::Met);
+        assert_eq!(band(None, 4.0, true), State::Insufficient);
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub enum Window {
     PreviousQuarter,
     /// One named month or quarter.
     Named(Period),
+    /// No stretch of time: for KPIs about what is there now.
+    Now,
 }
 
 /// Lengths of rolling windows.
@@ -143,6 +145,7 @@ impl Window {
             "year" => Ok(Self::Year),
             "previous_month" => Ok(Self::PreviousMonth),
             "previous_quarter" => Ok(Self::PreviousQuarter),
+            "now" => Ok(Self::Now),
             _ => parse_named(text),
         }
     }
@@ -159,6 +162,7 @@ impl Window {
             Self::PreviousMonth => Base::Period(running(Unit::Month).before(1)),
             Self::PreviousQuarter => Base::Period(running(Unit::Quarter).before(1)),
             Self::Named(period) => Base::Period(period),
+            Self::Now => Base::Rolling { days: 0, end: as_of },
         };
         Cut::new(self.to_string(), None, base, as_of, calendar)
     }
@@ -194,6 +198,7 @@ impl fmt::Display for Window {
             Self::Year => f.write_str("year"),
             Self::PreviousMonth => f.write_str("previous_month"),
             Self::PreviousQuarter => f.write_str("previous_quarter"),
+            Self::Now => f.write_str("now"),
             Self::Named(period) => match period.unit {
                 Unit::Month => write!(f, "month:{period}"),
                 Unit::Quarter => write!(f, "quarter:{period}"),
@@ -446,7 +451,7 @@ mod tests {
     #[test]
     fn every_window_is_written_the_way_it_is_read() {
         let names = "7d 30d 90d 365d month quarter year previous_month previous_quarter \
-                     month:2026-09 quarter:2026-Q3";
+                     month:2026-09 quarter:2026-Q3 now";
         for name in names.split_whitespace() {
             assert_eq!(Window::parse(name).unwrap().to_string(), name);
         }

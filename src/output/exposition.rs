@@ -384,9 +384,7 @@ impl<'a> Draft<'a> {
                 self.add(value, |labels| {
                     labels.push("kpi", goal.kpi.id);
                     labels.push("bound", bound);
-                    for (name, value) in goal.kpi.target_dimensions {
-                        labels.push(name, *value);
-                    }
+                    labels.dimensions(&goal.dimensions);
                     Some(goal.scope)
                 });
             }

@@ -44,7 +44,13 @@ pub fn target(kpi: &Kpi, rule: &TargetRule) -> String {
             format!("{}{good}", line(target))
         }
         TargetRule::Band { low, high } => {
-            format!("{} to {} per calendar month", count(low), count(high))
+            let per = match kpi.default_window {
+                "month" => "per calendar month",
+                "quarter" => "per quarter",
+                "year" => "per year",
+                rolling => &format!("in {rolling}"),
+            };
+            format!("{} to {} {per}", count(low), count(high))
         }
         TargetRule::RateRatio { ratio } => {
             let lower = kpi.better == Better::Lower;
@@ -112,6 +118,7 @@ pub fn unit(unit: Unit) -> &'static str {
         Unit::Incidents => "incidents",
         Unit::Decisions => "decisions",
         Unit::PerDay => "per day",
+        Unit::Items => "items",
     }
 }
 
@@ -176,7 +183,7 @@ impl Measure {
             Unit::Seconds => Self::Seconds,
             Unit::BusinessSeconds => Self::BusinessSeconds,
             Unit::Ratio => Self::Share,
-            Unit::Incidents | Unit::Decisions => Self::Count,
+            Unit::Incidents | Unit::Decisions | Unit::Items => Self::Count,
             Unit::PerDay => Self::PerDay,
         }
     }

@@ -56,7 +56,7 @@ impl<'a> ReadingBody<'a> {
         let (team, service) = evaluation.names.labels(it.scope);
         let named = |name: &'a str| (!name.is_empty()).then_some(name);
         let reading = it.reading;
-        let goal = it.judged.and_then(|_| evaluation.goal(it.kpi, it.scope));
+        let goal = it.judged.and_then(|it| evaluation.goal(it));
         Self {
             kpi: it.kpi.id,
             family: it.family.name,

@@ -96,7 +96,7 @@ struct Row {
 
 impl Row {
     fn of(evaluation: &Evaluation, line: &Shown<'_>) -> Self {
-        let goal = evaluation.goal(line.kpi, line.scope);
+        let goal = line.judged.and_then(|it| evaluation.goal(it));
         let state = line.judged.map_or(State::NoData, |it| it.state);
         let provisional = line.reading.is_some() && line.provisional == Some(true);
         Self {

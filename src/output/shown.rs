@@ -74,20 +74,32 @@ pub(super) fn all(evaluation: &Evaluation) -> Vec<Shown<'_>> {
         });
     }
     let mut shown = Vec::with_capacity(evaluation.readings.len());
-    for judged in &evaluation.statuses {
-        let place = (judged.kpi.id, judged.scope, judged.window.as_str(), judged.period.as_deref());
-        let mut lines = readings.remove(&place).unwrap_or_default();
+    for verdicts in evaluation.statuses.chunk_by(|a, b| place(a) == place(b)) {
+        let mut lines = readings.remove(&place(&verdicts[0])).unwrap_or_default();
         for line in &mut lines {
-            line.provisional = Some(judged.provisional);
-            let named = line.reading.is_some_and(|reading| line.kpi.names(reading));
-            line.judged = named.then_some(judged);
+            line.provisional = Some(verdicts[0].provisional);
+            let about = |it: &&Judged| line.reading.is_some_and(|reading| is_about(it, reading));
+            line.judged = verdicts.iter().find(about);
         }
-        if lines.iter().all(|line| line.judged.is_none()) {
-            lines.extend(alone(judged));
+        for judged in verdicts {
+            let shown = |line: &Shown<'_>| line.judged.is_some_and(|it| std::ptr::eq(it, judged));
+            if !lines.iter().any(shown) {
+                lines.extend(alone(judged));
+            }
         }
         shown.append(&mut lines);
     }
     shown
+}
+
+fn place(judged: &Judged) -> Place<'_> {
+    (judged.kpi.id, judged.scope, judged.window.as_str(), judged.period.as_deref())
+}
+
+/// Whether a verdict is about this value.
+fn is_about(judged: &Judged, reading: &Reading) -> bool {
+    judged.kpi.is_headline(reading)
+        && judged.dimensions.iter().all(|(name, value)| reading.has(name, value))
 }
 
 fn alone(judged: &Judged) -> Option<Shown<'_>> {

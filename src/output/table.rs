@@ -22,8 +22,11 @@ pub fn explanation(explanation: &Explanation, width: Option<u16>) -> String {
     let mut text = String::new();
     if let Some(judged) = evaluation.statuses.first() {
         text.push_str(&format!("{}: {}\n", judged.kpi.title, judged.kpi.definition));
-        if let Some(goal) = evaluation.goal(judged.kpi, judged.scope) {
-            text.push_str(&format!("target: {}\n", human::target(judged.kpi, &goal.rule)));
+    }
+    for judged in &evaluation.statuses {
+        if let Some(goal) = evaluation.goal(judged) {
+            let of: String = goal.dimensions.iter().map(|(_, value)| format!(" {value}")).collect();
+            text.push_str(&format!("target{of}: {}\n", human::target(judged.kpi, &goal.rule)));
         }
     }
     text.push_str(&format!(

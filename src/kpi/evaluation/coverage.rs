@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use crate::domain::{Instant, SourceName};
 use crate::kpi::params::SourceParams;
 use crate::kpi::status::State;
@@ -70,6 +72,7 @@ impl<'a> Availability<'a> {
 
     /// Why the KPI cannot be computed for a window that starts at `start`; `None` = it can.
     pub(super) fn kpi(&self, start: Instant) -> Option<State> {
+        let start = start - TimeDelta::days(self.kpi.lookback_days);
         let needed = self.kpi.needs.iter().map(|need| self.need(*need, start, true));
         let used = self.kpi.uses.iter().map(|need| self.need(*need, start, false));
         worst(needed.chain(used))

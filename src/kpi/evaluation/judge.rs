@@ -6,7 +6,7 @@ use crate::kpi::statistics::poisson::Exposure;
 use crate::kpi::statistics::{Comparison, compare_durations, rate_ratio};
 use crate::kpi::status::{self, Estimate, State};
 use crate::kpi::window::{Cut, Span, Window, WindowKind};
-use crate::kpi::{Item, Kpi, Reading, TargetRule, Unit, View};
+use crate::kpi::{Aim, Item, Kpi, Reading, TargetRule, Unit, View};
 
 /// What a verdict is reached from.
 pub(super) struct Verdict<'a> {
@@ -25,47 +25,64 @@ pub(super) struct Verdict<'a> {
 }
 
 impl Verdict<'_> {
-    pub(super) fn judge(&self) -> Judged {
+    /// One verdict for each value that has a target, and one where there is none.
+    pub(super) fn judge(&self) -> Vec<Judged> {
         let comparison = self.comparison();
         let lag = chrono::TimeDelta::days(self.kpi.provisional_days);
-        Judged {
+        let judged = |dimensions, state| Judged {
             kpi: self.kpi,
             scope: self.scope,
             window: self.cut.label.clone(),
             period: self.cut.period.clone(),
-            dimensions: self
-                .kpi
-                .target_dimensions
-                .iter()
-                .map(|(name, value)| (*name, (*value).to_owned()))
-                .collect(),
-            state: self.unavailable.unwrap_or_else(|| self.state(comparison.as_ref())),
+            dimensions,
+            state: self.unavailable.unwrap_or(state),
             baseline_ratio: comparison.map(|it| it.ratio),
             provisional: self.cut.span.end + lag > self.view.as_of,
+        };
+        let aims = match target(self.kpi, self.view.params, self.scope) {
+            Some(rule) => aims(self.kpi, self.view.params, self.scope, rule),
+            None => Vec::new(),
+        };
+        if aims.is_empty() {
+            let named = dimensions(self.kpi);
+            let known = headline(self.kpi, self.readings, &named).is_some();
+            let state = if known { State::NoTarget } else { State::Insufficient };
+            return vec![judged(named, state)];
         }
+        aims.into_iter()
+            .map(|aim| {
+                let state = self.state(&aim, comparison.as_ref());
+                judged(aim.dimensions, state)
+            })
+            .collect()
     }
 
-    fn state(&self, comparison: Option<&Comparison>) -> State {
-        let Some(reading) = headline(self.kpi, self.readings) else { return State::Insufficient };
-        let Some(rule) = target(self.kpi, self.view.params, self.scope) else {
-            return State::NoTarget;
+    fn state(&self, aim: &Aim, comparison: Option<&Comparison>) -> State {
+        let Some(reading) = headline(self.kpi, self.readings, &aim.dimensions) else {
+            return State::Insufficient;
         };
         if let Some(least) = self.kpi.min_coverage
             && reading.coverage.is_none_or(|share| share < least)
         {
             return State::Insufficient;
         }
-        let min_n = min_n(self.kpi, self.view.params, &rule);
-        match rule {
+        let min_n = min_n(self.kpi, self.view.params, &aim.rule);
+        match aim.rule {
             // So many in a quarter say nothing about so many in a week.
             TargetRule::Value { .. } if is_count(self.kpi) && !self.is_of_default_length() => {
                 State::NoTarget
             }
+            TargetRule::Value { target, .. } if self.kpi.is_about_now() => {
+                status::judge_census(&reading.into(), target, self.kpi.better, min_n)
+            }
             TargetRule::Value { target, .. } => {
                 status::judge(&reading.into(), target, self.kpi.better, min_n)
             }
-            TargetRule::Band { low, .. } => status::band(reading.value, low, self.cut.kind),
-            TargetRule::RateRatio { ratio } => self.rate(reading, ratio, min_n),
+            TargetRule::Band { low, .. } => match banded(self.kpi, self.cut) {
+                Some(complete) => status::band(reading.value, low, complete),
+                None => State::NoTarget,
+            },
+            TargetRule::RateRatio { ratio } => self.rate(reading, aim, ratio, min_n),
             TargetRule::Baseline { improvement, .. } => match self.baseline {
                 Err(state) => state,
                 Ok(None) => State::NoTarget,
@@ -84,9 +101,9 @@ impl Verdict<'_> {
         same_kind && (self.cut.kind != WindowKind::Rolling || default.label == self.cut.label)
     }
 
-    fn rate(&self, reading: &Reading, ratio: f64, min_n: u64) -> State {
+    fn rate(&self, reading: &Reading, aim: &Aim, ratio: f64, min_n: u64) -> State {
         let Some((earlier, earlier_cut)) = self.previous else { return State::NoData };
-        let before = headline(self.kpi, earlier).map_or(0, |it| it.n);
+        let before = headline(self.kpi, earlier, &aim.dimensions).map_or(0, |it| it.n);
         let change = rate_ratio(
             Exposure { events: reading.n, days: self.cut.span.days() },
             Exposure { events: before, days: earlier_cut.span.days() },
@@ -114,15 +131,39 @@ fn durations(items: &[&Item], span: Span, name: &str) -> Vec<f64> {
         .collect()
 }
 
-/// The reading that the KPI's target names.
-fn headline<'a>(kpi: &Kpi, readings: &'a [Reading]) -> Option<&'a Reading> {
-    readings.iter().find(|reading| kpi.names(reading))
+/// The reading with the given dimensions that a target of the KPI is about.
+fn headline<'a>(
+    kpi: &Kpi,
+    readings: &'a [Reading],
+    dimensions: &[(&'static str, String)],
+) -> Option<&'a Reading> {
+    let has_all = |reading: &&Reading| dimensions.iter().all(|(name, is)| reading.has(name, is));
+    readings.iter().filter(|it| kpi.is_headline(it)).find(has_all)
 }
 
-/// Whether a reading is of the KPI's own family and the stat that its target names.
-fn is_headline(kpi: &Kpi, reading: &Reading) -> bool {
-    kpi.families.first().is_some_and(|family| family.name == reading.family)
-        && reading.stat == kpi.target_stat
+/// The dimensions of the value that the KPI's target names.
+fn dimensions(kpi: &Kpi) -> Vec<(&'static str, String)> {
+    kpi.target_dimensions.iter().map(|(name, is)| (*name, (*is).to_owned())).collect()
+}
+
+/// The values with a target in a scope where that is `rule` in general.
+fn aims(kpi: &Kpi, params: &Params, scope: Scope, rule: TargetRule) -> Vec<Aim> {
+    match kpi.aims {
+        Some(aims) => aims(params, scope, rule),
+        None => vec![Aim { dimensions: dimensions(kpi), rule }],
+    }
+}
+
+/// Whether a band is judged on this window, which has to be like the KPI's default one, and if so
+/// whether it is complete.
+fn banded(kpi: &Kpi, cut: &Cut) -> Option<bool> {
+    match (Window::parse(kpi.default_window).ok()?, cut.kind) {
+        (Window::Month, WindowKind::Month { complete })
+        | (Window::Quarter, WindowKind::Quarter { complete })
+        | (Window::Year, WindowKind::Year { complete }) => Some(complete),
+        (Window::Rolling(_), WindowKind::Rolling) if cut.label == kpi.default_window => Some(true),
+        _ => None,
+    }
 }
 
 /// The target that holds in a scope. A band is a target of the organisation and of teams that
@@ -167,24 +208,41 @@ fn min_n(kpi: &Kpi, params: &Params, rule: &TargetRule) -> u64 {
 
 /// Whether the KPI's value grows with its window.
 fn is_count(kpi: &Kpi) -> bool {
-    matches!(kpi.unit, Unit::Incidents | Unit::Decisions)
+    matches!(kpi.unit, Unit::Incidents | Unit::Decisions | Unit::Items)
 }
 
-/// The targets of a KPI: that of the organisation, and those that teams and services set.
+/// The targets of a KPI: those of the organisation, and those of teams and services that differ
+/// from what is above them.
 pub(super) fn goals(kpi: &'static Kpi, params: &Params) -> Vec<Goal> {
     let configured = params.kpis.get(kpi.id);
-    let general = configured.and_then(|it| it.target).unwrap_or(kpi.target);
-    let mut goals = vec![goal(kpi, Scope::Org, general)];
-    if let Some(configured) = configured {
-        let teams = configured.team_targets.iter();
-        goals.extend(teams.map(|(team, rule)| goal(kpi, Scope::Team(*team), *rule)));
-        let services = configured.service_targets.iter();
-        goals.extend(services.map(|(service, rule)| goal(kpi, Scope::Service(*service), *rule)));
+    let own = |scope: Scope| match scope {
+        Scope::Org => true,
+        Scope::Team(team) => configured.is_some_and(|it| it.team_targets.contains_key(&team)),
+        Scope::Service(it) => configured.is_some_and(|set| set.service_targets.contains_key(&it)),
+    };
+    let of = |scope: Scope| -> Vec<Aim> {
+        let rule = target(kpi, params, scope);
+        rule.map_or_else(Vec::new, |rule| aims(kpi, params, scope, rule))
+    };
+    let mut goals = Vec::new();
+    for scope in Scope::all(&params.catalogue) {
+        // Only KPIs with several targets may have some that are set elsewhere.
+        if !own(scope) && kpi.aims.is_none() {
+            continue;
+        }
+        let above = match scope {
+            Scope::Service(it) => of(Scope::Team(params.catalogue.services[it].team)),
+            Scope::Team(_) => of(Scope::Org),
+            Scope::Org => Vec::new(),
+        };
+        let differs = |aim: &Aim| own(scope) || !above.contains(aim);
+        goals.extend(of(scope).into_iter().filter(differs).map(|aim| goal(kpi, scope, aim)));
     }
     goals
 }
 
-fn goal(kpi: &'static Kpi, scope: Scope, rule: TargetRule) -> Goal {
+fn goal(kpi: &'static Kpi, scope: Scope, aim: Aim) -> Goal {
+    let Aim { dimensions, rule } = aim;
     let (target, good) = match rule {
         TargetRule::Value { target, good } => (target, good),
         TargetRule::Band { low, high } => (low, Some(high)),
@@ -193,7 +251,7 @@ fn goal(kpi: &'static Kpi, scope: Scope, rule: TargetRule) -> Goal {
             (1.0 - improvement, good.map(|good| 1.0 - good))
         }
     };
-    Goal { kpi, scope, rule, target, good }
+    Goal { kpi, scope, dimensions, rule, target, good }
 }
 
 /// The headline value divided by that of the window before; counts are compared per day, because a
@@ -205,12 +263,12 @@ pub(super) fn previous_ratio(
     earlier: &[Reading],
     earlier_cut: &Cut,
 ) -> Option<f64> {
-    if !is_headline(kpi, reading) {
+    if !kpi.is_headline(reading) {
         return None;
     }
     let before = earlier
         .iter()
-        .find(|it| is_headline(kpi, it) && it.dimensions == reading.dimensions)?
+        .find(|it| kpi.is_headline(it) && it.dimensions == reading.dimensions)?
         .value?;
     let per_day = if is_count(kpi) { earlier_cut.span.days() / cut.span.days() } else { 1.0 };
     let ratio = reading.value? / before * per_day;
