@@ -260,7 +260,7 @@ fn readings<'a>(
     evaluation.readings.iter().filter(move |it| {
         std::ptr::eq(it.kpi, kpi)
             && it.reading.family == family.name
-            && (complete || is_own(kpi, family) || family.now || is_secondary_exposed(it))
+            && (complete || family.now || is_value_exposed(it))
     })
 }
 
@@ -442,10 +442,17 @@ fn has_number(state: State) -> bool {
 // The series budget: a thousand services and fifty teams stay below 300,000 series. What is left
 // out here is in `/api/v1` and in `engkpi evaluate`.
 
-/// Secondary values have no history, and those of services only the KPI's default window.
-fn is_secondary_exposed(it: &Evaluated) -> bool {
+/// Of services there is in windows other than the KPI's default one only what the target names, as
+/// in every window of a KPI with several targets. Secondary values have no history.
+fn is_value_exposed(it: &Evaluated) -> bool {
+    let own = it.kpi.families.first().is_some_and(|own| own.name == it.reading.family);
     let of_service = matches!(it.scope, Scope::Service(_));
-    it.period.is_none() && (!of_service || it.window == it.kpi.default_window)
+    let default = it.window == it.kpi.default_window;
+    match (own, of_service) {
+        (true, false) => true,
+        (true, true) => it.kpi.names(&it.reading) || (default && it.kpi.aims.is_none()),
+        (false, _) => it.period.is_none() && (!of_service || default),
+    }
 }
 
 /// Of services and of history there is only what goes with the value that the target names: its n,
@@ -458,6 +465,9 @@ fn is_exposed(about: About, it: &Evaluated) -> bool {
     match about {
         About::PreviousRatio | About::Coverage | About::ExcludedItems => false,
         About::OpenItems if history => false,
+        About::ConfidenceBound | About::OpenItems if it.window != it.kpi.default_window && !history => {
+            false
+        }
         _ => it.kpi.names(&it.reading),
     }
 }
