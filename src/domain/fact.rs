@@ -6,20 +6,28 @@
 
 mod change;
 mod commit;
+mod contents;
 mod decision;
 mod deployment;
+mod finding;
 mod incident;
+mod issue;
+mod job;
 mod release;
 mod repository;
 mod run;
 
 pub use change::{Actor, Change, ChangedPath, PathChange, PullReference, Review};
 pub use commit::Commit;
+pub use contents::{Contents, FileText, Properties};
 pub use decision::{DecisionRevision, RevisionKind};
 pub use deployment::{Deployment, DeploymentState, DeploymentStatus};
+pub use finding::{Finding, FindingEvent, FindingEventKind, FindingFeed, FindingPlace};
 pub use incident::{
     Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentService, IncidentStatus,
 };
+pub use issue::{ClosedAs, Issue, IssueEvent, IssueEventKind};
+pub use job::WorkflowJob;
 pub use release::Release;
 pub use repository::Repository;
 pub use run::{RunAttempt, WorkflowRun};
@@ -44,11 +52,17 @@ pub enum Kind {
     Incident,
     IncidentEvent,
     IncidentAlert,
+    Issue,
+    Finding,
+    FindingFeed,
+    Contents,
+    Properties,
+    WorkflowJob,
 }
 
 impl Kind {
     /// Every kind, in the order in which lists show them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::Repository,
         Self::Change,
         Self::Commit,
@@ -60,6 +74,12 @@ impl Kind {
         Self::Incident,
         Self::IncidentEvent,
         Self::IncidentAlert,
+        Self::Issue,
+        Self::Finding,
+        Self::FindingFeed,
+        Self::Contents,
+        Self::Properties,
+        Self::WorkflowJob,
     ];
 
     /// The stable text form.
@@ -76,6 +96,12 @@ impl Kind {
             Self::Incident => "incident",
             Self::IncidentEvent => "incident_event",
             Self::IncidentAlert => "incident_alert",
+            Self::Issue => "issue",
+            Self::Finding => "finding",
+            Self::FindingFeed => "finding_feed",
+            Self::Contents => "contents",
+            Self::Properties => "properties",
+            Self::WorkflowJob => "workflow_job",
         }
     }
 
@@ -112,6 +138,12 @@ pub enum Fact {
     Incident(Incident),
     IncidentEvent(IncidentEvent),
     IncidentAlert(IncidentAlert),
+    Issue(Issue),
+    Finding(Finding),
+    FindingFeed(FindingFeed),
+    Contents(Contents),
+    Properties(Properties),
+    WorkflowJob(WorkflowJob),
 }
 
 impl Fact {
@@ -129,6 +161,12 @@ impl Fact {
             Self::Incident(_) => Kind::Incident,
             Self::IncidentEvent(_) => Kind::IncidentEvent,
             Self::IncidentAlert(_) => Kind::IncidentAlert,
+            Self::Issue(_) => Kind::Issue,
+            Self::Finding(_) => Kind::Finding,
+            Self::FindingFeed(_) => Kind::FindingFeed,
+            Self::Contents(_) => Kind::Contents,
+            Self::Properties(_) => Kind::Properties,
+            Self::WorkflowJob(_) => Kind::WorkflowJob,
         }
     }
 
@@ -148,6 +186,12 @@ impl Fact {
             Self::Incident(fact) => fact.id.clone(),
             Self::IncidentEvent(fact) => fact.id.clone(),
             Self::IncidentAlert(fact) => fact.id.clone(),
+            Self::Issue(fact) => format!("{}#{}", fact.repository, fact.number),
+            Self::Finding(fact) => fact.id.clone(),
+            Self::FindingFeed(fact) => fact.id.clone(),
+            Self::Contents(fact) => format!("{}:{}", fact.repository, fact.pattern),
+            Self::Properties(fact) => fact.repository.to_string(),
+            Self::WorkflowJob(fact) => fact.id.clone(),
         }
     }
 
@@ -169,6 +213,12 @@ impl Fact {
             Self::DecisionRevision(fact) => Some(fact.repository.as_str()),
             Self::IncidentEvent(fact) => Some(&fact.incident),
             Self::IncidentAlert(fact) => Some(&fact.incident),
+            Self::Issue(fact) => Some(fact.repository.as_str()),
+            Self::Finding(fact) => fact.place.repository(),
+            Self::FindingFeed(fact) => fact.place.repository(),
+            Self::Contents(fact) => Some(fact.repository.as_str()),
+            Self::Properties(fact) => Some(fact.repository.as_str()),
+            Self::WorkflowJob(fact) => Some(fact.repository.as_str()),
         }
     }
 
@@ -186,6 +236,12 @@ impl Fact {
             Self::Incident(fact) => fact.created_at,
             Self::IncidentEvent(fact) => fact.at,
             Self::IncidentAlert(fact) => fact.created_at,
+            Self::Issue(fact) => fact.created_at,
+            Self::Finding(fact) => fact.detected_at,
+            Self::FindingFeed(fact) => fact.since,
+            Self::Contents(fact) => fact.since,
+            Self::Properties(fact) => fact.since,
+            Self::WorkflowJob(fact) => fact.started_at,
         }
     }
 
@@ -201,6 +257,8 @@ impl Fact {
             // It has no date of its last change, and that of its creation is its commit's, which
             // goes back when the tag is moved: the last delivery wins.
             Self::Release(_) => Instant::UNIX_EPOCH,
+            Self::Issue(fact) => fact.updated_at,
+            Self::Finding(fact) => fact.updated_at,
             _ => self.occurred_at(),
         }
     }

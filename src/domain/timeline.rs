@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::fact::{
-    Change, DecisionRevision, Deployment, Incident, IncidentAlert, IncidentEvent, IncidentService,
-    Release, Repository, WorkflowRun,
+    Change, Contents, DecisionRevision, Deployment, Finding, FindingFeed, Incident, IncidentAlert,
+    IncidentEvent, IncidentService, Issue, Properties, Release, Repository, WorkflowJob, WorkflowRun,
 };
 use super::graph::CommitGraph;
 use super::{CommitId, Fact, FactKey, Kind, RepositoryId, SourceName};
@@ -37,6 +37,18 @@ pub struct Timeline {
     pub incident_alerts: BTreeMap<(SourceName, String), BTreeMap<String, IncidentAlert>>,
     /// The incident that each alert is filed under.
     alert_incidents: HashMap<(SourceName, String), String>,
+    /// Issues by (repository, number).
+    pub issues: BTreeMap<(RepositoryId, u64), Issue>,
+    /// Findings by (source, id).
+    pub findings: BTreeMap<(SourceName, String), Finding>,
+    /// Whether findings can be read, by (source, id).
+    pub finding_feeds: BTreeMap<(SourceName, String), FindingFeed>,
+    /// Contents by (repository, pattern).
+    pub contents: BTreeMap<(RepositoryId, String), Contents>,
+    /// Custom properties by repository.
+    pub properties: BTreeMap<RepositoryId, Properties>,
+    /// Jobs by (source, id).
+    pub jobs: BTreeMap<(SourceName, String), WorkflowJob>,
 }
 
 impl Timeline {
@@ -86,6 +98,24 @@ impl Timeline {
                     alerts.remove(&fact.id);
                 }
                 self.incident_alerts.entry(incident).or_default().insert(fact.id.clone(), fact);
+            }
+            Fact::Issue(fact) => {
+                self.issues.insert((fact.repository.clone(), fact.number), fact);
+            }
+            Fact::Finding(fact) => {
+                self.findings.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::FindingFeed(fact) => {
+                self.finding_feeds.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Contents(fact) => {
+                self.contents.insert((fact.repository.clone(), fact.pattern.clone()), fact);
+            }
+            Fact::Properties(fact) => {
+                self.properties.insert(fact.repository.clone(), fact);
+            }
+            Fact::WorkflowJob(fact) => {
+                self.jobs.insert((source.clone(), fact.id.clone()), fact);
             }
         }
     }
@@ -147,6 +177,30 @@ impl Timeline {
                 {
                     alerts.remove(&key.id);
                 }
+            }
+            Kind::Issue => {
+                if let Some((repository, number)) = key.id.rsplit_once('#')
+                    && let Ok(number) = number.parse()
+                {
+                    self.issues.remove(&(RepositoryId::new(repository), number));
+                }
+            }
+            Kind::Finding => {
+                self.findings.remove(&by_id);
+            }
+            Kind::FindingFeed => {
+                self.finding_feeds.remove(&by_id);
+            }
+            Kind::Contents => {
+                if let Some((repository, pattern)) = key.id.split_once(':') {
+                    self.contents.remove(&(RepositoryId::new(repository), pattern.to_owned()));
+                }
+            }
+            Kind::Properties => {
+                self.properties.remove(&RepositoryId::new(key.id.as_str()));
+            }
+            Kind::WorkflowJob => {
+                self.jobs.remove(&by_id);
             }
         }
     }

@@ -86,6 +86,12 @@ bodies!(
     Incident,
     IncidentEvent,
     IncidentAlert,
+    Issue,
+    Finding,
+    FindingFeed,
+    Contents,
+    Properties,
+    WorkflowJob,
 );
 
 /// The kind that a row names.

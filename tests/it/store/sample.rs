@@ -159,5 +159,68 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             incident: "Q1".to_owned(),
             created_at: at(1),
         }),
+        Fact::Issue(Issue {
+            repository: repository(),
+            number: 5,
+            created_at: at(0),
+            updated_at: millis,
+            closed_at: Some(at(9)),
+            closed_as: Some(ClosedAs::NotPlanned),
+            labels: vec![odd.to_owned()],
+            events: vec![
+                IssueEvent { at: at(1), event: IssueEventKind::Labeled(odd.to_owned()) },
+                IssueEvent { at: at(2), event: IssueEventKind::Unlabeled(odd.to_owned()) },
+                IssueEvent { at: at(3), event: IssueEventKind::Closed(ClosedAs::Completed) },
+                IssueEvent { at: at(4), event: IssueEventKind::Reopened },
+            ],
+        }),
+        Fact::Finding(Finding {
+            id: "github/7:dependabot:5".to_owned(),
+            place: FindingPlace::Repository(repository()),
+            tool: odd.to_owned(),
+            severity: Some(odd.to_owned()),
+            detected_at: at(0),
+            updated_at: millis,
+            events: [
+                FindingEventKind::Fixed,
+                FindingEventKind::Dismissed,
+                FindingEventKind::AutoDismissed,
+                FindingEventKind::Reopened,
+            ]
+            .map(|event| FindingEvent { at: at(1), event })
+            .to_vec(),
+            path: Some("security/dependabot/5".to_owned()),
+        }),
+        Fact::FindingFeed(FindingFeed {
+            id: "trivy:acme/shop".to_owned(),
+            place: FindingPlace::Named("acme/shop".to_owned()),
+            tool: odd.to_owned(),
+            readable: true,
+            since: at(0),
+        }),
+        Fact::Contents(Contents {
+            repository: repository(),
+            pattern: ".github/workflows/*.yml".to_owned(),
+            since: at(0),
+            files: BTreeMap::from([
+                ("a.yml".to_owned(), FileText::Text(odd.to_owned())),
+                ("b.yml".to_owned(), FileText::NotRead),
+                ("c.yml".to_owned(), FileText::Unreadable),
+            ]),
+        }),
+        Fact::Properties(Properties {
+            repository: repository(),
+            since: at(0),
+            values: BTreeMap::from([(odd.to_owned(), vec![odd.to_owned()])]),
+        }),
+        Fact::WorkflowJob(WorkflowJob {
+            id: "77".to_owned(),
+            repository: repository(),
+            run: "7".to_owned(),
+            name: odd.to_owned(),
+            started_at: at(0),
+            completed_at: millis,
+            conclusion: odd.to_owned(),
+        }),
     ]
 }
