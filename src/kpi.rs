@@ -14,6 +14,7 @@ mod decision_items;
 pub mod decision_time;
 pub mod deployment_frequency;
 mod deployment_items;
+pub mod developer_experience;
 pub mod distribution;
 pub mod evaluation;
 pub mod facts;
@@ -24,10 +25,15 @@ pub mod incident_recovery_time;
 pub mod incident_recurrence;
 pub mod item;
 pub mod link;
+pub mod mentorship;
 pub mod params;
 pub mod reading;
+mod register_items;
+pub mod stakeholder_satisfaction;
 pub mod statistics;
 pub mod status;
+mod survey_items;
+pub mod unit_cost;
 pub mod view;
 pub mod window;
 
@@ -68,6 +74,11 @@ pub enum Unit {
     PerDay,
     /// Things that are counted and have no better name.
     Items,
+    /// Points of a survey's scale.
+    Points,
+    People,
+    /// Units of the reading's currency per unit of demand.
+    CostPerUnit,
 }
 
 /// What a KPI needs to be fed. Coverage and staleness are judged per need.
@@ -81,6 +92,31 @@ pub enum Need {
     Incidents,
     /// Decision records.
     Decisions,
+    /// What cloud and other resources cost per day.
+    Costs,
+    /// Units of demand per day.
+    Units,
+    /// Answers of developers to surveys.
+    DeveloperSurveys,
+    /// Answers of stakeholders to surveys.
+    StakeholderSurveys,
+    /// Escalations of stakeholders.
+    Escalations,
+    /// What helped people to grow.
+    Mentorship,
+    /// What post-mortems found out about incidents.
+    IncidentNotes,
+    /// Critical API boundaries.
+    Boundaries,
+    /// Technical debt in registers.
+    Debt,
+}
+
+impl Need {
+    /// Whether it is about people, who belong to teams and never to a service.
+    pub fn is_about_people(self) -> bool {
+        matches!(self, Self::DeveloperSurveys | Self::StakeholderSurveys | Self::Mentorship)
+    }
 }
 
 /// Which of its two times puts an item into a window (kpis.md 1.2, 2.7).
@@ -116,6 +152,8 @@ pub struct Family {
 /// The slice of time and scope that a measurement is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Slice<'a> {
+    /// Whose items are measured.
+    pub scope: Scope,
     /// Half-open `[start, end)`. A running calendar window ends at `as_of`.
     pub window: Span,
     /// Nothing at or after it is known.
@@ -151,6 +189,13 @@ pub enum TargetRule {
     /// The Hodges-Lehmann ratio to the configured baseline interval.
     Baseline {
         /// 0.2 = 20 % better than the baseline.
+        improvement: f64,
+        /// A second line on the chart.
+        good: Option<f64>,
+    },
+    /// The difference to the configured baseline wave, in points of the survey's scale.
+    Points {
+        /// 1 = one point better than the baseline wave.
         improvement: f64,
         /// A second line on the chart.
         good: Option<f64>,
@@ -206,8 +251,9 @@ pub struct Kpi {
     /// What sharpens it. Without a source for one of these it is computed all the same; where one
     /// is configured, its coverage and freshness count like those of `needs`.
     pub uses: &'static [Need],
-    /// The name in [`Item::values`] of the duration that a baseline target compares (of counted
-    /// items, placed by `completed_at`). `None` where the target is no baseline target.
+    /// The name in [`Item::values`] of the number that a baseline target compares (of counted
+    /// items, placed by `completed_at`), unless `measure` compares it itself and says so in
+    /// [`Reading::change`]. `None` where the target is no baseline target.
     pub baseline_value: Option<&'static str>,
     /// The KPI's own family first, then the secondary ones.
     pub families: &'static [Family],
@@ -223,6 +269,23 @@ impl Kpi {
     /// there is no sampling error.
     pub fn is_about_now(&self) -> bool {
         self.families.first().is_some_and(|own| own.now)
+    }
+
+    /// The window that its status is shown for.
+    pub fn own_window(&self) -> Option<Window> {
+        Window::parse(self.default_window).ok()
+    }
+
+    /// Whether it is about a state, which no stretch of time has: what is there now, or the last
+    /// wave of a survey.
+    pub fn is_about_a_state(&self) -> bool {
+        self.own_window().is_some_and(Window::is_state)
+    }
+
+    /// Whether its target leaves dimensions open: it holds for each of their values then.
+    pub fn is_open(&self) -> bool {
+        let own = self.families.first().map_or(0, |own| own.dimensions.len());
+        self.aims.is_none() && own > self.target_dimensions.len()
     }
 
     /// Whether `reading` is of the KPI's own family and the stat that its target names.
@@ -257,6 +320,10 @@ pub static ALL: &[&Kpi] = &[
     &change_failure::KPI,
     &deployment_frequency::KPI,
     &change_lead_time::KPI,
+    &unit_cost::KPI,
+    &developer_experience::KPI,
+    &stakeholder_satisfaction::KPI,
+    &mentorship::KPI,
 ];
 
 /// The KPI with this id.

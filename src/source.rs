@@ -3,6 +3,7 @@
 //! A source reads a vendor's API into facts. It never judges them and never reads a clock: the
 //! time of a poll is handed in.
 
+pub mod files;
 pub mod github;
 pub mod outbound;
 pub mod pagerduty;
@@ -78,6 +79,9 @@ pub enum SourceError {
     /// It may work later.
     #[error("{0}")]
     Transient(String),
+    /// What is on this machine cannot be used. Looking again costs nothing.
+    #[error("{0}")]
+    Unusable(String),
     /// The answer is not what the vendor's API promises.
     #[error("malformed answer: {0}")]
     Malformed(String),

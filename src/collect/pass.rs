@@ -134,7 +134,7 @@ impl Desk {
         let again = pause.as_secs();
         if failures.last == text || setback == Setback::Store {
             tracing::debug!(%source, "poll failed again, next try in {again} s: {text}");
-        } else if setback == Setback::Lasting {
+        } else if matches!(setback, Setback::Lasting | Setback::Local) {
             tracing::error!(%source, "poll failed, next try in {again} s: {text}");
         } else {
             tracing::warn!(%source, "poll failed, next try in {again} s: {text}");

@@ -27,6 +27,8 @@ pub(super) enum Setback {
     Passing,
     /// It will not work until somebody does something: a token, a permission, a repository.
     Lasting,
+    /// The same, of something on this machine: looking again costs nothing.
+    Local,
     /// The store cannot take anything.
     Store,
 }
@@ -40,6 +42,7 @@ impl Setback {
                 SourceError::RateLimited { .. } => None,
                 SourceError::Transient(_) | SourceError::Malformed(_) => Some(Self::Passing),
                 SourceError::Unauthorized(_) | SourceError::NotFound(_) => Some(Self::Lasting),
+                SourceError::Unusable(_) => Some(Self::Local),
                 SourceError::Store(StoreError::Unavailable(_)) => Some(Self::Store),
                 SourceError::Store(StoreError::Unusable(_)) => Some(Self::Lasting),
             },
@@ -57,6 +60,7 @@ impl Setback {
         match self {
             Self::Passing => doubled(FIRST).min(LONGEST.max(every)),
             Self::Lasting => LONGEST.max(every),
+            Self::Local => every,
             Self::Store => doubled(FIRST_OF_STORE).min(LONGEST_OF_STORE),
         }
     }
@@ -110,6 +114,11 @@ mod tests {
     fn what_needs_somebody_is_tried_rarely_but_for_ever() {
         assert_eq!(Setback::Lasting.pause(1, EVERY), minutes(15));
         assert_eq!(Setback::Lasting.pause(1000, EVERY), minutes(15));
+    }
+
+    #[test]
+    fn a_file_that_is_mended_is_noticed_at_the_next_poll() {
+        assert_eq!(Setback::Local.pause(1000, EVERY), EVERY);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct ServiceSettings {
     /// Ids of its services in PagerDuty: the last part of their address.
     #[serde(default)]
     pub pagerduty: Vec<String>,
+    /// What cost tags and registers call it, beside its name. Case is ignored.
+    #[serde(default)]
+    pub aliases: Vec<String>,
     /// How important it is: 1 is the most, 5 the least.
     #[serde(default)]
     #[schemars(range(min = 1, max = 5))]

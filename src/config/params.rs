@@ -38,7 +38,14 @@ pub(super) fn assemble(
         .into_iter()
         .map(|(name, settings)| (SourceName::new(name), settings))
         .collect();
+    let surveys = sources
+        .iter()
+        .flat_map(|(name, it)| {
+            super::sources::surveys(name, it, |team| catalogue.team_called(team))
+        })
+        .collect();
     let mut params = Params {
+        surveys,
         kpis: kpis(&document.kpis, targets, &catalogue),
         baseline: baseline(document.baseline.as_ref()?, &calendar),
         sources: sources.iter().map(|(name, it)| it.params(name, decisions)).collect(),
@@ -70,6 +77,7 @@ fn catalogue(document: &Document) -> Option<Catalogue> {
             paths: settings.paths.iter().map(ToString::to_string).collect(),
             deployments: settings.deployments.rule(),
             incident_services: settings.pagerduty.clone(),
+            aliases: settings.aliases.clone(),
             tier: settings.tier,
         })
     });
@@ -138,6 +146,7 @@ fn kpis(
             let params = KpiParams {
                 target: targets.own,
                 min_n: settings.min_n,
+                baseline_wave: settings.baseline_wave.clone(),
                 team_targets: indexed(targets.teams, &team),
                 service_targets: indexed(targets.services, &service),
             };

@@ -10,11 +10,11 @@ use super::path::KeyPath;
 use super::suggest;
 use super::text::Aim;
 use crate::domain::SourceName;
-use crate::kpi::params::SourceParams;
+use crate::kpi::params::{SourceParams, SurveyParams, WaveParams};
 use crate::kpi::{Need, Params};
 use crate::secret::SecretRef;
 use crate::setting::{Complaint, Moment};
-use crate::source::{github, pagerduty};
+use crate::source::{files, github, pagerduty};
 
 /// A source: `[sources.NAME]`.
 #[derive(Clone, Debug, JsonSchema)]
@@ -24,10 +24,14 @@ pub enum SourceSettings {
     GitHub(Box<github::Settings>),
     /// PagerDuty: incidents with their log and alerts.
     PagerDuty(Box<pagerduty::Settings>),
+    /// Files: cost exports, surveys and registers. A list of `files` names files, folders (of which
+    /// the `.csv`, `.csv.gz` and `.toml` files are read) and patterns (`*` is any text in a name,
+    /// `**` any folders); each must match something.
+    Files(Box<files::Settings>),
 }
 
 /// The kinds of sources, as `type` names them.
-pub(super) const TYPES: [&str; 2] = ["github", "pagerduty"];
+pub(super) const TYPES: [&str; 3] = ["github", "pagerduty", "files"];
 
 impl SourceSettings {
     /// What the source's own module has to say against them.
@@ -35,7 +39,17 @@ impl SourceSettings {
         match self {
             Self::GitHub(settings) => settings.check(),
             Self::PagerDuty(settings) => settings.check(),
+            Self::Files(settings) => settings.check(),
         }
+    }
+
+    /// The surveys that it reads, by name.
+    pub(super) fn surveys(&self) -> impl Iterator<Item = (&String, &files::SurveySettings)> {
+        let files = match self {
+            Self::Files(settings) => Some(settings),
+            Self::GitHub(_) | Self::PagerDuty(_) => None,
+        };
+        files.into_iter().flat_map(|it| &it.surveys)
     }
 
     /// Since when everything is collected.
@@ -43,6 +57,7 @@ impl SourceSettings {
         match self {
             Self::GitHub(settings) => settings.history_start,
             Self::PagerDuty(settings) => settings.history_start,
+            Self::Files(settings) => settings.history_start,
         }
     }
 
@@ -51,6 +66,7 @@ impl SourceSettings {
         match self {
             Self::GitHub(settings) => settings.parts(&github::Needs::of(params)),
             Self::PagerDuty(settings) => settings.parts(),
+            Self::Files(settings) => settings.parts(),
         }
     }
 
@@ -59,6 +75,7 @@ impl SourceSettings {
         match self {
             Self::GitHub(settings) => settings.secrets(),
             Self::PagerDuty(settings) => settings.secrets(),
+            Self::Files(_) => Vec::new(),
         }
     }
 
@@ -70,6 +87,9 @@ impl SourceSettings {
             }
             Self::PagerDuty(settings) => {
                 (vec![Need::Incidents], settings.stale_after, settings.web_base())
+            }
+            Self::Files(settings) => {
+                (settings.feeds(), settings.stale_after, files::Settings::web_base())
             }
         };
         if decisions && matches!(self, Self::GitHub(_)) {
@@ -84,6 +104,36 @@ impl SourceSettings {
             web_base,
         }
     }
+}
+
+/// The surveys of a source. Names of teams in them are those of the catalogue.
+pub(super) fn surveys(
+    name: &SourceName,
+    settings: &SourceSettings,
+    team: impl Fn(&str) -> Option<usize>,
+) -> Vec<SurveyParams> {
+    let SourceSettings::Files(settings) = settings else { return Vec::new() };
+    let wave = |it: &files::WaveSettings| WaveParams {
+        closed_at: it.closed.0,
+        invited: it.invited,
+        invited_by_team: it
+            .invited_by_team
+            .iter()
+            .filter_map(|(name, invited)| Some((team(name)?, *invited)))
+            .collect(),
+        invited_by_group: it
+            .invited_by_group
+            .iter()
+            .map(|(name, invited)| (name.trim().to_lowercase(), *invited))
+            .collect(),
+    };
+    let surveys = settings.surveys.iter().map(|(survey, it)| SurveyParams {
+        source: name.clone(),
+        name: survey.clone(),
+        kpi: it.kpi.id(),
+        waves: it.waves.iter().map(|(name, it)| (name.clone(), wave(it))).collect(),
+    });
+    surveys.collect()
 }
 
 /// Decodes `[sources.NAME]` by its `type`. Done by hand because serde loses the path of an error
@@ -106,6 +156,9 @@ pub(super) fn decode(decoder: &mut Decoder<'_>, path: &KeyPath) -> Option<Source
         }
         Some(Json::String(kind)) if kind == "pagerduty" => {
             decoder.decode(path, value).map(|it| SourceSettings::PagerDuty(Box::new(it)))
+        }
+        Some(Json::String(kind)) if kind == "files" => {
+            decoder.decode(path, value).map(|it| SourceSettings::Files(Box::new(it)))
         }
         Some(other) => {
             let kind = other.as_str().unwrap_or_default();

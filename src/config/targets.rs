@@ -24,11 +24,14 @@ pub struct KpiSettings {
     pub high: Option<f64>,
     /// Of a KPI that is compared with the window before: the largest (or smallest) ratio to it.
     pub ratio: Option<f64>,
-    /// Of a KPI that is compared with `[baseline]`: the improvement asked for, 0.2 = 20 % better.
+    /// Of a KPI that is compared with `[baseline]`: the improvement asked for, 0.2 = 20 % better. Of
+    /// one that is compared with `baseline_wave`: points of the scale.
     pub improvement: Option<f64>,
     /// The smallest number of items with a status.
     #[schemars(range(min = 1))]
     pub min_n: Option<u64>,
+    /// Of a KPI from surveys: the wave that improvement is measured against.
+    pub baseline_wave: Option<String>,
     /// Targets of single teams: `[kpis.ID.teams.NAME]`.
     pub teams: BTreeMap<String, TargetSettings>,
     /// Targets of single services: `[kpis.ID.services.NAME]`.
@@ -88,9 +91,13 @@ impl TargetSettings {
         let rule = match (kinds.first(), base) {
             (None, _) if self.good.is_none() => return Ok(None),
             (Some(Kind::Target), _) => self.with_target(kpi, base)?,
+            (Some(Kind::Improvement), TargetRule::Points { .. }) => {
+                self.points(self.improvement.unwrap_or_default())?
+            }
             (Some(Kind::Improvement), _) => {
                 self.baseline(kpi, self.improvement.unwrap_or_default())?
             }
+            (None, TargetRule::Points { improvement, .. }) => self.points(improvement)?,
             (None, TargetRule::Value { target, .. }) => self.value(kpi, target)?,
             (None, TargetRule::Baseline { improvement, .. }) => self.baseline(kpi, improvement)?,
             _ if self.good.is_some() => {
@@ -101,6 +108,30 @@ impl TargetSettings {
             (Some(Kind::Band) | None, _) => self.band(kpi, base)?,
         };
         Ok(Some(rule))
+    }
+
+    fn points(&self, improvement: f64) -> Result<TargetRule, Vec<Complaint>> {
+        let points = |key: &str, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                return Ok(value);
+            }
+            let fix = "write points of the survey's scale, for example 1";
+            Err(vec![Complaint::new(key, "must be above 0", fix)])
+        };
+        let improvement = points("improvement", improvement)?;
+        let good = match self.good {
+            Some(Amount::Number(good)) => Some(points("good", good)?),
+            Some(Amount::Time(_)) => Some(points("good", -1.0)?),
+            None => None,
+        };
+        match good {
+            Some(good) if good <= improvement => Err(vec![Complaint::new(
+                "good",
+                format!("is no better than the improvement asked for ({improvement})"),
+                "make it larger",
+            )]),
+            good => Ok(TargetRule::Points { improvement, good }),
+        }
     }
 
     fn kinds(&self) -> Vec<Kind> {
@@ -223,7 +254,7 @@ fn by(kpi: &Kpi) -> &'static str {
         TargetRule::Value { .. } => "target",
         TargetRule::Band { .. } => "low and high",
         TargetRule::RateRatio { .. } => "target or ratio",
-        TargetRule::Baseline { .. } => "target or improvement",
+        TargetRule::Baseline { .. } | TargetRule::Points { .. } => "target or improvement",
     }
 }
 

@@ -10,6 +10,7 @@ use crate::config::{Config, SourceSettings};
 use crate::domain::SourceName;
 use crate::kpi::params::SourceParams;
 use crate::source::Source;
+use crate::source::files::Files;
 use crate::source::github::{GitHub, Needs};
 use crate::source::outbound::Environment;
 use crate::source::pagerduty::PagerDuty;
@@ -40,6 +41,11 @@ pub fn build(config: &Config, environment: &Environment) -> Result<Vec<Scheduled
                     settings.reconcile_every,
                 )
             }
+            SourceSettings::Files(settings) => (
+                Arc::new(Files::new(name.clone(), settings)),
+                settings.poll_every,
+                settings.reconcile_every,
+            ),
         };
         let params = config.params.sources.iter().find(|it| it.name == *name);
         Ok(Scheduled {
@@ -76,5 +82,6 @@ pub async fn probe(
         SourceSettings::PagerDuty(settings) => {
             PagerDuty::new(name.clone(), settings, environment)?.probe().await?
         }
+        SourceSettings::Files(settings) => Files::new(name.clone(), settings).probe().await?,
     })
 }

@@ -7,19 +7,23 @@
 mod change;
 mod commit;
 mod contents;
+mod cost;
 mod decision;
 mod deployment;
 mod finding;
 mod incident;
 mod issue;
 mod job;
+mod register;
 mod release;
 mod repository;
 mod run;
+mod survey;
 
 pub use change::{Actor, Change, ChangedPath, PathChange, PullReference, Review};
 pub use commit::Commit;
 pub use contents::{Contents, FileText, Properties};
+pub use cost::{Cost, Units};
 pub use decision::{DecisionRevision, RevisionKind};
 pub use deployment::{Deployment, DeploymentState, DeploymentStatus};
 pub use finding::{Finding, FindingEvent, FindingEventKind, FindingFeed, FindingPlace};
@@ -28,10 +32,13 @@ pub use incident::{
 };
 pub use issue::{ClosedAs, Issue, IssueEvent, IssueEventKind};
 pub use job::WorkflowJob;
+pub use register::{Boundary, DebtItem, Escalation, IncidentNote, Mentoring};
 pub use release::Release;
 pub use repository::Repository;
 pub use run::{RunAttempt, WorkflowRun};
+pub use survey::SurveyCell;
 
+use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
 use super::{Instant, SourceName};
@@ -58,11 +65,19 @@ pub enum Kind {
     Contents,
     Properties,
     WorkflowJob,
+    Cost,
+    Units,
+    SurveyCell,
+    Mentoring,
+    Escalation,
+    Boundary,
+    DebtItem,
+    IncidentNote,
 }
 
 impl Kind {
     /// Every kind, in the order in which lists show them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 25] = [
         Self::Repository,
         Self::Change,
         Self::Commit,
@@ -80,6 +95,14 @@ impl Kind {
         Self::Contents,
         Self::Properties,
         Self::WorkflowJob,
+        Self::Cost,
+        Self::Units,
+        Self::SurveyCell,
+        Self::Mentoring,
+        Self::Escalation,
+        Self::Boundary,
+        Self::DebtItem,
+        Self::IncidentNote,
     ];
 
     /// The stable text form.
@@ -102,6 +125,14 @@ impl Kind {
             Self::Contents => "contents",
             Self::Properties => "properties",
             Self::WorkflowJob => "workflow_job",
+            Self::Cost => "cost",
+            Self::Units => "units",
+            Self::SurveyCell => "survey_cell",
+            Self::Mentoring => "mentoring",
+            Self::Escalation => "escalation",
+            Self::Boundary => "boundary",
+            Self::DebtItem => "debt_item",
+            Self::IncidentNote => "incident_note",
         }
     }
 
@@ -144,6 +175,14 @@ pub enum Fact {
     Contents(Contents),
     Properties(Properties),
     WorkflowJob(WorkflowJob),
+    Cost(Cost),
+    Units(Units),
+    SurveyCell(SurveyCell),
+    Mentoring(Mentoring),
+    Escalation(Escalation),
+    Boundary(Boundary),
+    DebtItem(DebtItem),
+    IncidentNote(IncidentNote),
 }
 
 impl Fact {
@@ -167,6 +206,14 @@ impl Fact {
             Self::Contents(_) => Kind::Contents,
             Self::Properties(_) => Kind::Properties,
             Self::WorkflowJob(_) => Kind::WorkflowJob,
+            Self::Cost(_) => Kind::Cost,
+            Self::Units(_) => Kind::Units,
+            Self::SurveyCell(_) => Kind::SurveyCell,
+            Self::Mentoring(_) => Kind::Mentoring,
+            Self::Escalation(_) => Kind::Escalation,
+            Self::Boundary(_) => Kind::Boundary,
+            Self::DebtItem(_) => Kind::DebtItem,
+            Self::IncidentNote(_) => Kind::IncidentNote,
         }
     }
 
@@ -192,6 +239,14 @@ impl Fact {
             Self::Contents(fact) => format!("{}:{}", fact.repository, fact.pattern),
             Self::Properties(fact) => fact.repository.to_string(),
             Self::WorkflowJob(fact) => fact.id.clone(),
+            Self::Cost(fact) => fact.id.clone(),
+            Self::Units(fact) => fact.id.clone(),
+            Self::SurveyCell(fact) => fact.id.clone(),
+            Self::Mentoring(fact) => fact.id.clone(),
+            Self::Escalation(fact) => fact.id.clone(),
+            Self::Boundary(fact) => fact.id.clone(),
+            Self::DebtItem(fact) => fact.id.clone(),
+            Self::IncidentNote(fact) => fact.id.clone(),
         }
     }
 
@@ -200,8 +255,8 @@ impl Fact {
         FactKey { source: source.clone(), kind: self.kind(), id: self.id() }
     }
 
-    /// What the fact belongs to: its repository's or its incident's id. Reconciliation compares
-    /// the ids below one parent with what the vendor still has.
+    /// What the fact belongs to: its repository's or its incident's id, or its file. Reconciliation
+    /// compares the ids below one parent with what the vendor still has.
     pub fn parent(&self) -> Option<&str> {
         match self {
             Self::Repository(_) | Self::IncidentService(_) | Self::Incident(_) => None,
@@ -219,6 +274,14 @@ impl Fact {
             Self::Contents(fact) => Some(fact.repository.as_str()),
             Self::Properties(fact) => Some(fact.repository.as_str()),
             Self::WorkflowJob(fact) => Some(fact.repository.as_str()),
+            Self::Cost(fact) => Some(&fact.file),
+            Self::Units(fact) => fact.file.as_deref(),
+            Self::SurveyCell(fact) => Some(&fact.file),
+            Self::Mentoring(fact) => Some(&fact.file),
+            Self::Escalation(fact) => Some(&fact.file),
+            Self::Boundary(fact) => Some(&fact.file),
+            Self::DebtItem(fact) => Some(&fact.file),
+            Self::IncidentNote(fact) => Some(&fact.file),
         }
     }
 
@@ -242,6 +305,14 @@ impl Fact {
             Self::Contents(fact) => fact.since,
             Self::Properties(fact) => fact.since,
             Self::WorkflowJob(fact) => fact.started_at,
+            Self::Cost(fact) => fact.at(),
+            Self::Units(fact) => fact.at(),
+            Self::SurveyCell(fact) => fact.closed_at,
+            Self::Mentoring(fact) => fact.at(),
+            Self::Escalation(fact) => fact.at(),
+            // What a register says holds from its own dates on; the fact itself has none.
+            Self::Boundary(_) | Self::IncidentNote(_) => Instant::UNIX_EPOCH,
+            Self::DebtItem(fact) => start_of(fact.opened_on),
         }
     }
 
@@ -259,7 +330,16 @@ impl Fact {
             Self::Release(_) => Instant::UNIX_EPOCH,
             Self::Issue(fact) => fact.updated_at,
             Self::Finding(fact) => fact.updated_at,
+            // What a file says now holds, whatever it said before.
+            Self::SurveyCell(_) | Self::Mentoring(_) | Self::Escalation(_) | Self::DebtItem(_) => {
+                Instant::UNIX_EPOCH
+            }
             _ => self.occurred_at(),
         }
     }
+}
+
+/// The first instant of a UTC day.
+fn start_of(day: NaiveDate) -> Instant {
+    day.and_time(NaiveTime::MIN).and_utc()
 }

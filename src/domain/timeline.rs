@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::fact::{
-    Change, Contents, DecisionRevision, Deployment, Finding, FindingFeed, Incident, IncidentAlert,
-    IncidentEvent, IncidentService, Issue, Properties, Release, Repository, WorkflowJob, WorkflowRun,
+    Boundary, Change, Contents, Cost, DebtItem, DecisionRevision, Deployment, Escalation, Finding,
+    FindingFeed, Incident, IncidentAlert, IncidentEvent, IncidentNote, IncidentService, Issue,
+    Mentoring, Properties, Release, Repository, SurveyCell, Units, WorkflowJob, WorkflowRun,
 };
 use super::graph::CommitGraph;
 use super::{CommitId, Fact, FactKey, Kind, RepositoryId, SourceName};
@@ -49,6 +50,22 @@ pub struct Timeline {
     pub properties: BTreeMap<RepositoryId, Properties>,
     /// Jobs by (source, id).
     pub jobs: BTreeMap<(SourceName, String), WorkflowJob>,
+    /// Costs per day and tag by (source, id).
+    pub costs: BTreeMap<(SourceName, String), Cost>,
+    /// Units of demand per day by (source, id).
+    pub units: BTreeMap<(SourceName, String), Units>,
+    /// Cells of surveys by (source, id).
+    pub survey_cells: BTreeMap<(SourceName, String), SurveyCell>,
+    /// Entries of mentorship registers by (source, id).
+    pub mentoring: BTreeMap<(SourceName, String), Mentoring>,
+    /// Escalations by (source, id).
+    pub escalations: BTreeMap<(SourceName, String), Escalation>,
+    /// Registered API boundaries by (source, id).
+    pub boundaries: BTreeMap<(SourceName, String), Boundary>,
+    /// Registered technical debt by (source, id).
+    pub debt_items: BTreeMap<(SourceName, String), DebtItem>,
+    /// What post-mortems found out by (source, id).
+    pub incident_notes: BTreeMap<(SourceName, String), IncidentNote>,
 }
 
 impl Timeline {
@@ -116,6 +133,30 @@ impl Timeline {
             }
             Fact::WorkflowJob(fact) => {
                 self.jobs.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Cost(fact) => {
+                self.costs.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Units(fact) => {
+                self.units.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::SurveyCell(fact) => {
+                self.survey_cells.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Mentoring(fact) => {
+                self.mentoring.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Escalation(fact) => {
+                self.escalations.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Boundary(fact) => {
+                self.boundaries.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::DebtItem(fact) => {
+                self.debt_items.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::IncidentNote(fact) => {
+                self.incident_notes.insert((source.clone(), fact.id.clone()), fact);
             }
         }
     }
@@ -201,6 +242,30 @@ impl Timeline {
             }
             Kind::WorkflowJob => {
                 self.jobs.remove(&by_id);
+            }
+            Kind::Cost => {
+                self.costs.remove(&by_id);
+            }
+            Kind::Units => {
+                self.units.remove(&by_id);
+            }
+            Kind::SurveyCell => {
+                self.survey_cells.remove(&by_id);
+            }
+            Kind::Mentoring => {
+                self.mentoring.remove(&by_id);
+            }
+            Kind::Escalation => {
+                self.escalations.remove(&by_id);
+            }
+            Kind::Boundary => {
+                self.boundaries.remove(&by_id);
+            }
+            Kind::DebtItem => {
+                self.debt_items.remove(&by_id);
+            }
+            Kind::IncidentNote => {
+                self.incident_notes.remove(&by_id);
             }
         }
     }

@@ -161,7 +161,8 @@ impl Evaluation {
         };
         let of = |scope| {
             let mut goals = self.goals.iter().filter(|it| it.kpi.id == kpi.id);
-            goals.find(|it| it.scope == scope && it.dimensions == *dimensions)
+            let about = |it: &Goal| it.dimensions.iter().all(|it| dimensions.contains(it));
+            goals.find(|it| it.scope == scope && about(it))
         };
         let inherited = |goal: &&Goal| !matches!(goal.rule, TargetRule::Band { .. });
         let of_team = || team.and_then(of).filter(inherited);
@@ -274,6 +275,9 @@ pub fn explain(
     as_of: Instant,
 ) -> Explanation {
     let view = View::build(timeline, params, as_of);
+    // A window that the KPI does not have means its own.
+    let own = kpi.own_window().filter(|own| own.is_state() || window.is_state());
+    let window = own.unwrap_or(window);
     let plan = Plan {
         kpis: vec![kpi],
         windows: vec![window],
@@ -326,8 +330,10 @@ impl Evaluator<'_> {
     fn run(&self, items: &[Item], evaluation: &mut Evaluation) {
         evaluation.goals.extend(judge::goals(self.kpi, self.view.params));
         let partition = Partition::of(items, &self.view.params.catalogue);
+        let of_people = self.kpi.needs.iter().any(|need| need.is_about_people());
         for scope in Scope::all(&self.view.params.catalogue) {
-            if self.plan.scope.is_none_or(|only| only == scope) {
+            let is_of_scope = !(of_people && matches!(scope, Scope::Service(_)));
+            if is_of_scope && self.plan.scope.is_none_or(|only| only == scope) {
                 let items = partition.scope(scope);
                 for cut in self.cuts(scope) {
                     self.measure(scope, &cut, &items, evaluation);
@@ -342,7 +348,7 @@ impl Evaluator<'_> {
             Scope::Service(_) => {
                 let mut windows = self.plan.service_windows.clone();
                 if self.plan.service_defaults {
-                    windows.extend(Window::parse(self.kpi.default_window));
+                    windows.extend(self.kpi.own_window());
                 }
                 windows
             }
@@ -351,7 +357,8 @@ impl Evaluator<'_> {
         if self.kpi.is_about_now() {
             return vec![Window::Now.cut(self.view.as_of, calendar)];
         }
-        windows.retain(|window| *window != Window::Now);
+        windows.retain(|window| !window.is_state());
+        windows.extend(self.kpi.own_window().filter(|own| own.is_state()));
         windows.sort();
         windows.dedup();
         let mut cuts: Vec<Cut> =
@@ -371,6 +378,8 @@ impl Evaluator<'_> {
         let availability =
             Availability::of(self.kpi, self.view.params, self.freshness, self.view.as_of);
         let start = cut.span.start;
+        // Of a state nothing is judged in a stretch of time.
+        let is_judged = cut.span.start == cut.span.end || !self.kpi.is_about_a_state();
         // A period that has not begun has no zero in it: nothing can have happened yet.
         let unavailable = (start > self.view.as_of)
             .then_some(State::NoData)
@@ -378,11 +387,11 @@ impl Evaluator<'_> {
             .or_else(|| self.unseen(scope));
         let (readings, previous) = match unavailable {
             None => {
-                let readings = self.available(&availability, cut, items);
+                let readings = self.available(&availability, scope, cut, items);
                 let previous = cut.previous(self.view.as_of, &self.view.params.calendar);
                 let previous = previous
                     .filter(|it| availability.kpi(it.span.start).is_none())
-                    .map(|it| (self.available(&availability, &it, items), it));
+                    .map(|it| (self.available(&availability, scope, &it, items), it));
                 (readings, previous)
             }
             Some(_) => (Vec::new(), None),
@@ -401,7 +410,11 @@ impl Evaluator<'_> {
                 Some(span) => availability.kpi(span.start).map_or(Ok(Some(span)), Err),
             },
         };
-        evaluation.statuses.extend(verdict.judge());
+        if is_judged {
+            evaluation.statuses.extend(verdict.judge());
+        } else if !readings.is_empty() {
+            evaluation.statuses.push(verdict.without_target());
+        }
         for reading in readings {
             let previous_ratio = previous.as_ref().and_then(|(earlier, earlier_cut)| {
                 judge::previous_ratio(self.kpi, &reading, cut, earlier, earlier_cut)
@@ -428,7 +441,8 @@ impl Evaluator<'_> {
                 timeline.repository_named(&service.repository).is_some()
             }
             Need::Incidents => scope == Scope::Org || !service.incident_services.is_empty(),
-            Need::Decisions => true,
+            // Of these nothing says for which services they are collected.
+            _ => true,
         };
         let services = self.view.params.catalogue.services.iter().enumerate();
         let services: Vec<&Service> = services
@@ -447,11 +461,17 @@ impl Evaluator<'_> {
     fn available(
         &self,
         availability: &Availability<'_>,
+        scope: Scope,
         cut: &Cut,
         items: &[&Item],
     ) -> Vec<Reading> {
-        let slice =
-            Slice { window: cut.span, as_of: self.view.as_of, calendar: cut.kind, view: self.view };
+        let slice = Slice {
+            scope,
+            window: cut.span,
+            as_of: self.view.as_of,
+            calendar: cut.kind,
+            view: self.view,
+        };
         let mut readings = (self.kpi.measure)(items, &slice);
         readings.retain(|reading| {
             self.kpi

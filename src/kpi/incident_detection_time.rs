@@ -18,16 +18,18 @@ const NO_FAULT_TIME: &str = "no_fault_time";
 
 /// The incident's own field.
 const FIELD: &str = "field";
+/// The post-mortem.
+const POST_MORTEM: &str = "post_mortem";
 /// The finish of the deployment that caused it.
 const DEPLOYMENT: &str = "deployment";
-const FAULT_SOURCES: [&str; 2] = [FIELD, DEPLOYMENT];
+const FAULT_SOURCES: [&str; 3] = [FIELD, POST_MORTEM, DEPLOYMENT];
 
 /// Time to detect.
 pub static KPI: Kpi = Kpi {
     id: "incident_detection_time",
     title: "Time to detect (MTTD)",
     definition: "From the fault to the detection of incidents of severity 1 or 2, placed by the detection. The fault began when \
-        the incident's field says, else when the deployment linked as its cause finished. Incidents of which nobody knows when \
+        the incident's field says, else the post-mortem, else when the deployment linked as its cause finished. Incidents of which nobody knows when \
         the fault began are left out and lower the coverage; below half of them known there is no status. An alert's own time is \
         never used for both ends.",
     unit: Unit::Seconds,
@@ -43,7 +45,7 @@ pub static KPI: Kpi = Kpi {
     placed_by: PlacedBy::Completion,
     lookback_days: 0,
     needs: &[Need::Incidents],
-    uses: &[Need::Deployments],
+    uses: &[Need::Deployments, Need::IncidentNotes],
     baseline_value: None,
     families: &[
         Family {
@@ -100,7 +102,11 @@ fn item(view: &View<'_>, index: usize, episode: &Episode<'_>) -> Item {
 /// When the fault began, and how that is known.
 fn fault(view: &View<'_>, index: usize, episode: &Episode<'_>) -> Option<(Instant, &'static str)> {
     let field = episode.fault_at.map(|at| (at, FIELD));
-    field.or_else(|| {
+    let noted = || {
+        let note = episode.note.filter(|_| episode.number == 0)?;
+        Some((note.fault_at.filter(|at| *at < view.as_of)?, POST_MORTEM))
+    };
+    field.or_else(noted).or_else(|| {
         let deployment = view.failures.linked.get(index).copied().flatten()?;
         Some((view.deployments[deployment].finished_at, DEPLOYMENT))
     })
@@ -154,12 +160,13 @@ mod tests {
             "org 30d",
             "service web",
             expect![[r#"
-            incident_detection_time_seconds median - n=0
-            incident_detection_time_seconds p90 - n=0
-            incident_detection_time_seconds mean - n=0
-            incident_detection_known_by_source field 0 n=0
-            incident_detection_known_by_source deployment 0 n=0
-        "#]],
+                incident_detection_time_seconds median - n=0
+                incident_detection_time_seconds p90 - n=0
+                incident_detection_time_seconds mean - n=0
+                incident_detection_known_by_source field 0 n=0
+                incident_detection_known_by_source post_mortem 0 n=0
+                incident_detection_known_by_source deployment 0 n=0
+            "#]],
         );
     }
 
@@ -181,6 +188,7 @@ mod tests {
                 incident_detection_time_seconds p90 9m24s [4m, -] n=2 no_fault_time=1 coverage=0.67
                 incident_detection_time_seconds mean 7m n=2 no_fault_time=1 coverage=0.67
                 incident_detection_known_by_source field 2 n=2
+                incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
             "#]],
         );
@@ -201,6 +209,7 @@ mod tests {
                 incident_detection_time_seconds p90 1h n=1 no_fault_time=1 coverage=0.50
                 incident_detection_time_seconds mean 1h n=1 no_fault_time=1 coverage=0.50
                 incident_detection_known_by_source field 1 n=1
+                incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
             "#]],
         );
@@ -219,6 +228,7 @@ mod tests {
                 incident_detection_time_seconds p90 0s n=1 negative_duration=1 coverage=0.50
                 incident_detection_time_seconds mean 0s n=1 negative_duration=1 coverage=0.50
                 incident_detection_known_by_source field 1 n=1
+                incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
             "#]],
         );
@@ -237,6 +247,7 @@ mod tests {
                 incident_detection_time_seconds p90 - n=0 no_fault_time=2 coverage=0.00
                 incident_detection_time_seconds mean - n=0 no_fault_time=2 coverage=0.00
                 incident_detection_known_by_source field 0 n=0
+                incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
             "#]],
         );
@@ -258,6 +269,7 @@ mod tests {
                 incident_detection_time_seconds p90 1h n=1 auto_resolved=1 merged=1 no_severity=1 coverage=1.00
                 incident_detection_time_seconds mean 1h n=1 auto_resolved=1 merged=1 no_severity=1 coverage=1.00
                 incident_detection_known_by_source field 1 n=1
+                incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
             "#]],
         );
@@ -284,6 +296,7 @@ mod tests {
         .assert_eq(&story.items(&KPI, "service web"));
         expect![[r#"
             incident_detection_known_by_source field 1 n=1
+            incident_detection_known_by_source post_mortem 0 n=0
             incident_detection_known_by_source deployment 1 n=1"#]]
         .assert_eq(&story.reading(&KPI, "org 30d", "known_by_source"));
     }

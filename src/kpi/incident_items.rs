@@ -18,6 +18,12 @@ pub(super) fn of(view: &View<'_>, episode: &Episode<'_>) -> Item {
     if episode.severity_changes > 0 {
         marks.push(Mark::new("severity_changes", episode.severity_changes.to_string()));
     }
+    if let Some(note) = episode.note
+        && let Some(impact) = &note.customer_impact
+    {
+        let evidence = note.link.clone();
+        marks.push(Mark { evidence, ..Mark::new("customer_impact", impact.clone()) });
+    }
     Item {
         id: ItemId::Incident {
             source: episode.source.clone(),

@@ -8,8 +8,8 @@ use super::incident_items::{may_be_major, of};
 use super::statistics::{count, real};
 use super::view::incidents::Episode;
 use super::{
-    Better, Exclusions, Family, Item, Kpi, Mark, Need, Outcome, PlacedBy, Reading, Slice, TargetRule, Unit,
-    View,
+    Better, Exclusions, Family, Item, Kpi, Mark, Need, Outcome, PlacedBy, Reading, Slice,
+    TargetRule, Unit, View,
 };
 use crate::domain::{Instant, SourceName};
 
@@ -26,8 +26,8 @@ pub static KPI: Kpi = Kpi {
     id: "incident_recurrence",
     title: "Recurrence",
     definition: "Share of the incidents of severity 1 or 2 with a known cause that have an earlier one of severity 1 or 2 with \
-        the same cause at most 90 days before, anywhere in the organisation. The cause is the root-cause field of the incident; \
-        equal texts are the same cause, and no text is compared for likeness. Re-opened later than 24 h after its resolve an \
+        the same cause at most 90 days before, anywhere in the organisation. The cause is the root-cause field of the incident, \
+        else the root cause of its post-mortem, else the category of that with the service; equal texts are the same cause, and no text is compared for likeness. Re-opened later than 24 h after its resolve an \
         incident is a new one with the same cause. Incidents without a known cause are left out; coverage is the share of those \
         with one.",
     unit: Unit::Ratio,
@@ -43,7 +43,7 @@ pub static KPI: Kpi = Kpi {
     placed_by: PlacedBy::Start,
     lookback_days: REACH_DAYS,
     needs: &[Need::Incidents],
-    uses: &[],
+    uses: &[Need::IncidentNotes],
     baseline_value: None,
     families: &[Family {
         name: RATIO,
@@ -89,7 +89,11 @@ fn causes<'a>(episode: &'a Episode<'_>) -> impl Iterator<Item = Cause<'a>> {
     named.into_iter().chain([Cause::OfIncident(episode.source, &episode.incident.id)])
 }
 
-fn item(view: &View<'_>, episode: &Episode<'_>, earlier: &BTreeMap<Cause<'_>, &Episode<'_>>) -> Item {
+fn item(
+    view: &View<'_>,
+    episode: &Episode<'_>,
+    earlier: &BTreeMap<Cause<'_>, &Episode<'_>>,
+) -> Item {
     let mut item = of(view, episode);
     if item.outcome == Outcome::Open {
         item.outcome = Outcome::Counted;
@@ -101,9 +105,8 @@ fn item(view: &View<'_>, episode: &Episode<'_>, earlier: &BTreeMap<Cause<'_>, &E
         return item;
     }
     let same = causes(episode).filter_map(|cause| earlier.get(&cause));
-    let within = |it: &&&Episode<'_>| {
-        episode.detected_at - it.detected_at <= TimeDelta::days(REACH_DAYS)
-    };
+    let within =
+        |it: &&&Episode<'_>| episode.detected_at - it.detected_at <= TimeDelta::days(REACH_DAYS);
     let before = same.filter(within).max_by_key(|it| it.detected_at);
     match (&episode.cause, before) {
         (Some(cause), _) => item.marks.push(Mark {
@@ -174,9 +177,13 @@ mod tests {
 
     #[test]
     fn without_incidents_there_is_no_ratio() {
-        check("org 90d", "service web", expect![[r#"
+        check(
+            "org 90d",
+            "service web",
+            expect![[r#"
             incident_recurrence_ratio - n=0 numerator=0
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -211,10 +218,12 @@ mod tests {
         let of = |second: &str| Story::told(&story(second)).readings(&KPI, "org 30d");
         expect![[r#"
             incident_recurrence_ratio 1 [0.2065, 1] n=1 numerator=1 coverage=1.00
-        "#]].assert_eq(&of("00"));
+        "#]]
+        .assert_eq(&of("00"));
         expect![[r#"
             incident_recurrence_ratio 0 [0, 0.7935] n=1 numerator=0 coverage=1.00
-        "#]].assert_eq(&of("01"));
+        "#]]
+        .assert_eq(&of("01"));
     }
 
     #[test]
@@ -263,10 +272,12 @@ mod tests {
         );
         expect![[r#"
             incident_recurrence_ratio 1 [0.2065, 1] n=1 numerator=1 coverage=1.00
-        "#]].assert_eq(&story.readings(&KPI, "team shop 30d"));
+        "#]]
+        .assert_eq(&story.readings(&KPI, "team shop 30d"));
         expect![[r#"
             incident_recurrence_ratio 0 [0, 0.7935] n=1 numerator=0 coverage=1.00
-        "#]].assert_eq(&story.readings(&KPI, "service pay 30d"));
+        "#]]
+        .assert_eq(&story.readings(&KPI, "service pay 30d"));
     }
 
     #[test]
@@ -358,6 +369,7 @@ mod tests {
             i2 counted severity=2 cause=dns recurred=after 7.5 d(i1)
             i3 excluded no_cause severity=1
             i4 excluded not_severe severity=4
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
     }
 }

@@ -56,6 +56,38 @@ pub enum ItemId {
         /// 0 for the first episode; re-opened later than 24 h makes another.
         episode: u32,
     },
+    /// Answers to a survey that are shown together.
+    Answers {
+        /// The source.
+        source: SourceName,
+        /// The survey.
+        survey: String,
+        /// Its wave.
+        wave: String,
+        /// What was asked about.
+        dimension: String,
+        /// Which group answered.
+        group: String,
+        /// The team; `None` = everybody of no team that is shown.
+        team: Option<crate::domain::TeamName>,
+    },
+    /// An entry of a register, or a day of one.
+    Entry {
+        /// The source.
+        source: SourceName,
+        /// Its id there.
+        native: String,
+    },
+    /// What a service cost and served on one day; without a service, what nobody is known to have
+    /// caused.
+    CostDay {
+        /// The service.
+        service: Option<crate::domain::ServiceName>,
+        /// The unit of demand; empty where there was none.
+        unit: String,
+        /// The day.
+        day: chrono::NaiveDate,
+    },
     /// A decision record under its first path.
     Decision {
         /// Its repository.

@@ -35,6 +35,16 @@ impl Link {
             ItemId::Incident { source, native, episode } => {
                 places.incident(source, native, *episode)
             }
+            ItemId::Answers { survey, wave, dimension, group, team, .. } => {
+                let of = team.as_ref().map_or("everybody else", |team| team.as_str());
+                Self { name: format!("{survey} {wave}: {dimension}, {group}, {of}"), url: None }
+            }
+            ItemId::Entry { source, native } => places.entry(source, native),
+            ItemId::CostDay { service, unit, day } => {
+                let service = service.as_ref().map_or("no service", |it| it.as_str());
+                let unit = if unit.is_empty() { "" } else { &format!(" per {unit}") };
+                Self { name: format!("{service}, {day}{unit}"), url: None }
+            }
             ItemId::Decision { repository, path } => {
                 let mut segments = vec!["blob", "HEAD"];
                 segments.extend(path.split('/'));
@@ -97,6 +107,20 @@ impl<'a> Places<'a> {
             (format!("deployment {native}"), None)
         };
         Link { name: format!("{service}: {what} ({})", self.name(repository)), url }
+    }
+
+    /// An entry of a register leads to where it can be looked up.
+    fn entry(&self, source: &SourceName, native: &str) -> Link {
+        let key = (source.clone(), native.to_owned());
+        let escalation = self.timeline.escalations.get(&key);
+        let mentoring = self.timeline.mentoring.get(&key);
+        let (name, link) = match (escalation, mentoring) {
+            (Some(it), _) => (format!("escalation of {}", it.day), it.link.as_deref()),
+            (None, Some(it)) => (format!("entry of {}", it.day), it.evidence.as_deref()),
+            (None, None) => ("entry".to_owned(), None),
+        };
+        let url = link.and_then(|it| Url::parse(it).ok()).filter(|url| url.scheme() == "https");
+        Link { name, url }
     }
 
     fn incident(&self, source: &SourceName, native: &str, episode: u32) -> Link {

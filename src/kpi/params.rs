@@ -27,6 +27,34 @@ pub struct Params {
     pub baseline: Option<Span>,
     /// What each configured source covers.
     pub sources: Vec<SourceParams>,
+    /// Surveys, of which sources read the answers.
+    pub surveys: Vec<SurveyParams>,
+}
+
+/// A survey.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyParams {
+    /// The source that reads its answers.
+    pub source: SourceName,
+    /// Its name.
+    pub name: String,
+    /// The KPI that it feeds.
+    pub kpi: &'static str,
+    /// Its waves by name.
+    pub waves: BTreeMap<String, WaveParams>,
+}
+
+/// One wave of a survey.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaveParams {
+    /// Nothing is shown of it before.
+    pub closed_at: Instant,
+    /// How many were asked in all.
+    pub invited: Option<u64>,
+    /// How many were asked of a team, by index.
+    pub invited_by_team: BTreeMap<usize, u64>,
+    /// How many were asked of a group of stakeholders, by its name in lower case.
+    pub invited_by_group: BTreeMap<String, u64>,
 }
 
 /// Teams and services, in configured order. Indices into the two lists are used everywhere.
@@ -36,6 +64,20 @@ pub struct Catalogue {
     pub teams: Vec<TeamName>,
     /// The services.
     pub services: Vec<Service>,
+}
+
+impl Catalogue {
+    /// The service that files and metrics call `name`. Case is ignored.
+    pub fn service_called(&self, name: &str) -> Option<usize> {
+        let is = |it: &str| it.eq_ignore_ascii_case(name.trim());
+        let named = |it: &Service| is(it.name.as_str()) || it.aliases.iter().any(|it| is(it));
+        self.services.iter().position(named)
+    }
+
+    /// The team that files call `name`. Case is ignored.
+    pub fn team_called(&self, name: &str) -> Option<usize> {
+        self.teams.iter().position(|it| it.as_str().eq_ignore_ascii_case(name.trim()))
+    }
 }
 
 /// A service of the catalogue.
@@ -53,6 +95,8 @@ pub struct Service {
     pub deployments: DeploymentRule,
     /// Ids of its services in the incident tool.
     pub incident_services: Vec<String>,
+    /// What files and metrics call it beside its name.
+    pub aliases: Vec<String>,
     /// 1 is the most important.
     pub tier: Option<u8>,
 }
@@ -224,6 +268,8 @@ pub struct KpiParams {
     pub target: Option<TargetRule>,
     /// Replaces the default smallest n.
     pub min_n: Option<u64>,
+    /// The wave of a survey that a target in points compares with.
+    pub baseline_wave: Option<String>,
     /// Targets of single teams, by index.
     pub team_targets: BTreeMap<usize, TargetRule>,
     /// Targets of single services, by index.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::statistics::{Bounds, count_interval, real, wilson};
+use super::status::{Estimate, State};
 
 /// Which statistic of a distribution a reading is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +65,11 @@ pub struct Reading {
     pub upper: Option<f64>,
     /// Where a median was not reached: the longest time that was followed, which it exceeds.
     pub beyond: Option<f64>,
+    /// How the value changed since the baseline, where that is not told by one number per item:
+    /// the ratio that a baseline target judges, or the difference that one in points judges.
+    pub change: Option<Estimate>,
+    /// What the target asks for beside the value; the status is no better than this.
+    pub condition: Option<State>,
 }
 
 impl Reading {
@@ -82,7 +88,14 @@ impl Reading {
             lower: None,
             upper: None,
             beyond: None,
+            change: None,
+            condition: None,
         }
+    }
+
+    /// Whether it has a value without sampling error: a single one without an interval.
+    pub fn is_exact(&self) -> bool {
+        self.stat.is_none() && self.lower.is_none() && self.upper.is_none() && self.value.is_some()
     }
 
     /// `numerator` out of `n`, with Wilson's interval; undefined when `n` is 0.

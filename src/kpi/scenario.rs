@@ -145,6 +145,7 @@ impl Outcome {
         items.sort_by(|a, b| a.id.cmp(&b.id));
         let start = "2024-04-01T00:00:00Z".parse().expect("an instant");
         let slice = Slice {
+            scope: crate::kpi::Scope::Org,
             window: Span { start, end: story.as_of },
             as_of: story.as_of,
             calendar: WindowKind::Quarter { complete: true },
@@ -190,6 +191,9 @@ fn name(item: &Item) -> String {
         ItemId::Change { number, .. } => format!("p{number}"),
         ItemId::Deployment { native, .. } | ItemId::Incident { native, .. } => native.clone(),
         ItemId::Decision { path, .. } => path.clone(),
+        ItemId::Answers { dimension, .. } => dimension.clone(),
+        ItemId::Entry { native, .. } => native.clone(),
+        ItemId::CostDay { day, .. } => day.to_string(),
     }
 }
 

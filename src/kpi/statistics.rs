@@ -5,12 +5,14 @@
 
 pub mod hodges_lehmann;
 pub mod kaplan_meier;
+pub mod mean;
 pub mod poisson;
 pub mod proportion;
 pub mod quantile;
 
 pub use hodges_lehmann::{Comparison, compare_durations};
 pub use kaplan_meier::{KaplanMeier, Subject};
+pub use mean::{mean_difference, mean_interval};
 pub use poisson::{RateRatio, count_interval, rate_ratio};
 pub use proportion::wilson;
 pub use quantile::Sample;

@@ -146,7 +146,7 @@ pub fn band(count: Option<f64>, low: f64, complete: bool) -> State {
 /// Judges the change since the baseline: `improvement` 0.2 asks for 20 % less where lower is
 /// better, for 20 % more where higher is. Without a baseline there is no target.
 pub fn baseline(
-    comparison: Option<&Comparison>,
+    comparison: Option<&Estimate>,
     improvement: f64,
     better: Better,
     min_n: u64,
@@ -155,7 +155,7 @@ pub fn baseline(
         Better::Lower => 1.0 - improvement,
         Better::Higher | Better::Band => 1.0 + improvement,
     };
-    comparison.map_or(State::NoTarget, |it| judge(&it.into(), target, better, min_n))
+    comparison.map_or(State::NoTarget, |it| judge(it, target, better, min_n))
 }
 
 #[cfg(test)]
@@ -233,10 +233,9 @@ mod tests {
 
     #[test]
     fn a_census_is_met_or_missed() {
-        let census = |value: Option<f64>, interval| Estimate { value, interval, beyond: None, n: 3 };
-        let state = |value, better| {
-            judge_census(&census(value, Bounds::default()), 0.7, better, 1)
-        };
+        let census =
+            |value: Option<f64>, interval| Estimate { value, interval, beyond: None, n: 3 };
+        let state = |value, better| judge_census(&census(value, Bounds::default()), 0.7, better, 1);
         assert_eq!(state(Some(0.7), Better::Higher), State::Met);
         assert_eq!(state(Some(0.69), Better::Higher), State::Missed);
         assert_eq!(state(Some(0.71), Better::Lower), State::Missed);
@@ -284,14 +283,15 @@ mod tests {
         let state = |factor: f64| {
             let then: Vec<f64> = hours(1.0).collect();
             let now: Vec<f64> = hours(factor).collect();
-            baseline(compare_durations(&then, &now).as_ref(), 0.2, Better::Lower, 10)
+            let change = compare_durations(&then, &now).as_ref().map(Estimate::from);
+            baseline(change.as_ref(), 0.2, Better::Lower, 10)
         };
         assert_eq!(state(0.3), State::Met);
         assert_eq!(state(0.7), State::LikelyMet);
         assert_eq!(state(0.9), State::LikelyMissed);
         assert_eq!(state(2.0), State::Missed);
         assert_eq!(baseline(None, 0.2, Better::Lower, 10), State::NoTarget);
-        let few = compare_durations(&[1.0; 9], &[1.0; 50]);
+        let few = compare_durations(&[1.0; 9], &[1.0; 50]).as_ref().map(Estimate::from);
         assert_eq!(baseline(few.as_ref(), 0.2, Better::Lower, 10), State::Insufficient);
     }
 

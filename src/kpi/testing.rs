@@ -14,6 +14,7 @@
 mod decisions;
 mod delivery;
 mod incidents;
+mod registers;
 mod scene;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +22,7 @@ use std::fmt::Write as _;
 
 use chrono::{Duration, NaiveDate, NaiveDateTime};
 
+use super::evaluation::Names;
 use super::{Item, Kpi, Outcome, Params, Reading, Slice, Span, View, WindowKind};
 use crate::domain::{CommitId, Fact, Instant, RepositoryId, SourceName, Timeline};
 
@@ -65,6 +67,7 @@ impl Story {
                 delivery::happened(self, at, &verb, &mut line)
                     || incidents::happened(self, at, &verb, &mut line)
                     || decisions::happened(self, at, &verb, &mut line)
+                    || registers::happened(self, at, &verb, &mut line)
             }
         };
         assert!(known, "no story verb is called {verb:?}: {}", line.text);
@@ -105,9 +108,12 @@ impl Story {
         let (scope, window) = slice.rsplit_once(' ').expect("a slice is a scope and a window");
         let items = self.items_of(&items, scope);
         let slice = Slice {
+            scope: Names::of(&self.params)
+                .scope(scope.strip_prefix("team "), scope.strip_prefix("service "))
+                .expect("a scope of the story"),
             window: self.window(window),
             as_of: self.as_of,
-            calendar: WindowKind::Rolling,
+            calendar: if window == "wave" { WindowKind::Wave } else { WindowKind::Rolling },
             view: &view,
         };
         let mut text = String::new();
@@ -175,6 +181,9 @@ impl Story {
     fn window(&self, text: &str) -> Span {
         if let Some((start, end)) = text.split_once("..") {
             return Span { start: instant(start), end: instant(end) };
+        }
+        if text == "wave" {
+            return Span { start: self.as_of, end: self.as_of };
         }
         let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
         let days = days.expect("a window is `30d` or `START..END`");
@@ -336,6 +345,15 @@ fn described(item: &Item) -> String {
         super::ItemId::Incident { native, episode: 0, .. } => native.clone(),
         super::ItemId::Incident { native, episode, .. } => format!("{native}/{episode}"),
         super::ItemId::Decision { repository, path } => format!("{}:{path}", short(repository)),
+        super::ItemId::Answers { wave, dimension, group, team, .. } => {
+            let team = team.as_ref().map_or("rest", |team| team.as_str());
+            format!("{wave} {dimension} {group} {team}")
+        }
+        super::ItemId::Entry { native, .. } => native.clone(),
+        super::ItemId::CostDay { service, unit, day } => {
+            let service = service.as_ref().map_or("-", |service| service.as_str());
+            format!("{service} {day} {unit}").trim_end().to_owned()
+        }
     };
     match (&item.outcome, item.completed_at) {
         (Outcome::Counted, Some(at)) => write!(text, " counted {}", told(at)),
@@ -345,7 +363,13 @@ fn described(item: &Item) -> String {
     }
     .expect("writing to a string never fails");
     for (name, value) in &item.values {
-        write!(text, " {name}={}", duration(*value)).expect("writing to a string never fails");
+        let value = match item.id {
+            super::ItemId::CostDay { .. } | super::ItemId::Answers { .. } => {
+                number("", Some(*value))
+            }
+            _ => duration(*value),
+        };
+        write!(text, " {name}={value}").expect("writing to a string never fails");
     }
     for mark in &item.marks {
         write!(text, " {}={}", mark.name, mark.value).expect("writing to a string never fails");

@@ -13,6 +13,7 @@ pub mod lineage;
 pub mod ownership;
 #[cfg(test)]
 mod properties;
+pub mod surveys;
 
 use super::{Need, Params};
 use crate::domain::{Instant, Timeline};
@@ -23,6 +24,7 @@ use failures::{Evidence, Failures};
 use incidents::Episode;
 use lineage::Lineage;
 use ownership::Ownership;
+use surveys::Question;
 
 /// Facts cut at `as_of` and judged by the rules.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct View<'a> {
     pub failures: Failures,
     /// Decision records by identity.
     pub records: Vec<Record>,
+    /// What may be known of surveys.
+    pub surveys: Vec<Question<'a>>,
     /// Which services each repository has.
     pub ownership: Ownership<'a>,
 }
@@ -82,6 +86,7 @@ impl<'a> View<'a> {
             incidents,
             failures,
             records,
+            surveys: surveys::build(timeline, params, as_of),
             ownership,
         }
     }

@@ -57,6 +57,8 @@ pub enum WindowKind {
         /// It ended before or at `as_of`.
         complete: bool,
     },
+    /// No stretch of time: the last wave of a survey that closed before `as_of`.
+    Wave,
 }
 
 /// A window as people name it.
@@ -78,6 +80,8 @@ pub enum Window {
     Named(Period),
     /// No stretch of time: for KPIs about what is there now.
     Now,
+    /// No stretch of time: for KPIs about the last wave of a survey.
+    Wave,
 }
 
 /// Lengths of rolling windows.
@@ -146,6 +150,7 @@ impl Window {
             "previous_month" => Ok(Self::PreviousMonth),
             "previous_quarter" => Ok(Self::PreviousQuarter),
             "now" => Ok(Self::Now),
+            "wave" => Ok(Self::Wave),
             _ => parse_named(text),
         }
     }
@@ -162,9 +167,18 @@ impl Window {
             Self::PreviousMonth => Base::Period(running(Unit::Month).before(1)),
             Self::PreviousQuarter => Base::Period(running(Unit::Quarter).before(1)),
             Self::Named(period) => Base::Period(period),
-            Self::Now => Base::Rolling { days: 0, end: as_of },
+            Self::Now | Self::Wave => Base::Rolling { days: 0, end: as_of },
         };
-        Cut::new(self.to_string(), None, base, as_of, calendar)
+        let mut cut = Cut::new(self.to_string(), None, base, as_of, calendar);
+        if self == Self::Wave {
+            cut.kind = WindowKind::Wave;
+        }
+        cut
+    }
+
+    /// Whether it is about a state, which has no length.
+    pub fn is_state(self) -> bool {
+        matches!(self, Self::Now | Self::Wave)
     }
 }
 
@@ -199,6 +213,7 @@ impl fmt::Display for Window {
             Self::PreviousMonth => f.write_str("previous_month"),
             Self::PreviousQuarter => f.write_str("previous_quarter"),
             Self::Now => f.write_str("now"),
+            Self::Wave => f.write_str("wave"),
             Self::Named(period) => match period.unit {
                 Unit::Month => write!(f, "month:{period}"),
                 Unit::Quarter => write!(f, "quarter:{period}"),

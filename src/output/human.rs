@@ -62,6 +62,10 @@ pub fn target(kpi: &Kpi, rule: &TargetRule) -> String {
             let good = good.map_or_else(String::new, |it| format!(" (good: {})", percent(it)));
             format!("{} better than the baseline{good}", percent(improvement))
         }
+        TargetRule::Points { improvement, good } => {
+            let good = good.map_or_else(String::new, |it| format!(" (good: {})", digits(it)));
+            format!("{} above the baseline wave{good}", points(improvement))
+        }
     }
 }
 
@@ -119,6 +123,9 @@ pub fn unit(unit: Unit) -> &'static str {
         Unit::Decisions => "decisions",
         Unit::PerDay => "per day",
         Unit::Items => "items",
+        Unit::Points => "points",
+        Unit::People => "people",
+        Unit::CostPerUnit => "cost per unit",
     }
 }
 
@@ -153,6 +160,8 @@ enum Measure {
     Count,
     PerDay,
     PerWeek,
+    Points,
+    Cost,
     Moment,
 }
 
@@ -173,6 +182,8 @@ impl Measure {
             Self::Share
         } else if name.ends_with("_per_week") {
             Self::PerWeek
+        } else if name.ends_with("_points") {
+            Self::Points
         } else {
             Self::Count
         }
@@ -183,8 +194,10 @@ impl Measure {
             Unit::Seconds => Self::Seconds,
             Unit::BusinessSeconds => Self::BusinessSeconds,
             Unit::Ratio => Self::Share,
-            Unit::Incidents | Unit::Decisions | Unit::Items => Self::Count,
+            Unit::Incidents | Unit::Decisions | Unit::Items | Unit::People => Self::Count,
             Unit::PerDay => Self::PerDay,
+            Unit::Points => Self::Points,
+            Unit::CostPerUnit => Self::Cost,
         }
     }
 }
@@ -197,6 +210,8 @@ fn in_measure(measure: Measure, value: f64) -> String {
         Measure::Count => count(value),
         Measure::PerDay => format!("{} per day", digits(value)),
         Measure::PerWeek => format!("{} per week", digits(value)),
+        Measure::Points => points(value),
+        Measure::Cost => significant(value),
         Measure::Moment => moment(value),
     }
 }
@@ -252,6 +267,21 @@ fn digits(value: f64) -> String {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
         text
+    }
+}
+
+fn points(value: f64) -> String {
+    let digits = digits(value);
+    let noun = if digits == "1" { "point" } else { "points" };
+    format!("{digits} {noun}")
+}
+
+/// Four significant digits of a number that may be very small, as the cost of one request is.
+fn significant(value: f64) -> String {
+    match value.abs() {
+        size if size >= 1000.0 => format!("{value:.0}"),
+        size if size >= 0.01 || size == 0.0 => format!("{value:.4}"),
+        _ => format!("{value:.3e}"),
     }
 }
 

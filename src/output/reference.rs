@@ -82,7 +82,7 @@ fn target(kpi: &Kpi) -> String {
     let stat = kpi.target_stat.map(|stat| format!("`{}` ", stat.as_str()));
     let dimensions: String =
         kpi.target_dimensions.iter().map(|(_, value)| format!("`{value}` ")).collect();
-    let baseline = matches!(kpi.target, TargetRule::Baseline { .. });
+    let baseline = matches!(kpi.target, TargetRule::Baseline { .. } | TargetRule::Points { .. });
     // A baseline target compares all durations, not one statistic of them.
     let stat = if baseline { String::new() } else { stat.unwrap_or_default() };
     format!("{dimensions}{stat}{rule}")
@@ -94,6 +94,15 @@ fn needs(needs: &[Need]) -> String {
         Need::Changes => "merged changes and commits",
         Need::Incidents => "incidents",
         Need::Decisions => "decision records",
+        Need::Costs => "costs per day",
+        Need::Units => "units of demand per day",
+        Need::DeveloperSurveys => "surveys of developers",
+        Need::StakeholderSurveys => "surveys of stakeholders",
+        Need::Escalations => "escalations",
+        Need::Mentorship => "a mentorship register",
+        Need::IncidentNotes => "findings of post-mortems",
+        Need::Boundaries => "a register of API boundaries",
+        Need::Debt => "a register of technical debt",
     };
     needs.iter().map(word).collect::<Vec<_>>().join(", ")
 }

@@ -130,12 +130,14 @@ pub(super) fn headlines(evaluation: &Evaluation) -> Vec<Shown<'_>> {
 /// left out; each by the time that placed it.
 pub(super) fn items(explanation: &Explanation) -> Vec<&Explained> {
     let span = explanation.window.span;
+    let is_state = span.start == span.end;
     let placed_by = explanation.kpi.placed_by;
     let concerns = |explained: &&Explained| {
         let item = &explained.item;
         let started = span.contains(item.started_at);
         let completed = span.contains(item.completed_at.unwrap_or(item.started_at));
-        item.outcome == Outcome::Open
+        is_state
+            || item.outcome == Outcome::Open
             || match placed_by {
                 PlacedBy::Start => started,
                 PlacedBy::Completion => completed,

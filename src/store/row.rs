@@ -92,6 +92,14 @@ bodies!(
     Contents,
     Properties,
     WorkflowJob,
+    Cost,
+    Units,
+    SurveyCell,
+    Mentoring,
+    Escalation,
+    Boundary,
+    DebtItem,
+    IncidentNote,
 );
 
 /// The kind that a row names.

@@ -63,6 +63,12 @@ fn a_fine_configuration_exits_0_and_says_which_kpi_is_fed() {
         no data for incident_frequency: no source brings incidents: add a PagerDuty source
         no data for incident_recovery_time: no source brings incidents: add a PagerDuty source
         no data for incident_detection_time: no source brings incidents: add a PagerDuty source
+        no data for incident_recurrence: no source brings incidents: add a PagerDuty source
+        no data for unit_cost: no source brings costs: add `costs` to a source of files
+        no data for unit_cost: no source brings units of demand: add `units` to a source of files
+        no data for developer_experience: no source brings surveys of developers: add one of files
+        no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+        no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
     "#]]
     .assert_eq(&stdout);
 }
@@ -235,7 +241,12 @@ async fn what_is_as_the_configuration_says_exits_0() {
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
             source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+            no data for unit_cost: no source brings costs: add `costs` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for developer_experience: no source brings surveys of developers: add one of files
+            no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+            no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
             warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
             note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
             note: services: no service has the repositories acme/attic: they count for the organisation only
@@ -264,7 +275,12 @@ deployments = { environments = ["productoin", "staging"] }
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 3 services.
             source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+            no data for unit_cost: no source brings costs: add `costs` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for developer_experience: no source brings surveys of developers: add one of files
+            no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+            no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
             error: rules.decisions."acme/shop".folders: acme/shop has no folder "docs/decisions" on its default branch
                 fix: mend the path
             error: services.checkout.repository: acme/shopp is not there, or not for this credential
@@ -295,7 +311,12 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
             source github would feed architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+            no data for unit_cost: no source brings costs: add `costs` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for developer_experience: no source brings surveys of developers: add one of files
+            no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+            no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
             error: sources.github: not authorised: GET /user: 401 Unauthorized (Bad credentials)
             note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
             note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
@@ -310,7 +331,12 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
             source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-            source pagerduty would feed incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            source pagerduty would feed incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+            no data for unit_cost: no source brings costs: add `costs` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for developer_experience: no source brings surveys of developers: add one of files
+            no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+            no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
             error: sources.pagerduty: not authorised: GET /services: 401 Unauthorized (Authentication failed)
                 fix: mind the region: a key of the other one is refused alike
             warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -328,7 +354,12 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
                 source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+                no data for unit_cost: no source brings costs: add `costs` to a source of files
+                no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for developer_experience: no source brings surveys of developers: add one of files
+                no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+                no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
                 error: sources.github: pull requests of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true change_failure, change_lead_time
                 warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -344,7 +375,12 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
                 source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+                no data for unit_cost: no source brings costs: add `costs` to a source of files
+                no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for developer_experience: no source brings surveys of developers: add one of files
+                no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+                no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
                 error: sources.github: deployments of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
                 warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -362,7 +398,12 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
                 source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+                no data for unit_cost: no source brings costs: add `costs` to a source of files
+                no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for developer_experience: no source brings surveys of developers: add one of files
+                no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+                no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
                 error: sources.github: workflows of acme/search: GET /repos/acme/search/actions/workflows: 403 Forbidden (Resource not accessible by personal access token)
                     fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
                 warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -378,7 +419,12 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
                 source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+                source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+                no data for unit_cost: no source brings costs: add `costs` to a source of files
+                no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for developer_experience: no source brings surveys of developers: add one of files
+                no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+                no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
                 error: sources.github: contents of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true architecture_throughput, decision_time
                 warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -414,7 +460,12 @@ async fn of_an_app_the_permissions_of_its_installation_are_asked() {
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
             source github (installation 1 of a GitHub App) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
-            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, change_failure
+            source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
+            no data for unit_cost: no source brings costs: add `costs` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for developer_experience: no source brings surveys of developers: add one of files
+            no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
+            no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
             error: sources.github: the App has no permission "actions: read"
                 fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
             error: sources.github: the App has no permission "deployments: read"

@@ -71,6 +71,7 @@ pub(crate) fn params() -> Params {
             stale_after: chrono::Duration::hours(1),
             web_base: "https://acme.pagerduty.com".parse().expect("a URL"),
         }],
+        surveys: Vec::new(),
     }
 }
 

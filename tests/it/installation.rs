@@ -328,6 +328,7 @@ fn params() -> Params {
                     payload: None,
                 },
                 incident_services: vec!["PSHOP".to_owned()],
+                aliases: Vec::new(),
                 tier: None,
             }],
         },
@@ -375,5 +376,6 @@ fn params() -> Params {
             ),
             source("pagerduty", needs(&[Need::Incidents]), "https://acme.pagerduty.example"),
         ],
+        surveys: Vec::new(),
     }
 }

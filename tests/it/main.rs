@@ -13,6 +13,7 @@ mod dependencies;
 mod deploy;
 mod evaluate;
 mod fakes;
+mod files;
 mod github;
 mod http;
 mod installation;

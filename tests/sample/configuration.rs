@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use engkpi_fakes::sample::files::{self, Wave};
 use engkpi_fakes::sample::{ORGANISATION, RECORDS, Rule, SERVICES, Service, TEAMS};
 use engkpi_fakes::{Fakes, GITHUB_TOKEN, Instant, PAGERDUTY_TOKEN, sample};
 
@@ -48,7 +49,13 @@ poll_every = "20s"
 [baseline]
 start = {start}
 end = {baseline_end}
-"#,
+
+[kpis.developer_experience]
+baseline_wave = "{baseline_wave}"
+
+{files}"#,
+        baseline_wave = files::DEVELOPERS[0].name,
+        files = files_table(folder, now, start)?,
         store = folder.join("engkpi.db"),
         github_url = fakes.github.url(),
         pagerduty_url = fakes.pagerduty.url(),
@@ -69,6 +76,50 @@ end = {baseline_end}
     let path = folder.join("engkpi.toml");
     fs::write(&path, text)?;
     Ok(path)
+}
+
+/// Writes what the organisation keeps in files, and the source that reads them.
+fn files_table(folder: &Path, now: Instant, start: chrono::NaiveDate) -> io::Result<String> {
+    let folder = folder.join("files");
+    fs::create_dir(&folder)?;
+    for file in files::files(now) {
+        fs::write(folder.join(file.name), file.text)?;
+    }
+    let path = |name: &str| folder.join(name);
+    let mut text = format!(
+        "[sources.files]\ntype = \"files\"\nhistory_start = {start}\npoll_every = \"20s\"\n"
+    );
+    for name in ["costs.csv", "units.csv", "mentorship.toml", "escalations.csv"] {
+        let (register, _) = name.split_once('.').unwrap_or((name, ""));
+        let _ = write!(text, "\n[sources.files.{register}]\nfiles = [{:?}]\n", path(name));
+    }
+    let wave = |survey: &str, wave: Wave| {
+        let closed = (now - chrono::Duration::days(wave.closed_days_ago)).date_naive();
+        let Wave { name, invited, .. } = wave;
+        format!(
+            "[sources.files.surveys.{survey}.waves.{name}]\nfiles = [{:?}]\nclosed = {closed}\ninvited = {invited}\n",
+            path(name)
+        )
+    };
+    text.push_str(
+        "\n[sources.files.surveys.developers]\nkpi = \"developer_experience\"\nscale = [1, 5]\n\
+         team = \"Team\"\nrespondent = \"Email\"\n\n[sources.files.surveys.developers.dimensions]\n",
+    );
+    for (dimension, question) in files::QUESTIONS {
+        let _ = writeln!(text, "{dimension} = [{question:?}]");
+    }
+    for it in files::DEVELOPERS {
+        text.push_str(&wave("developers", it));
+    }
+    let _ = write!(
+        text,
+        "\n[sources.files.surveys.stakeholders]\nkpi = \"stakeholder_satisfaction\"\nscale = [1, 5]\n\
+         group = \"Department\"\nrespondent = \"Email\"\ndimensions = {{ overall = [{:?}] }}\n",
+        files::CONTENT
+    );
+    text.push_str(&wave("stakeholders", files::STAKEHOLDERS));
+    text.push_str("invited_by_group = { sales = 14, finance = 10, legal = 6 }\n");
+    Ok(text)
 }
 
 fn service_table(service: &Service) -> String {

@@ -153,6 +153,19 @@ fn missing_source(need: Need) -> &'static str {
         Need::Changes => "no source brings changes: add a GitHub source",
         Need::Incidents => "no source brings incidents: add a PagerDuty source",
         Need::Decisions => "nobody says where decision records are: add [rules.decisions]",
+        Need::Costs => "no source brings costs: add `costs` to a source of files",
+        Need::Units => "no source brings units of demand: add `units` to a source of files",
+        Need::DeveloperSurveys => "no source brings surveys of developers: add one of files",
+        Need::StakeholderSurveys => "no source brings surveys of stakeholders: add one of files",
+        Need::Escalations => "no source brings escalations: add `escalations` to a source of files",
+        Need::Mentorship => "no source brings mentorship: add `mentorship` to a source of files",
+        Need::IncidentNotes => {
+            "no source brings post-mortems: add `incidents` to a source of files"
+        }
+        Need::Boundaries => {
+            "no source brings API boundaries: add `boundaries` to a source of files"
+        }
+        Need::Debt => "no source brings technical debt: add `debt` to a source of files",
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         if settings.min_n == Some(0) {
             checker.value(&path.key("min_n"), "0 is too few", "write 1 or more");
         }
+        if let Some(wave) = &settings.baseline_wave {
+            baseline_wave(checker, &path.key("baseline_wave"), kpi, wave);
+        }
         let own = rule(checker, &path, kpi, &settings.target(), kpi.target);
         let base = own.unwrap_or(kpi.target);
         let targets = Targets {
@@ -30,6 +33,27 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         checker.checked.kpis.insert(id.clone(), targets);
     }
     baseline(checker);
+}
+
+/// A baseline wave must be a wave of a survey that feeds the KPI.
+fn baseline_wave(checker: &mut Checker<'_>, path: &KeyPath, kpi: &Kpi, wave: &str) {
+    if !matches!(kpi.target, TargetRule::Points { .. }) {
+        let rule = format!("does not apply to {}", kpi.id);
+        return checker.value(path, rule, "remove it; it is for KPIs from surveys");
+    }
+    let sources = KeyPath::root().key("sources");
+    if checker.broken.iter().any(|it| sources.holds(it)) {
+        return;
+    }
+    let document = checker.document;
+    let surveys = document.sources.iter().flat_map(|(_, source)| source.surveys());
+    let of_kpi = surveys.filter(|(_, it)| it.kpi.id() == kpi.id);
+    let waves: Vec<&str> = of_kpi.flat_map(|(_, it)| it.waves.keys()).map(String::as_str).collect();
+    if !waves.contains(&wave) {
+        let otherwise = format!("name a wave of a survey with kpi = {:?}", kpi.id);
+        let fix = suggest::fix(wave, waves.iter().copied(), &otherwise);
+        checker.value(path, format!("there is no wave {wave:?}"), fix);
+    }
 }
 
 fn overrides(

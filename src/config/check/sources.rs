@@ -5,6 +5,8 @@ use serde_json::Value as Json;
 use super::Checker;
 use crate::config::path::KeyPath;
 use crate::config::sources::SourceSettings;
+use crate::config::suggest;
+use crate::source::files;
 
 pub(super) fn check(checker: &mut Checker<'_>) {
     let root = KeyPath::root().key("sources");
@@ -18,6 +20,10 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     }
     let document = checker.document;
     for (name, source) in &document.sources {
+        let path = root.key(name.as_str()).key("surveys");
+        for (survey, settings) in source.surveys() {
+            invited(checker, &path.key(survey.as_str()).key("waves"), settings);
+        }
         let start = source.history_start();
         if start.0 >= checker.now {
             let path = root.key(name.as_str()).key("history_start");
@@ -26,6 +32,23 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 "lies in the future",
                 "write the day from which on history is wanted",
             );
+        }
+    }
+}
+
+/// Teams that were asked are those of the catalogue.
+fn invited(checker: &mut Checker<'_>, path: &KeyPath, survey: &files::SurveySettings) {
+    if checker.is_broken("teams") {
+        return;
+    }
+    let teams = checker.names("teams");
+    for (wave, settings) in &survey.waves {
+        for name in settings.invited_by_team.keys() {
+            if !teams.iter().any(|it| it.eq_ignore_ascii_case(name)) {
+                let path = path.key(wave.as_str()).key("invited_by_team").key(name.as_str());
+                let fix = suggest::fix(name, teams.iter().map(String::as_str), "add it to [teams]");
+                checker.key(&path, format!("there is no team {name:?}"), fix);
+            }
         }
     }
 }
@@ -53,7 +76,7 @@ pub(super) fn reads(checker: &Checker<'_>, repository: &str) -> bool {
                         .as_ref()
                         .is_some_and(|it| it.eq_ignore_ascii_case(owner))
             }
-            SourceSettings::PagerDuty(_) => false,
+            SourceSettings::PagerDuty(_) | SourceSettings::Files(_) => false,
         })
 }
 
@@ -63,7 +86,7 @@ pub(super) fn repositories(checker: &Checker<'_>) -> Vec<String> {
     sources
         .flat_map(|(_, source)| match source {
             SourceSettings::GitHub(settings) => settings.repositories.clone(),
-            SourceSettings::PagerDuty(_) => Vec::new(),
+            SourceSettings::PagerDuty(_) | SourceSettings::Files(_) => Vec::new(),
         })
         .collect()
 }

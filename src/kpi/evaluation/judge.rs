@@ -27,47 +27,71 @@ pub(super) struct Verdict<'a> {
 impl Verdict<'_> {
     /// One verdict for each value that has a target, and one where there is none.
     pub(super) fn judge(&self) -> Vec<Judged> {
-        let comparison = self.comparison();
-        let lag = chrono::TimeDelta::days(self.kpi.provisional_days);
-        let judged = |dimensions, state| Judged {
-            kpi: self.kpi,
-            scope: self.scope,
-            window: self.cut.label.clone(),
-            period: self.cut.period.clone(),
-            dimensions,
-            state: self.unavailable.unwrap_or(state),
-            baseline_ratio: comparison.map(|it| it.ratio),
-            provisional: self.cut.span.end + lag > self.view.as_of,
-        };
+        let comparison = self.comparison().as_ref().map(Estimate::from);
         let aims = match target(self.kpi, self.view.params, self.scope) {
-            Some(rule) => aims(self.kpi, self.view.params, self.scope, rule),
+            Some(rule) => self.aims(rule),
             None => Vec::new(),
         };
         if aims.is_empty() {
             let named = dimensions(self.kpi);
             let known = headline(self.kpi, self.readings, &named).is_some();
             let state = if known { State::NoTarget } else { State::Insufficient };
-            return vec![judged(named, state)];
+            return vec![self.judged(named, state, comparison.as_ref())];
         }
         aims.into_iter()
             .map(|aim| {
-                let state = self.state(&aim, comparison.as_ref());
-                judged(aim.dimensions, state)
+                let reading = headline(self.kpi, self.readings, &aim.dimensions);
+                let change = reading.and_then(|it| it.change).or(comparison);
+                let state = reading.map_or(State::Insufficient, |reading| {
+                    self.state(&aim, reading, change.as_ref())
+                });
+                self.judged(aim.dimensions, state, change.as_ref())
             })
             .collect()
     }
 
-    fn state(&self, aim: &Aim, comparison: Option<&Comparison>) -> State {
-        let Some(reading) = headline(self.kpi, self.readings, &aim.dimensions) else {
-            return State::Insufficient;
-        };
+    /// The verdict on a window in which the KPI has no target.
+    pub(super) fn without_target(&self) -> Judged {
+        self.judged(dimensions(self.kpi), State::NoTarget, None)
+    }
+
+    fn judged(
+        &self,
+        dimensions: Vec<(&'static str, String)>,
+        state: State,
+        change: Option<&Estimate>,
+    ) -> Judged {
+        let lag = chrono::TimeDelta::days(self.kpi.provisional_days);
+        let ratio = change.filter(|_| self.kpi.baseline_value.is_some());
+        Judged {
+            kpi: self.kpi,
+            scope: self.scope,
+            window: self.cut.label.clone(),
+            period: self.cut.period.clone(),
+            dimensions,
+            state: self.unavailable.unwrap_or(state),
+            baseline_ratio: ratio.and_then(|it| it.value),
+            provisional: self.cut.span.end + lag > self.view.as_of,
+        }
+    }
+
+    /// The values with a target: where that leaves dimensions open, each that was measured.
+    fn aims(&self, rule: TargetRule) -> Vec<Aim> {
+        if !self.kpi.is_open() {
+            return aims(self.kpi, self.view.params, self.scope, rule);
+        }
+        let named = self.readings.iter().filter(|it| self.kpi.names(it));
+        named.map(|it| Aim { dimensions: it.dimensions.clone(), rule }).collect()
+    }
+
+    fn state(&self, aim: &Aim, reading: &Reading, change: Option<&Estimate>) -> State {
         if let Some(least) = self.kpi.min_coverage
             && reading.coverage.is_none_or(|share| share < least)
         {
             return State::Insufficient;
         }
         let min_n = min_n(self.kpi, self.view.params, &aim.rule);
-        match aim.rule {
+        let state = match aim.rule {
             // So many in a quarter say nothing about so many in a week.
             TargetRule::Value { .. } if is_count(self.kpi) && !self.is_of_default_length() => {
                 State::NoTarget
@@ -86,9 +110,18 @@ impl Verdict<'_> {
             TargetRule::Baseline { improvement, .. } => match self.baseline {
                 Err(state) => state,
                 Ok(None) => State::NoTarget,
-                Ok(Some(_)) if comparison.is_none() => State::Insufficient,
-                Ok(Some(_)) => status::baseline(comparison, improvement, self.kpi.better, min_n),
+                Ok(Some(_)) if change.is_none() => State::Insufficient,
+                Ok(Some(_)) => status::baseline(change, improvement, self.kpi.better, min_n),
             },
+            TargetRule::Points { improvement, .. } => match change {
+                _ if !has_baseline_wave(self.kpi, self.view.params) => State::NoTarget,
+                None => State::Insufficient,
+                Some(change) => status::judge(change, improvement, self.kpi.better, min_n),
+            },
+        };
+        match reading.condition {
+            Some(condition) if state <= State::Missed => state.max(condition),
+            _ => state,
         }
     }
 
@@ -121,6 +154,11 @@ impl Verdict<'_> {
         let then = durations(self.items, span, name);
         compare_durations(&then, &now)
     }
+}
+
+/// Whether there is a wave of a survey that improvement in points is measured against.
+fn has_baseline_wave(kpi: &Kpi, params: &Params) -> bool {
+    params.kpis.get(kpi.id).is_some_and(|it| it.baseline_wave.is_some())
 }
 
 fn durations(items: &[&Item], span: Span, name: &str) -> Vec<f64> {
@@ -203,12 +241,13 @@ fn min_n(kpi: &Kpi, params: &Params, rule: &TargetRule) -> u64 {
         TargetRule::Band { .. } => 0,
         TargetRule::RateRatio { .. } => 5,
         TargetRule::Baseline { .. } => 10,
+        TargetRule::Points { .. } => 5,
     })
 }
 
 /// Whether the KPI's value grows with its window.
 fn is_count(kpi: &Kpi) -> bool {
-    matches!(kpi.unit, Unit::Incidents | Unit::Decisions | Unit::Items)
+    matches!(kpi.unit, Unit::Incidents | Unit::Decisions | Unit::Items | Unit::People)
 }
 
 /// The targets of a KPI: those of the organisation, and those of teams and services that differ
@@ -250,6 +289,7 @@ fn goal(kpi: &'static Kpi, scope: Scope, aim: Aim) -> Goal {
         TargetRule::Baseline { improvement, good } => {
             (1.0 - improvement, good.map(|good| 1.0 - good))
         }
+        TargetRule::Points { improvement, good } => (improvement, good),
     };
     Goal { kpi, scope, dimensions, rule, target, good }
 }

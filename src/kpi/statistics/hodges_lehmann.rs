@@ -27,6 +27,11 @@ pub fn compare_durations(baseline: &[f64], current: &[f64]) -> Option<Comparison
     compare(plus_one(baseline), plus_one(current))
 }
 
+/// Compares positive numbers, such as unit costs, as they are. None when a sample is empty.
+pub fn compare_positive(baseline: &[f64], current: &[f64]) -> Option<Comparison> {
+    compare(baseline.to_vec(), current.to_vec())
+}
+
 /// Compares two samples of positive numbers.
 fn compare(baseline: Vec<f64>, current: Vec<f64>) -> Option<Comparison> {
     if baseline.is_empty() || current.is_empty() {

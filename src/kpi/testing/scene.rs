@@ -11,13 +11,14 @@
 //! rule bots renovate,snyk | proximity 60
 //! records web docs/adr,docs/rfc event merge proposed_field proposed decided_field date
 //! ```
+//! What is about surveys and registers is in `registers`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
 use regex::Regex;
 
-use super::{Line, Story, decisions, instant};
+use super::{Line, Story, decisions, instant, registers};
 use crate::domain::fact::Repository;
 use crate::domain::{CommitId, Fact, ServiceName, TeamName};
 use crate::kpi::Params;
@@ -58,6 +59,7 @@ pub(super) fn params() -> Params {
         kpis: BTreeMap::new(),
         baseline: None,
         sources: Vec::new(),
+        surveys: Vec::new(),
     }
 }
 
@@ -70,6 +72,10 @@ pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
         "rule" => rule(story, line),
         "records" => decisions::rule(story, line),
         "head" => head(story, line),
+        "wave" => registers::wave(story, line),
+        "answers" => registers::answers(story, line),
+        "baseline" => registers::baseline(story, line),
+        "feeds" => registers::feeds(story, line),
         _ => return false,
     }
     true
@@ -95,6 +101,7 @@ fn service(story: &mut Story, line: &mut Line) {
         paths: line.list("paths"),
         deployments,
         incident_services: line.list("incidents"),
+        aliases: line.list("aliases"),
         tier: None,
     });
 }

@@ -3,11 +3,11 @@
 #[cfg(test)]
 mod properties;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::dates;
 use crate::domain::fact::{
-    Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentStatus,
+    Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentNote, IncidentStatus,
 };
 use crate::domain::{Instant, SourceName, Timeline};
 use crate::kpi::Params;
@@ -36,8 +36,11 @@ pub struct Episode<'a> {
     pub acknowledged_at: Option<Instant>,
     /// When the fault began, by the incident's field. A later episode has none.
     pub fault_at: Option<Instant>,
-    /// The explicit root-cause key.
+    /// The explicit root-cause key, else that of the post-mortem, else its category with the
+    /// service.
     pub cause: Option<String>,
+    /// What the post-mortem found out.
+    pub note: Option<&'a IncidentNote>,
     /// Closed by the tool's own timeout: noise.
     pub auto_resolved: bool,
     /// Merged into another incident.
@@ -68,6 +71,7 @@ impl Episode<'_> {
 pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Vec<Episode<'a>> {
     let no_events = BTreeMap::new();
     let no_alerts = BTreeMap::new();
+    let notes = Notes::of(timeline);
     let mut episodes: Vec<Episode<'a>> = timeline
         .incidents
         .iter()
@@ -75,6 +79,7 @@ pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> 
             let known = Known {
                 source: &key.0,
                 incident,
+                note: notes.about(incident),
                 events: timeline.incident_events.get(key).unwrap_or(&no_events),
                 alerts: timeline.incident_alerts.get(key).unwrap_or(&no_alerts),
                 params,
@@ -117,10 +122,37 @@ impl Life {
     }
 }
 
+/// What post-mortems found out, by what they call the incident.
+struct Notes<'a> {
+    by_name: HashMap<&'a str, &'a IncidentNote>,
+    /// How many incidents have a number: two tools may count alike.
+    numbers: HashMap<u64, u32>,
+}
+
+impl<'a> Notes<'a> {
+    fn of(timeline: &'a Timeline) -> Self {
+        let mut numbers: HashMap<u64, u32> = HashMap::new();
+        for incident in timeline.incidents.values() {
+            *numbers.entry(incident.number).or_default() += 1;
+        }
+        let notes = timeline.incident_notes.values();
+        Self { by_name: notes.map(|it| (it.incident.as_str(), it)).collect(), numbers }
+    }
+
+    fn about(&self, incident: &Incident) -> Option<&'a IncidentNote> {
+        let by_number = || {
+            let only = self.numbers.get(&incident.number) == Some(&1);
+            only.then(|| self.by_name.get(incident.number.to_string().as_str())).flatten()
+        };
+        self.by_name.get(incident.id.as_str()).or_else(by_number).copied()
+    }
+}
+
 /// What is known of one incident, and the rules.
 struct Known<'a, 'e> {
     source: &'a SourceName,
     incident: &'a Incident,
+    note: Option<&'a IncidentNote>,
     events: &'e BTreeMap<String, IncidentEvent>,
     alerts: &'e BTreeMap<String, IncidentAlert>,
     params: &'a Params,
@@ -244,11 +276,25 @@ impl<'a> Known<'a, '_> {
             resolved_at: self.resolved_at(life, detected_at),
             acknowledged_at: life.acknowledged_at,
             fault_at: self.field_instant(&rules.fields.fault_started_at).filter(|_| first),
-            cause: self.field(&rules.fields.root_cause).map(str::to_owned),
+            cause: self.cause(),
+            note: self.note,
             auto_resolved: ending == Some(Ending::TimedOut),
             merged: ending == Some(Ending::Merged),
             names: self.names(life, next_start, first),
         }
+    }
+
+    fn cause(&self) -> Option<String> {
+        let field = self.field(&self.params.rules.fields.root_cause).map(str::to_owned);
+        let note = self.note;
+        field.or_else(|| note?.root_cause.clone()).or_else(|| {
+            let services = &self.params.catalogue.services;
+            let names: Vec<&str> =
+                self.services().iter().map(|it| services[*it].name.as_str()).collect();
+            let category = note?.category.as_ref()?;
+            // Of no known service a category is too wide to be a cause.
+            (!names.is_empty()).then(|| format!("{category} in {}", names.join(", ")))
+        })
     }
 
     /// The catalogue's services whose incident service it is on.

@@ -107,7 +107,7 @@ struct Glob<'a> {
 
 /// Whether `glob` matches the whole of `text`: `**` is any text, `*` any text without `/`, all else
 /// is itself. Follows every way through the glob at once, so no input makes it slow.
-fn matches(glob: &str, text: &str) -> bool {
+pub(crate) fn matches(glob: &str, text: &str) -> bool {
     if glob == "**" {
         return true;
     }

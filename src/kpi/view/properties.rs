@@ -224,6 +224,7 @@ proptest! {
         let view = story.view(&timeline);
         let window = Span { start: story.as_of - Duration::days(days), end: story.as_of };
         let slice = Slice {
+            scope: crate::kpi::Scope::Org,
             window,
             as_of: story.as_of,
             calendar: WindowKind::Rolling,

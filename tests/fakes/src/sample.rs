@@ -5,6 +5,7 @@
 
 mod decisions;
 mod delivery;
+pub mod files;
 mod incidents;
 mod random;
 

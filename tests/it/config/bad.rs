@@ -702,11 +702,11 @@ fn things_that_are_missing() {
     bad(
         "[sources.jenkins]\nurl = 'https://ci'\n[sources.gitlab]\ntype = 'gitlab'\n",
         expect![[r#"
-        bad.toml:1:10: sources.jenkins.type: is missing
-            fix: add `type = …`: github, pagerduty
-        bad.toml:4:8: sources.gitlab.type: "gitlab" is not a kind of source
-            fix: did you mean "github"?
-        2 problems in the configuration"#]],
+            bad.toml:1:10: sources.jenkins.type: is missing
+                fix: add `type = …`: github, pagerduty, files
+            bad.toml:4:8: sources.gitlab.type: "gitlab" is not a kind of source
+                fix: did you mean "github"?
+            2 problems in the configuration"#]],
     );
     bad_alone(
         "[sources.github]\ntype = 'github'\n",

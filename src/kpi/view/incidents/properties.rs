@@ -74,7 +74,13 @@ fn readings(story: &Story, kpi: &Kpi, window: Span) -> Vec<Reading> {
     let view = story.view(&timeline);
     let items = (kpi.assess)(&view);
     let items = story.items_of(&items, "org");
-    let slice = Slice { window, as_of: story.as_of, calendar: WindowKind::Rolling, view: &view };
+    let slice = Slice {
+        scope: crate::kpi::Scope::Org,
+        window,
+        as_of: story.as_of,
+        calendar: WindowKind::Rolling,
+        view: &view,
+    };
     (kpi.measure)(&items, &slice)
 }
 
