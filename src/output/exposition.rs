@@ -465,7 +465,9 @@ fn is_exposed(about: About, it: &Evaluated) -> bool {
     match about {
         About::PreviousRatio | About::Coverage | About::ExcludedItems => false,
         About::OpenItems if history => false,
-        About::ConfidenceBound | About::OpenItems if it.window != it.kpi.default_window && !history => {
+        About::ConfidenceBound | About::OpenItems
+            if it.window != it.kpi.default_window && !history =>
+        {
             false
         }
         _ => it.kpi.names(&it.reading),

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt};
+use tokio::sync::Mutex;
 
 pub use needs::{Needs, RepositoryNeeds};
 pub use probe::ProbeError;
@@ -154,12 +155,13 @@ impl GitHub {
         cx: &PollContext,
         collected: Vec<Collected>,
         report: &mut PollReport,
-        mut round: Option<Round>,
+        round: Option<Round>,
     ) -> Result<(), SourceError> {
-        let anew = round.is_some();
-        let stream = if anew { "reconciliation" } else { "repositories" };
+        let round = round.map(Mutex::new);
+        let stream = if round.is_some() { "reconciliation" } else { "repositories" };
         let total = collected.len() as u64;
-        let visits = collected.into_iter().map(|repository| self.visit(cx, repository, anew));
+        let visits =
+            collected.into_iter().map(|repository| self.visit(cx, repository, round.as_ref()));
         let mut visits = stream::iter(visits).buffer_unordered(SIDE_BY_SIDE);
         let mut outcome = Outcome::default();
         let mut done = 0;
@@ -168,8 +170,6 @@ impl GitHub {
             if let Err(error) = &result {
                 let (source, repository) = (&self.shared.source, &repository.name);
                 tracing::warn!(%source, %repository, %error, "a repository could not be read");
-            } else if let Some(round) = &mut round {
-                round.compared(&self.shared, cx, repository.native).await?;
             }
             outcome.note(result)?;
             done += 1;
@@ -182,11 +182,20 @@ impl GitHub {
         &self,
         cx: &PollContext,
         repository: Collected,
-        anew: bool,
+        round: Option<&Mutex<Round>>,
     ) -> (Collected, PollReport, Result<(), SourceError>) {
         let mut visit = Visit::new(&self.shared, cx, &repository);
-        let result = if anew { visit.reconcile().await } else { visit.poll().await };
+        let mut result = match round {
+            Some(_) => visit.reconcile().await,
+            None => visit.poll().await,
+        };
         let report = visit.report;
+        // In the visit and not where visits are gathered: while those who gather wait for the
+        // store, no visit goes on, and one of them may hold what the store waits for.
+        if let (Ok(()), Some(round)) = (&result, round) {
+            let mut round = round.lock().await;
+            result = round.compared(&self.shared, cx, repository.native).await;
+        }
         (repository, report, result)
     }
 }

@@ -1,7 +1,8 @@
 //! Cold, warm, idle and interrupted polls.
 
 use engkpi::domain::Kind;
-use engkpi::store::Batch;
+use engkpi::store::sqlite::SqliteStore;
+use engkpi::store::{Access, Batch};
 use engkpi_fakes::Fault;
 use serde_json::{Value, json};
 
@@ -293,6 +294,28 @@ async fn what_github_lost_without_a_trace_is_read_when_reconciling() {
     assert_eq!(numbers, [1, 3]);
     assert_eq!(site.deployments().await.len(), 2);
     assert_eq!(site.runs().await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repositories_that_are_compared_side_by_side_do_not_block_each_other() {
+    let mut world = World::new("acme").at("2026-04-01 12:00");
+    for number in 0..24 {
+        world.add_repository(&format!("repo-{number}"), |it| {
+            for day in 1..=5 {
+                let sha = it.push(format!("2026-01-0{day} 09:00").as_str(), "Work", &["a"]);
+                it.deployed("production", &sha, format!("2026-01-0{day} 10:00").as_str());
+            }
+        });
+    }
+    let mut site = Site::with(world, Needs::default(), "organisation = \"acme\"").await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("engkpi.db"), Access::Write).await.unwrap();
+    site.store = Arc::new(store);
+    site.poll().await;
+    for _ in 0..5 {
+        let round = tokio::time::timeout(Duration::from_secs(30), site.reconcile());
+        round.await.expect("visits wait for a connection that one of them holds");
+    }
 }
 
 #[tokio::test]

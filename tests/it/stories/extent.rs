@@ -1,7 +1,6 @@
 //! What is asked for changes. Until it has been collected, nobody knows.
 
 use chrono::Duration;
-use engkpi_fakes::When;
 
 use super::world;
 use crate::installation::{Installation, Scrape};
