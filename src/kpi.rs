@@ -211,6 +211,10 @@ pub struct Aim {
     pub rule: TargetRule,
 }
 
+/// From the parameters, a scope and the target that it has in general to the values that have
+/// targets.
+pub type Aims = fn(&Params, Scope, TargetRule) -> Vec<Aim>;
+
 /// One KPI: data plus two pure functions.
 pub struct Kpi {
     /// The stable id, for example `change_failure`.
@@ -234,7 +238,7 @@ pub struct Kpi {
     /// Where the target holds for several of the KPI's values, such as one for each severity: which
     /// values, and the target of each, from the parameters and the target that a scope has in
     /// general. `None` where it is about the one value of `target_dimensions`.
-    pub aims: Option<fn(&Params, Scope, TargetRule) -> Vec<Aim>>,
+    pub aims: Option<Aims>,
     /// Smallest n with a status.
     pub min_n: u64,
     /// Smallest coverage with a status, where the definition asks for one.

@@ -70,6 +70,7 @@ pub struct Timeline {
 
 impl Timeline {
     /// Takes a fact in, replacing what was known under its key.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
     pub fn apply(&mut self, source: &SourceName, fact: Fact) {
         match fact {
             Fact::Repository(fact) => {
@@ -162,6 +163,7 @@ impl Timeline {
     }
 
     /// Takes a fact out that is gone upstream. Unknown keys change nothing.
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
     pub fn remove(&mut self, key: &FactKey) {
         let by_id = (key.source.clone(), key.id.clone());
         match key.kind {

@@ -346,6 +346,7 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
     );
 }
 
+#[expect(clippy::too_many_lines, reason = "what is printed, line by line")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
     for (permission, expected) in [

@@ -61,6 +61,7 @@ impl Register {
     }
 
     /// The fact of a row, and what identifies it within its file: `None` = its content.
+    #[expect(clippy::too_many_lines, reason = "one arm for each register")]
     fn fact(self, row: &Row<'_>, file: &str) -> Result<(Fact, Option<String>), RowError> {
         let file = file.to_owned();
         let id = String::new();
