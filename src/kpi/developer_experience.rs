@@ -86,7 +86,7 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::KPI;
+    use super::{DIMENSION, KPI};
     use crate::kpi::testing::Story;
 
     #[track_caller]
@@ -289,5 +289,142 @@ mod tests {
                 developer_experience_score flow median 5 [5, 5] n=10
             "#]],
         );
+    }
+
+    use proptest::prelude::*;
+
+    use crate::kpi::evaluation::{self, Freshness, Plan, Scope, SourceFreshness};
+    use crate::kpi::{Outcome, State, Window};
+
+    /// A story in which surveys are read and fresh.
+    fn evaluated(story: &Story, scope: Option<Scope>) -> evaluation::Evaluation {
+        let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
+        let name = story.params.sources[0].name.clone();
+        let freshness = Freshness::from([(name, fresh)]);
+        let mut plan = Plan::published(vec![Window::parse("30d").expect("a window")], true);
+        plan.kpis = vec![&KPI];
+        plan.scope = scope;
+        evaluation::evaluate(&story.timeline(), &story.params, &freshness, &plan, story.as_of)
+    }
+
+    #[test]
+    fn a_survey_has_one_window_no_history_and_no_services() {
+        let story = Story::told(
+            "service web team core
+             feeds surveys from 2025-01-01T00:00
+             wave developer_experience w1 closed 02-01T00:00 invited 20 each core=20
+             answers w1 flow team core 3,4,4,5,2,3,4,4,5,2
+             answers w1 load team core 3,4,4,5,2",
+        );
+        let evaluation = evaluated(&story, None);
+        let windows: Vec<&str> = evaluation.readings.iter().map(|it| it.window.as_str()).collect();
+        assert!(!windows.is_empty() && windows.iter().all(|it| *it == "wave"), "{windows:?}");
+        assert!(evaluation.readings.iter().all(|it| it.period.is_none()));
+        let mut statuses = evaluation.statuses.iter();
+        assert!(statuses.all(|it| it.window == "wave" && !matches!(it.scope, Scope::Service(_))));
+    }
+
+    #[test]
+    fn each_dimension_has_its_verdict_by_the_points_since_the_baseline_wave() {
+        let states = |more: &str| {
+            let story = Story::told(&format!(
+                "service web team core
+                 feeds surveys from 2025-01-01T00:00
+                 wave developer_experience w0 closed 2025-06-01T00:00 invited 20
+                 wave developer_experience w1 closed 02-01T00:00 invited 20
+                 answers w0 flow 2,2,2,2,3,2,2,2,2,2
+                 answers w0 load 3,3,3,4,3,3,3,3,3,3
+                 answers w1 flow 4,4,4,4,4,4,4,5,4,4
+                 answers w1 load 3,3,3,4,3,3,4,3,3,3
+                 answers w1 tools 3,4,4,5,2
+                 {more}"
+            ));
+            let evaluation = evaluated(&story, Some(Scope::Org));
+            let state = |it: &evaluation::Judged| (it.dimensions[0].1.clone(), it.state);
+            evaluation.statuses.iter().map(state).collect::<Vec<_>>()
+        };
+        let named = |flow, load, tools| {
+            vec![("flow".to_owned(), flow), ("load".to_owned(), load), ("tools".to_owned(), tools)]
+        };
+        assert_eq!(
+            states("baseline wave developer_experience w0"),
+            // Nobody was asked about tools before; 5 of 20 are fewer than 30 % besides.
+            named(State::Met, State::Missed, State::Insufficient)
+        );
+        assert_eq!(states(""), named(State::NoTarget, State::NoTarget, State::Insufficient));
+    }
+
+    fn worlds() -> impl Strategy<Value = Vec<(usize, usize, u8)>> {
+        // Team (the fourth is unknown), dimension and score of each answer.
+        prop::collection::vec((0..4_usize, 0..2_usize, 1..6_u8), 0..40)
+    }
+
+    fn world(answers: &[(usize, usize, u8)]) -> Story {
+        let mut text = format!(
+            "{TEAMS}feeds surveys from 2025-01-01T00:00\nwave developer_experience w1 closed 02-01T00:00\n"
+        );
+        for (team, name) in ["core", "money", "tools", "unheard-of"].iter().enumerate() {
+            for (dimension, about) in ["flow", "load"].iter().enumerate() {
+                let scores: Vec<String> = answers
+                    .iter()
+                    .filter(|it| (it.0, it.1) == (team, dimension))
+                    .map(|it| it.2.to_string())
+                    .collect();
+                if !scores.is_empty() {
+                    text += &format!("answers w1 {about} team {name} {}\n", scores.join(","));
+                }
+            }
+        }
+        Story::told(&text)
+    }
+
+    proptest! {
+        /// By brute force over what the readings and the explanation say: no number of theirs, and
+        /// no difference of the organisation's and any teams', is about one to four people.
+        #[test]
+        fn nothing_that_is_said_can_be_subtracted_to_fewer_than_five(answers in worlds()) {
+            let story = world(&answers);
+            let evaluation = evaluated(&story, None);
+            for dimension in ["flow", "load"] {
+                let n = |scope: Scope| {
+                    let of = evaluation.readings.iter().filter(|it| it.scope == scope);
+                    of.filter(|it| it.reading.has(DIMENSION, dimension) && it.reading.value.is_some())
+                        .map(|it| it.reading.n)
+                        .max()
+                };
+                let teams: Vec<u64> = (0..3).filter_map(|team| n(Scope::Team(team))).collect();
+                prop_assert!(teams.iter().all(|n| *n >= 5), "{teams:?}");
+                let Some(all) = n(Scope::Org) else {
+                    prop_assert!(teams.is_empty(), "teams are shown and the organisation is not");
+                    continue;
+                };
+                for chosen in 0..1_u32 << teams.len() {
+                    let chosen = teams.iter().enumerate().filter(|(it, _)| chosen >> it & 1 == 1);
+                    let left = all - chosen.map(|(_, n)| n).sum::<u64>();
+                    prop_assert!(left == 0 || left >= 5, "{left} of {all} are left of {teams:?}");
+                }
+            }
+            let timeline = story.timeline();
+            let view = story.view(&timeline);
+            for item in (KPI.assess)(&view) {
+                let answers = item.mark("answers").map(|it| it.value.parse::<u64>().unwrap());
+                match item.outcome {
+                    Outcome::Excluded(_) => prop_assert!(answers.is_none() && item.values.is_empty()),
+                    _ => prop_assert!(answers.is_some_and(|it| it >= 5)),
+                }
+            }
+        }
+
+        /// The organisation's number is made of everybody, whatever is hidden from the teams.
+        #[test]
+        fn the_organisation_has_every_answer_or_no_number(answers in worlds()) {
+            let story = world(&answers);
+            let evaluation = evaluated(&story, Some(Scope::Org));
+            for (index, dimension) in ["flow", "load"].into_iter().enumerate() {
+                let all = answers.iter().filter(|it| it.1 == index).count() as u64;
+                let n = evaluation.readings.iter().find(|it| it.reading.has(DIMENSION, dimension));
+                prop_assert_eq!(n.map_or(0, |it| it.reading.n), if all < 5 { 0 } else { all });
+            }
+        }
     }
 }

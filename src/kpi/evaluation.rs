@@ -379,7 +379,7 @@ impl Evaluator<'_> {
             Availability::of(self.kpi, self.view.params, self.freshness, self.view.as_of);
         let start = cut.span.start;
         // Of a state nothing is judged in a stretch of time.
-        let is_judged = cut.span.start == cut.span.end || !self.kpi.is_about_a_state();
+        let is_judged = cut.kind.is_state() || !self.kpi.is_about_a_state();
         // A period that has not begun has no zero in it: nothing can have happened yet.
         let unavailable = (start > self.view.as_of)
             .then_some(State::NoData)

@@ -315,4 +315,32 @@ mod tests {
         "#]]
         .assert_eq(&story.items(&KPI, "org"));
     }
+
+    #[test]
+    fn else_the_post_mortem_knows_when_the_fault_began() {
+        let story = Story::told(
+            "service web incidents PWEB
+             05T10:20 incident i1 P1
+             05T11:20 incident i2 P1
+             06T09:00 field i2 fault_started_at 2026-03-05T11:00:00Z
+             07T00:00 learnt i1 fault 05T10:00 impact everybody
+             07T00:00 learnt i2 fault 05T11:10
+             05T12:20 incident i3 P1
+             05T13:00 resolve i3
+             10T10:00 reopen i3
+             07T00:00 learnt i3 fault 05T12:00
+             07T00:00 learnt unheard-of fault 05T12:00",
+        );
+        expect![[r#"
+            i1 counted 05T10:20 detection=20m severity=1 customer_impact=everybody fault_source=post_mortem
+            i2 counted 05T11:20 detection=20m severity=1 fault_source=field
+            i3 counted 05T12:20 detection=20m severity=1 fault_source=post_mortem
+            i3/1 excluded no_fault_time severity=1
+        "#]].assert_eq(&story.items(&KPI, "org"));
+        expect![[r#"
+            incident_detection_known_by_source field 1 n=1
+            incident_detection_known_by_source post_mortem 2 n=2
+            incident_detection_known_by_source deployment 0 n=0"#]]
+        .assert_eq(&story.reading(&KPI, "org 30d", "known_by_source"));
+    }
 }

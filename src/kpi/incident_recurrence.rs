@@ -372,4 +372,31 @@ mod tests {
         "#]]
         .assert_eq(&story.items(&KPI, "org"));
     }
+
+    #[test]
+    fn a_post_mortem_names_the_cause_that_the_incident_does_not() {
+        let story = Story::told(
+            "service web incidents PWEB
+             service pay incidents PPAY
+             01T10:00 incident i1 P1
+             02T10:00 incident i2 P1
+             02T10:00 field i2 root_cause dns
+             03T10:00 incident i3 P1
+             04T10:00 incident i4 P1
+             05T10:00 incident i5 P1 on PPAY
+             06T00:00 learnt i1 cause dns
+             06T00:00 learnt i2 cause other
+             06T00:00 learnt i3 category network
+             06T00:00 learnt i4 category network
+             06T00:00 learnt i5 category network",
+        );
+        expect![[r#"
+            i1 counted severity=1 cause=dns
+            i2 counted severity=1 cause=dns recurred=after 1.0 d(i1)
+            i3 counted severity=1 cause=network in web
+            i4 counted severity=1 cause=network in web recurred=after 1.0 d(i3)
+            i5 counted severity=1 cause=network in pay
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
+    }
 }

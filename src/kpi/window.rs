@@ -57,8 +57,17 @@ pub enum WindowKind {
         /// It ended before or at `as_of`.
         complete: bool,
     },
+    /// No stretch of time: what there is at `as_of`.
+    Now,
     /// No stretch of time: the last wave of a survey that closed before `as_of`.
     Wave,
+}
+
+impl WindowKind {
+    /// Whether it is about a state, which has no length.
+    pub fn is_state(self) -> bool {
+        matches!(self, Self::Now | Self::Wave)
+    }
 }
 
 /// A window as people name it.
@@ -170,8 +179,10 @@ impl Window {
             Self::Now | Self::Wave => Base::Rolling { days: 0, end: as_of },
         };
         let mut cut = Cut::new(self.to_string(), None, base, as_of, calendar);
-        if self == Self::Wave {
-            cut.kind = WindowKind::Wave;
+        match self {
+            Self::Now => cut.kind = WindowKind::Now,
+            Self::Wave => cut.kind = WindowKind::Wave,
+            _ => {}
         }
         cut
     }

@@ -130,7 +130,7 @@ pub(super) fn headlines(evaluation: &Evaluation) -> Vec<Shown<'_>> {
 /// left out; each by the time that placed it.
 pub(super) fn items(explanation: &Explanation) -> Vec<&Explained> {
     let span = explanation.window.span;
-    let is_state = span.start == span.end;
+    let is_state = explanation.window.kind.is_state();
     let placed_by = explanation.kpi.placed_by;
     let concerns = |explained: &&Explained| {
         let item = &explained.item;

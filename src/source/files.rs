@@ -7,8 +7,10 @@
 
 mod costs;
 mod find;
+mod history;
 mod open;
 mod registers;
+mod reports;
 mod role;
 mod rows;
 mod settings;
@@ -24,12 +26,14 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 
 pub use settings::{
-    CostSettings, RegisterSettings, Settings, SurveyKpi, SurveySettings, WaveSettings,
+    CostSettings, FindingSettings, RegisterSettings, Settings, SurveyKpi, SurveySettings,
+    WaveSettings,
 };
 
 use super::probe::Probe;
 use super::{PollContext, PollReport, Source, SourceError};
-use crate::domain::{FactKey, Kind, SourceName};
+use crate::domain::fact::{FindingFeed, FindingPlace};
+use crate::domain::{Fact, FactKey, Instant, Kind, SourceName};
 use crate::store::Batch;
 use find::Found;
 use open::Looks;
@@ -122,6 +126,7 @@ impl Files {
                 files.into_iter().map(|(file, path)| (role.clone(), Place::of(&role, &file), path)),
             );
         }
+        self.forget_findings(cx).await?;
         self.extend_index(cx, &mut index, &found).await?;
         let total = u64::try_from(found.len()).ok();
         for (done, (role, place, path)) in (0..).zip(&found) {
@@ -217,8 +222,83 @@ impl Files {
             *lock(&self.skipped).entry(role.kind()).or_default() += parsed.skipped;
         }
         let warnings = stamp.warnings.clone();
-        self.commit(cx, role, place, (parsed, stamp)).await?;
+        match role {
+            Role::Findings { name } => self.findings(cx, name, place, (parsed, stamp)).await?,
+            _ => self.commit(cx, role, place, (parsed, stamp)).await?,
+        }
         Ok(Ok(warnings))
+    }
+
+    /// Stores what changes with the reports of a file. One that is older than what was read of its
+    /// tool says nothing new.
+    async fn findings(
+        &self,
+        cx: &PollContext,
+        name: &str,
+        place: &Place,
+        (parsed, stamp): (Parsed, Stamp),
+    ) -> Result<(), SourceError> {
+        let Some(settings) = self.settings.findings.get(name) else { return Ok(()) };
+        let where_found = settings.place();
+        let mut batch = Batch::default();
+        for report in parsed.reports {
+            let at = report.at.unwrap_or_else(|| stamp.looks.modified_at()).min(cx.now);
+            let prefix = role::findings_prefix(name, &report.tool);
+            let stream = format!("report/{prefix}");
+            let last = cx.store.cursor(&self.name, &stream).await?;
+            let last: Option<Instant> = last.and_then(|it| it.parse().ok());
+            if last.is_some_and(|last| at < last) {
+                continue;
+            }
+            let begins = format!("{prefix}/");
+            let known = cx.store.facts(&self.name, Kind::Finding, None).await?;
+            let known = known.into_iter().filter_map(|fact| match fact {
+                Fact::Finding(it) if it.id.starts_with(&begins) => Some((it.id.clone(), it)),
+                _ => None,
+            });
+            let known = known.collect();
+            if last.is_none() {
+                batch.facts.push(Fact::FindingFeed(FindingFeed {
+                    id: prefix.clone(),
+                    place: where_found.clone(),
+                    tool: report.tool.clone(),
+                    readable: true,
+                    since: at,
+                }));
+            }
+            batch.facts.extend(history::changes(&prefix, &where_found, &report, at, known));
+            batch.cursors.push((stream, at.to_rfc3339()));
+        }
+        batch.cursors.push((self::stream(&place.prefix), stamp_text(&stamp)));
+        cx.store.commit(&self.name, batch).await?;
+        Ok(())
+    }
+
+    /// Removes the findings of reports that are not configured any more.
+    async fn forget_findings(&self, cx: &PollContext) -> Result<(), SourceError> {
+        let names = self.settings.findings.iter();
+        let places: Vec<_> = names.map(|(name, it)| (name, it.place())).collect();
+        let mut batch = Batch::default();
+        for feed in cx.store.facts(&self.name, Kind::FindingFeed, None).await? {
+            let Fact::FindingFeed(feed) = feed else { continue };
+            let is_its = |(name, place): &(&String, FindingPlace)| {
+                role::findings_prefix(name, &feed.tool) == feed.id && *place == feed.place
+            };
+            if places.iter().any(is_its) {
+                continue;
+            }
+            let key = |kind, id| FactKey { source: self.name.clone(), kind, id };
+            let ids = cx.store.ids(&self.name, Kind::Finding, None).await?;
+            let begins = format!("{}/", feed.id);
+            let own = ids.into_iter().filter(|id| id.starts_with(&begins));
+            batch.removed.extend(own.map(|id| key(Kind::Finding, id)));
+            batch.forgotten_cursors.push(format!("report/{}", feed.id));
+            batch.removed.push(key(Kind::FindingFeed, feed.id));
+        }
+        if !batch.removed.is_empty() {
+            cx.store.commit(&self.name, batch).await?;
+        }
+        Ok(())
     }
 
     /// Stores what is in a file and removes what is not in it any more.
@@ -229,11 +309,10 @@ impl Files {
         place: &Place,
         (parsed, stamp): (Parsed, Stamp),
     ) -> Result<(), SourceError> {
-        let kept: BTreeSet<String> = parsed.facts.iter().map(crate::domain::Fact::id).collect();
+        let kept: BTreeSet<String> = parsed.facts.iter().map(Fact::id).collect();
         let mut removed = self.stored(cx, role.kind(), place).await?;
         removed.retain(|key| !kept.contains(&key.id));
-        #[expect(clippy::expect_used, reason = "a struct of texts and numbers")]
-        let cursor = serde_json::to_string(&stamp).expect("a stamp can be written as JSON");
+        let cursor = stamp_text(&stamp);
         let batch = Batch {
             facts: parsed.facts,
             removed,
@@ -297,6 +376,11 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, SourceError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|panic| SourceError::Transient(format!("reading a file failed: {panic}")))
+}
+
+fn stamp_text(stamp: &Stamp) -> String {
+    #[expect(clippy::expect_used, reason = "a struct of texts and numbers")]
+    serde_json::to_string(stamp).expect("a stamp can be written as JSON")
 }
 
 fn stream(prefix: &str) -> String {

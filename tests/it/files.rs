@@ -1,6 +1,7 @@
 //! Files as a source: what is read, what is skipped, what changes and what is gone.
 
 mod changes;
+mod findings;
 mod large;
 mod malformed;
 mod registers;

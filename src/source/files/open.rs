@@ -42,6 +42,11 @@ impl Looks {
         Ok(Self { size: metadata.len(), modified })
     }
 
+    /// When it was last changed.
+    pub(super) fn modified_at(&self) -> Instant {
+        i64::try_from(self.modified).map_or(Instant::UNIX_EPOCH, Instant::from_timestamp_nanos)
+    }
+
     /// Whether it was last changed before `at`.
     pub(super) fn is_older_than(&self, at: Instant) -> bool {
         let at = at.timestamp_nanos_opt().and_then(|it| u64::try_from(it).ok());

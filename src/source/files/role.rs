@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::costs::Costs;
 use super::open::{Looks, Meter, Opened};
 use super::registers::{Entries, Register};
+use super::reports::{self, Report};
 use super::rows::{self, Visitor};
 use super::settings::Settings;
 use super::surveys::Answers;
@@ -29,6 +30,7 @@ pub(super) enum Role {
     Costs,
     Register(Register),
     Wave { survey: String, wave: String },
+    Findings { name: String },
 }
 
 /// Where a fact comes from.
@@ -60,6 +62,8 @@ pub(super) struct Parsed {
     pub(super) skipped: u64,
     /// The first of them.
     pub(super) named: Vec<String>,
+    /// What scanners found, instead of facts: those follow from what was known before.
+    pub(super) reports: Vec<Report>,
 }
 
 impl Parsed {
@@ -115,7 +119,10 @@ impl Role {
                 (Self::Wave { survey, wave }, it.files.clone())
             })
         });
-        costs.chain(registers).chain(waves).collect()
+        let findings = settings.findings.iter();
+        let findings =
+            findings.map(|(name, it)| (Self::Findings { name: name.clone() }, it.files.clone()));
+        costs.chain(registers).chain(waves).chain(findings).collect()
     }
 
     /// What its files are read into.
@@ -124,6 +131,7 @@ impl Role {
             Self::Costs => Kind::Cost,
             Self::Register(register) => register.kind(),
             Self::Wave { .. } => Kind::SurveyCell,
+            Self::Findings { .. } => Kind::Finding,
         }
     }
 
@@ -132,6 +140,7 @@ impl Role {
         let settings = match self {
             Self::Costs => serde_json::to_string(&settings.costs),
             Self::Register(_) => Ok(String::new()),
+            Self::Findings { name } => serde_json::to_string(&settings.findings.get(name)),
             Self::Wave { survey, .. } => serde_json::to_string(&settings.surveys.get(survey)),
         };
         // The number: a release that reads files otherwise reads them again.
@@ -181,6 +190,10 @@ impl Role {
                 csv(&mut answers)?;
                 Ok(answers.done())
             }
+            Self::Findings { .. } => {
+                let reports = reports::read(reader, meter)?;
+                Ok(Parsed { reports, ..Parsed::default() })
+            }
             Self::Register(register) => {
                 let mut entries = Entries::new(*register, place);
                 if is_toml {
@@ -192,6 +205,11 @@ impl Role {
             }
         }
     }
+}
+
+/// Begins the ids of what a tool found in the place that reports are configured for.
+pub(super) fn findings_prefix(name: &str, tool: &str) -> String {
+    hex::encode(&Sha256::digest(format!("findings {name} {tool}"))[..8])
 }
 
 /// The files that are known, by the prefix of what is in them.

@@ -165,7 +165,7 @@ pub(super) fn toml(
     Ok(())
 }
 
-fn whole(reader: &mut dyn Read, meter: &Meter) -> Result<String, FileError> {
+pub(super) fn whole(reader: &mut dyn Read, meter: &Meter) -> Result<String, FileError> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];
     loop {

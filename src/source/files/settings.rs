@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::domain::fact::FindingPlace;
 use crate::kpi::Need;
 use crate::setting::{Complaint, Moment, Period};
 
@@ -50,6 +51,9 @@ pub struct Settings {
     /// `link`).
     #[serde(default)]
     pub debt: Option<RegisterSettings>,
+    /// Reports of security scanners by name: `finding_closure`.
+    #[serde(default)]
+    pub findings: BTreeMap<String, FindingSettings>,
     /// What post-mortems found out (columns `incident`, `fault_at`, `root_cause`, `category`,
     /// `customer_impact`, `link`), for the incidents of an incident tool.
     #[serde(default)]
@@ -76,6 +80,33 @@ pub struct CostSettings {
     /// The column that names the service, for example `x_Service`, instead of a tag.
     #[serde(default)]
     pub service_column: Option<String>,
+}
+
+/// Reports of security scanners about one service or repository, in SARIF or Trivy's JSON. Each is
+/// all that its tool found; of several of one tool the later one counts, and what is not in it any
+/// more is fixed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindingSettings {
+    /// The reports: one file that is written over, or one for each scan with names in the order of
+    /// time.
+    pub files: Vec<String>,
+    /// The service that was scanned. Exclusive with `repository`.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// The repository that was scanned, `owner/name`. Exclusive with `service`.
+    #[serde(default)]
+    pub repository: Option<String>,
+}
+
+impl FindingSettings {
+    /// Where the findings are.
+    pub(super) fn place(&self) -> FindingPlace {
+        match (&self.service, &self.repository) {
+            (Some(service), _) => FindingPlace::Service(service.as_str().into()),
+            (None, name) => FindingPlace::Named(name.clone().unwrap_or_default()),
+        }
+    }
 }
 
 /// A survey: one row a respondent.
@@ -190,7 +221,7 @@ impl Settings {
             let rule = format!("is shorter than poll_every ({})", self.poll_every);
             complain("stale_after", &rule, "make it several times as long");
         }
-        if self.feeds().is_empty() {
+        if self.lists().is_empty() {
             let fix = "add for example `costs`, `surveys` or `mentorship`";
             complain("", "names no files", fix);
         }
@@ -203,6 +234,12 @@ impl Settings {
         for (key, files) in self.lists() {
             if files.is_empty() {
                 complain(&format!("{key}.files"), "is an empty list", "name at least one file");
+            }
+        }
+        for (name, findings) in &self.findings {
+            if findings.service.is_some() == findings.repository.is_some() {
+                let fix = "name the service or the repository that was scanned";
+                complain(&format!("findings.{name}"), "names no place, or two", fix);
             }
         }
         for (name, survey) in &self.surveys {
@@ -238,7 +275,9 @@ impl Settings {
             let key = move |wave: &String| format!("surveys.{name}.waves.\"{wave}\"");
             survey.waves.iter().map(move |(wave, it)| (key(wave), it.files.as_slice()))
         });
-        registers.chain(costs).chain(waves).collect()
+        let findings = self.findings.iter();
+        let findings = findings.map(|(name, it)| (format!("findings.{name}"), it.files.as_slice()));
+        registers.chain(costs).chain(waves).chain(findings).collect()
     }
 }
 
