@@ -1,0 +1,262 @@
+//! `cargo bench --bench evaluation [-- --short] [-- --store FOLDER]`: what evaluating a large
+//! organisation costs, from the store to the text of /metrics, and how soon news is in it.
+//!
+//! The measured process is this program again, so that what it takes to make up the facts is not in
+//! its memory. `--store` keeps the facts in a folder for the next run. Nothing is asserted about
+//! time: the machine may be busy.
+
+mod organisation;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engkpi::clock::ManualClock;
+use engkpi::config::Config;
+use engkpi::evaluate::{Evaluator, Loop};
+use engkpi::http::{Exposition, Renderer};
+use engkpi::kpi::Scope;
+use engkpi::kpi::params::SourceParams;
+use engkpi::output::exposition;
+use engkpi::store::sqlite::SqliteStore;
+use engkpi::store::{Access, Batch, SharedStore, SourceState, Store as _};
+use engkpi::telemetry::Telemetry;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use organisation::Size;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// What the first process says to the second.
+const MEASURE: &str = "--measure";
+
+/// How often something lands.
+const LANDINGS: u64 = 3;
+
+#[expect(clippy::print_stderr, reason = "whoever runs it reads why there are no figures")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    let asked = |flag: &str| arguments.iter().any(|it| it == flag);
+    let value = |flag: &str| {
+        let at = arguments.iter().position(|it| it == flag)?;
+        arguments.get(at + 1).map(PathBuf::from)
+    };
+    // `cargo bench` passes --bench; whoever runs it otherwise only wants to know that it works.
+    let short = asked("--short") || !(asked("--bench") || asked(MEASURE));
+    let size = if short { Size::SHORT } else { Size::FULL };
+    let result = match value(MEASURE) {
+        Some(folder) => in_runtime(measure(&folder, size)),
+        None => prepare_and_measure(size, value("--store")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_runtime<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::runtime::Runtime::new()?.block_on(work)
+}
+
+/// Makes the facts up and lets another process measure.
+fn prepare_and_measure(size: Size, kept: Option<PathBuf>) -> Outcome<()> {
+    let temporary = tempfile::tempdir()?;
+    let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&folder)?;
+    if !store_path(&folder).exists() {
+        in_runtime(fill(&folder, size))?;
+    }
+    let mut child = Command::new(std::env::current_exe()?);
+    child.arg(MEASURE).arg(&folder);
+    if size.services == Size::SHORT.services {
+        child.arg("--short");
+    }
+    let status = child.status()?;
+    if status.success() { Ok(()) } else { Err(format!("measuring ended with {status}").into()) }
+}
+
+fn store_path(folder: &Path) -> PathBuf {
+    folder.join("engkpi.db")
+}
+
+async fn fill(folder: &Path, size: Size) -> Outcome<()> {
+    // A run that is cut short leaves no store that looks complete.
+    let unfinished = folder.join("unfinished.db");
+    let store = SqliteStore::open(&unfinished, Access::Write).await?;
+    for service in 0..size.services {
+        let facts = organisation::facts(service, size);
+        for source in [organisation::code(), organisation::incidents()] {
+            let own = facts.iter().filter(|(it, _)| *it == source).map(|(_, fact)| fact.clone());
+            store.commit(&source, Batch { facts: own.collect(), ..Batch::default() }).await?;
+        }
+    }
+    store.close().await;
+    Ok(std::fs::rename(unfinished, store_path(folder))?)
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+async fn measure(folder: &Path, size: Size) -> Outcome<()> {
+    let clock = Arc::new(ManualClock::at(organisation::now()));
+    let text = ("bench.toml".to_owned(), organisation::configuration(size));
+    let config = Config::parse(&[text], [], organisation::now())?;
+    let store: SharedStore = Arc::new(SqliteStore::open(&store_path(folder), Access::Write).await?);
+    let sources = config.params.sources.clone();
+    see_everything(&store, &sources, organisation::now()).await?;
+    let facts: u64 = store.counts().await?.values().sum();
+    let before = resident("VmRSS:");
+    let evaluator = Arc::new(Evaluator::new(Arc::clone(&store), Arc::new(config.params)));
+
+    let started = Instant::now();
+    evaluator.load().await?;
+    let loaded = started.elapsed();
+    let timeline = resident("VmRSS:") - before;
+    let loaded_peak = resident("VmHWM:");
+
+    let started = Instant::now();
+    let evaluation = evaluator.evaluate(config.evaluate.plan(), organisation::now()).await?;
+    let evaluated = started.elapsed();
+    let evaluated_peak = resident("VmHWM:");
+
+    let started = Instant::now();
+    let telemetry = Telemetry::new();
+    let options = exposition::Options::default();
+    drop(Exposition::of(Arc::new(evaluation.clone()), &options, &telemetry));
+    let rendered = started.elapsed();
+    let text = exposition::render(&evaluation, &options);
+    let (series, bytes) = (text.series, text.text.len());
+    drop((text, evaluation));
+
+    println!(
+        "{facts} facts of {} services and {} teams\n\
+         \x20 load        {:.2} s; the timeline takes {timeline:.0} MiB\n\
+         \x20 evaluation  {:.2} s (goal 3 s)\n\
+         \x20 rendering   {:.2} s; {series} series (goal below 300000), {:.1} MiB",
+        size.services,
+        size.teams,
+        loaded.as_secs_f64(),
+        evaluated.as_secs_f64(),
+        rendered.as_secs_f64(),
+        mib(bytes),
+    );
+    let (landed, receiver) = watch::channel(0);
+    let (published, evaluations) = watch::channel(None);
+    let (expositions, exposition) = watch::channel(None);
+    let stop = CancellationToken::new();
+    let evaluation = Loop {
+        evaluator,
+        settings: config.evaluate,
+        clock: Arc::clone(&clock) as _,
+        telemetry: telemetry.clone(),
+        landed: receiver,
+        published,
+    };
+    let renderer = Renderer { evaluations, expositions, options, telemetry };
+    let tasks =
+        [tokio::spawn(evaluation.run(stop.clone())), tokio::spawn(renderer.run(stop.clone()))];
+    let report = land(&store, &sources, (size, 5 * evaluated), &clock, &landed, exposition).await?;
+    stop.cancel();
+    for task in tasks {
+        task.await?;
+    }
+    println!(
+        "{report}  memory      {:.0} MiB at most (goal 400); {loaded_peak:.0} after loading, \
+         {evaluated_peak:.0} after evaluating",
+        resident("VmHWM:")
+    );
+    Ok(())
+}
+
+/// Lets one deployment after the other land and waits until /metrics has it.
+async fn land(
+    store: &SharedStore,
+    sources: &[SourceParams],
+    (size, rest): (Size, Duration),
+    clock: &ManualClock,
+    landed: &watch::Sender<u64>,
+    mut exposition: watch::Receiver<Option<Arc<Exposition>>>,
+) -> Outcome<String> {
+    exposition.wait_for(Option::is_some).await?;
+    let mut at = organisation::now();
+    let (mut service_times, mut org_times) = (Vec::new(), Vec::new());
+    for turn in 0..LANDINGS {
+        // Let the loop have its rest, as it has most of the time.
+        tokio::time::sleep(rest).await;
+        let service = (turn * 67 + 3) % size.services;
+        at += chrono::Duration::seconds(70);
+        clock.set(at + chrono::Duration::seconds(2));
+        see_everything(store, sources, at).await?;
+        let batch = Batch { facts: vec![organisation::news(service, at)], ..Batch::default() };
+        store.commit(&organisation::code(), batch).await?;
+        exposition.mark_unchanged();
+        let started = Instant::now();
+        landed.send_modify(|ticks| *ticks += 1);
+        let value = Some(at.timestamp() as f64);
+        let mut seen = (None, None);
+        while seen.0.is_none() || seen.1.is_none() {
+            tokio::time::timeout(Duration::from_secs(300), exposition.changed()).await??;
+            let after = started.elapsed();
+            let shown = exposition.borrow_and_update().clone().ok_or("nothing is shown")?;
+            let last = shown.evaluation.readings.iter().filter(|it| {
+                it.reading.family == "engkpi_last_deployment_timestamp_seconds"
+                    && it.reading.value == value
+            });
+            for it in last {
+                match it.scope {
+                    Scope::Service(of) if of as u64 == service => seen.0 = seen.0.or(Some(after)),
+                    Scope::Org => seen.1 = seen.1.or(Some(after)),
+                    _ => {}
+                }
+            }
+        }
+        service_times.extend(seen.0);
+        org_times.extend(seen.1);
+    }
+    let shown = |mut times: Vec<Duration>| {
+        times.sort();
+        let ms = |at: usize| times[at].as_secs_f64() * 1e3;
+        format!("median {:.0} ms, longest {:.0} ms", ms(times.len() / 2), ms(times.len() - 1))
+    };
+    Ok(format!(
+        "  a deployment is in /metrics\n\
+         \x20   for its service       {} (goal 100 ms)\n\
+         \x20   for the organisation  {}\n",
+        shown(service_times),
+        shown(org_times)
+    ))
+}
+
+/// Both sources have just seen everything.
+async fn see_everything(
+    store: &SharedStore,
+    sources: &[SourceParams],
+    at: engkpi::domain::Instant,
+) -> Outcome<()> {
+    for source in sources {
+        let state = SourceState {
+            last_success: Some(at),
+            data_through: Some(at),
+            last_reconciled: Some(at),
+            extent: Some(source.extent()),
+        };
+        store.set_source_state(&source.name, &state).await?;
+    }
+    Ok(())
+}
+
+fn mib(bytes: usize) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// A figure of this process's memory, in MiB.
+fn resident(name: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kib = line.and_then(|it| it.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
+    kib.unwrap_or(f64::NAN) / 1024.0
+}
