@@ -10,6 +10,7 @@ mod catalogue;
 mod check;
 mod decode;
 mod document;
+mod endpoints;
 mod layers;
 mod params;
 mod path;
@@ -17,6 +18,7 @@ mod problem;
 mod rules;
 mod schema;
 mod secrets;
+mod slo;
 mod sources;
 pub mod suggest;
 mod targets;
@@ -28,13 +30,15 @@ use std::path::{Path, PathBuf};
 
 pub use calendar::CalendarSettings;
 pub use catalogue::{DeploymentSettings, ServiceSettings, TeamSettings};
+pub use endpoints::{EndpointSettings, Latency, LatencyUnit, Quantile};
 pub use path::KeyPath;
 pub use problem::{Place, Problem, Problems};
 pub use rules::{DecisionSettings, Event, FieldSettings, Meaning, RulesSettings};
 pub use schema::schema;
+pub use slo::{Notice, SloSettings};
 pub use sources::SourceSettings;
 pub use targets::{BaselineSettings, KpiSettings, TargetSettings};
-pub use value::{Amount, Day, Glob, Pattern, RepositoryName, Zone};
+pub use value::{Amount, Day, Glob, Pattern, RepositoryName, Selector, Zone};
 
 use crate::domain::{Instant, SourceName};
 use crate::kpi::Params;
@@ -58,6 +62,8 @@ pub struct Config {
     /// Everything that decides about the numbers.
     pub params: Params,
     secrets: Vec<Referred>,
+    /// What works and may not be meant.
+    pub notices: Vec<Notice>,
 }
 
 impl Config {
@@ -100,15 +106,15 @@ impl Config {
         let document = Document::decode(&mut decoder);
         let (wrong, broken) = decoder.finish();
         problems.extend(wrong);
-        let checked = check::all(&layers, &document, &broken, now);
-        problems.extend(checked.problems);
+        let mut checked = check::all(&layers, &document, &broken, now);
+        problems.append(&mut checked.problems);
         problems.sort();
         problems.dedup();
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
         #[expect(clippy::expect_used, reason = "what could not be decoded is a problem")]
-        Ok(params::assemble(&layers, document, checked.holidays, checked.kpis)
+        Ok(params::assemble(&layers, document, checked)
             .expect("without problems every section is there"))
     }
 

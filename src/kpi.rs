@@ -16,6 +16,7 @@ pub mod deployment_frequency;
 mod deployment_items;
 pub mod developer_experience;
 pub mod distribution;
+pub mod error_budget_burn;
 pub mod evaluation;
 pub mod facts;
 pub mod incident_detection_time;
@@ -24,12 +25,16 @@ mod incident_items;
 pub mod incident_recovery_time;
 pub mod incident_recurrence;
 pub mod item;
+pub mod ledger;
+mod ledger_items;
 pub mod link;
 pub mod mentorship;
 pub mod params;
 pub mod reading;
 mod register_items;
 pub mod stakeholder_satisfaction;
+pub mod request_latency;
+pub mod slo_compliance;
 pub mod statistics;
 pub mod status;
 mod survey_items;
@@ -110,6 +115,10 @@ pub enum Need {
     Boundaries,
     /// Technical debt in registers.
     Debt,
+    /// Requests and how long they took.
+    Requests,
+    /// Service level objectives and their events.
+    Objectives,
 }
 
 impl Need {
@@ -199,6 +208,11 @@ pub enum TargetRule {
         improvement: f64,
         /// A second line on the chart.
         good: Option<f64>,
+    },
+    /// Each value has a target of its own, which belongs to the thing that it is about.
+    Own {
+        /// Which, for people: `the endpoint's budget`.
+        what: &'static str,
     },
 }
 
@@ -295,7 +309,7 @@ impl Kpi {
     /// Whether `reading` is of the KPI's own family and the stat that its target names.
     pub fn is_headline(&self, reading: &Reading) -> bool {
         self.families.first().is_some_and(|own| own.name == reading.family)
-            && reading.stat == self.target_stat
+            && reading.aimed_at.unwrap_or(reading.stat == self.target_stat)
     }
 
     /// Whether the target may be about `reading`.
@@ -328,6 +342,9 @@ pub static ALL: &[&Kpi] = &[
     &developer_experience::KPI,
     &stakeholder_satisfaction::KPI,
     &mentorship::KPI,
+    &request_latency::KPI,
+    &slo_compliance::KPI,
+    &error_budget_burn::KPI,
 ];
 
 /// The KPI with this id.

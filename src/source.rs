@@ -8,6 +8,7 @@ pub mod github;
 pub mod outbound;
 pub mod pagerduty;
 pub mod probe;
+pub mod prometheus;
 
 use std::collections::BTreeMap;
 

@@ -5,9 +5,11 @@
 
 mod calendar;
 mod catalogue;
+mod endpoints;
 mod kpis;
 mod lists;
 mod rules;
+mod slos;
 mod sources;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +20,7 @@ use super::document::Document;
 use super::layers::Layers;
 use super::path::{KeyPath, Segment};
 use super::problem::Problem;
+use super::slo::{Found, Notice};
 use super::text::Aim;
 use crate::domain::Instant;
 use crate::kpi::TargetRule;
@@ -31,6 +34,10 @@ pub(super) struct Checked {
     pub(super) holidays: BTreeSet<NaiveDate>,
     /// Targets by KPI id.
     pub(super) kpis: BTreeMap<String, Targets>,
+    /// The SLOs that files specify.
+    pub(super) slos: Vec<Found>,
+    /// What works and may not be meant.
+    pub(super) notices: Vec<Notice>,
 }
 
 /// The targets of one KPI, by the names of teams and services.
@@ -52,6 +59,8 @@ pub(super) fn all(
     lists::check(&mut checker);
     sources::check(&mut checker);
     catalogue::check(&mut checker);
+    endpoints::check(&mut checker);
+    slos::check(&mut checker);
     rules::check(&mut checker);
     kpis::check(&mut checker);
     calendar::check(&mut checker);

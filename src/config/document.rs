@@ -8,8 +8,10 @@ use serde_json::Value as Json;
 use super::calendar::CalendarSettings;
 use super::catalogue::{ServiceSettings, TeamSettings};
 use super::decode::Decoder;
+use super::endpoints::EndpointSettings;
 use super::path::KeyPath;
 use super::rules::RulesSettings;
+use super::slo::SloSettings;
 use super::sources::{self, SourceSettings};
 use super::suggest;
 use super::targets::{BaselineSettings, KpiSettings};
@@ -26,6 +28,8 @@ pub(super) struct Document {
     pub(super) calendar: Option<CalendarSettings>,
     pub(super) teams: Vec<(String, TeamSettings)>,
     pub(super) services: Vec<(String, ServiceSettings)>,
+    pub(super) endpoints: Vec<(String, EndpointSettings)>,
+    pub(super) slos: Option<SloSettings>,
     pub(super) rules: Option<RulesSettings>,
     pub(super) kpis: Vec<(String, KpiSettings)>,
     pub(super) baseline: Option<BaselineSettings>,
@@ -50,6 +54,10 @@ pub(super) struct Layout {
     teams: BTreeMap<String, TeamSettings>,
     /// Services: `[services.NAME]`.
     services: BTreeMap<String, ServiceSettings>,
+    /// Endpoints whose latency is watched: `[endpoints.NAME]`.
+    endpoints: BTreeMap<String, EndpointSettings>,
+    /// Service level objectives.
+    slos: SloSettings,
     /// How facts are judged.
     rules: RulesSettings,
     /// Targets by KPI id: `[kpis.ID]`.
@@ -59,8 +67,18 @@ pub(super) struct Layout {
 }
 
 /// The sections, in the order in which people read them.
-pub(super) const SECTIONS: [&str; 10] = [
-    "store", "sources", "evaluate", "web", "calendar", "teams", "services", "rules", "kpis",
+pub(super) const SECTIONS: [&str; 12] = [
+    "store",
+    "sources",
+    "evaluate",
+    "web",
+    "calendar",
+    "teams",
+    "services",
+    "endpoints",
+    "slos",
+    "rules",
+    "kpis",
     "baseline",
 ];
 
@@ -92,6 +110,8 @@ impl Document {
             calendar: decoder.section(&at("calendar")),
             teams: decoder.entries(&at("teams")),
             services: decoder.entries(&at("services")),
+            endpoints: decoder.entries(&at("endpoints")),
+            slos: decoder.section(&at("slos")),
             rules: decoder.section(&at("rules")),
             kpis: decoder.entries(&at("kpis")),
             baseline: decoder.section(&at("baseline")),

@@ -1,27 +1,26 @@
 //! From settings in which nothing is wrong to the plain values that the layers below work with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
-
-use super::check::Targets;
+use super::check::{Checked, Targets};
 use super::document::Document;
+use super::endpoints::EndpointSettings;
 use super::layers::Layers;
 use super::path::KeyPath;
 use super::rules::RulesSettings;
+use super::slo::{Found, SloSettings};
+use super::sources::SourceSettings;
 use super::targets::{BaselineSettings, KpiSettings};
 use super::{Config, secrets};
 use crate::domain::{Calendar, ServiceName, SourceName, TeamName};
-use crate::kpi::params::{Catalogue, KpiParams, Params, Rules, Service};
-use crate::kpi::{Span, TargetRule};
+use crate::kpi::params::{
+    Catalogue, Endpoint, KpiParams, Params, Rules, Service, Slo, SourceParams,
+};
+use crate::kpi::{Need, Span, TargetRule};
 
 /// Builds the configuration; `None` if a section is missing, which was reported then.
-pub(super) fn assemble(
-    layers: &Layers,
-    document: Document,
-    holidays: BTreeSet<NaiveDate>,
-    targets: BTreeMap<String, Targets>,
-) -> Option<Config> {
+pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) -> Option<Config> {
+    let Checked { holidays, kpis: targets, slos, notices, .. } = checked;
     let calendar = document.calendar.as_ref()?;
     let calendar = Calendar {
         zone: calendar.zone.0,
@@ -31,6 +30,13 @@ pub(super) fn assemble(
     let rules = rules(layers, document.rules.as_ref()?);
     let catalogue = catalogue(&document)?;
     let decisions = !rules.decisions.is_empty();
+    let metrics = metric_store(&document);
+    let endpoints = document.endpoints.iter();
+    let endpoints: Vec<Endpoint> = endpoints
+        .map(|(name, it)| endpoint(name, it, metrics.as_ref(), &catalogue))
+        .collect::<Option<_>>()?;
+    let slos = slos.iter().map(|it| slo(it, document.slos.as_ref()?, metrics.as_ref(), &catalogue));
+    let slos: Vec<Slo> = slos.collect::<Option<_>>()?;
     let store = document.store?;
     let secrets = secrets::all(layers, &store, &document.sources);
     let sources: Vec<_> = document
@@ -44,14 +50,24 @@ pub(super) fn assemble(
             super::sources::surveys(name, it, |team| catalogue.team_called(team))
         })
         .collect();
+    let mut feeds: Vec<SourceParams> =
+        sources.iter().map(|(name, it)| it.params(name, decisions)).collect();
+    for source in &mut feeds {
+        let endpoints = endpoints.iter().filter(|it| it.source == source.name);
+        let slos = slos.iter().filter(|it| it.source == source.name);
+        source.feeds.extend(endpoints.map(|_| Need::Requests).next());
+        source.feeds.extend(slos.map(|_| Need::Objectives).next());
+    }
     let mut params = Params {
         surveys,
         kpis: kpis(&document.kpis, targets, &catalogue),
         baseline: baseline(document.baseline.as_ref()?, &calendar),
-        sources: sources.iter().map(|(name, it)| it.params(name, decisions)).collect(),
+        sources: feeds,
         catalogue,
         rules,
         calendar,
+        endpoints,
+        slos,
     };
     let parts: Vec<_> = sources.iter().map(|(_, settings)| settings.parts(&params)).collect();
     for (source, parts) in params.sources.iter_mut().zip(parts) {
@@ -64,6 +80,7 @@ pub(super) fn assemble(
         web: document.web?,
         params,
         secrets,
+        notices,
     })
 }
 
@@ -84,6 +101,54 @@ fn catalogue(document: &Document) -> Option<Catalogue> {
     Some(Catalogue {
         services: services.collect::<Option<_>>()?,
         teams: teams.into_iter().map(TeamName::new).collect(),
+    })
+}
+
+/// The first metric store: the only one wherever nobody says which.
+fn metric_store(document: &Document) -> Option<SourceName> {
+    let mut sources = document.sources.iter();
+    let store = sources.find(|(_, it)| matches!(it, SourceSettings::Prometheus(_)));
+    store.map(|(name, _)| SourceName::new(name.as_str()))
+}
+
+fn endpoint(
+    name: &str,
+    settings: &EndpointSettings,
+    store: Option<&SourceName>,
+    catalogue: &Catalogue,
+) -> Option<Endpoint> {
+    let named = settings.source.as_deref().map(SourceName::from);
+    Some(Endpoint {
+        name: name.to_owned(),
+        service: catalogue.services.iter().position(|it| it.name.as_str() == settings.service)?,
+        source: named.or_else(|| store.cloned())?,
+        buckets: settings.buckets.as_str().to_owned(),
+        scale: settings.unit.seconds(),
+        budget: settings.budget.seconds(),
+        stat: settings.quantile.stat(),
+    })
+}
+
+fn slo(
+    found: &Found,
+    settings: &SloSettings,
+    store: Option<&SourceName>,
+    catalogue: &Catalogue,
+) -> Option<Slo> {
+    let named = settings.source.as_deref().map(SourceName::from);
+    let service = settings.services.get(&found.service).unwrap_or(&found.service);
+    let (objective, ratio, allowed) = found.objective();
+    Some(Slo {
+        id: found.id.clone(),
+        service: catalogue.services.iter().position(|it| it.name.as_str() == service),
+        source: named.or_else(|| store.cloned())?,
+        objective,
+        ratio,
+        allowed,
+        slice_allowed: found.slice_allowed(),
+        method: found.method,
+        sli: found.sli.clone(),
+        window: found.window.clone(),
     })
 }
 

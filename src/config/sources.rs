@@ -14,7 +14,7 @@ use crate::kpi::params::{SourceParams, SurveyParams, WaveParams};
 use crate::kpi::{Need, Params};
 use crate::secret::SecretRef;
 use crate::setting::{Complaint, Moment};
-use crate::source::{files, github, pagerduty};
+use crate::source::{files, github, pagerduty, prometheus};
 
 /// A source: `[sources.NAME]`.
 #[derive(Clone, Debug, JsonSchema)]
@@ -28,10 +28,12 @@ pub enum SourceSettings {
     /// the `.csv`, `.csv.gz` and `.toml` files are read) and patterns (`*` is any text in a name,
     /// `**` any folders); each must match something.
     Files(Box<files::Settings>),
+    /// Prometheus, Mimir, Thanos or `VictoriaMetrics`: latency histograms, events of SLOs.
+    Prometheus(Box<prometheus::Settings>),
 }
 
 /// The kinds of sources, as `type` names them.
-pub(super) const TYPES: [&str; 3] = ["github", "pagerduty", "files"];
+pub(super) const TYPES: [&str; 4] = ["github", "pagerduty", "files", "prometheus"];
 
 impl SourceSettings {
     /// What the source's own module has to say against them.
@@ -40,6 +42,7 @@ impl SourceSettings {
             Self::GitHub(settings) => settings.check(),
             Self::PagerDuty(settings) => settings.check(),
             Self::Files(settings) => settings.check(),
+            Self::Prometheus(settings) => settings.check(),
         }
     }
 
@@ -47,7 +50,7 @@ impl SourceSettings {
     pub(super) fn surveys(&self) -> impl Iterator<Item = (&String, &files::SurveySettings)> {
         let files = match self {
             Self::Files(settings) => Some(settings),
-            Self::GitHub(_) | Self::PagerDuty(_) => None,
+            Self::GitHub(_) | Self::PagerDuty(_) | Self::Prometheus(_) => None,
         };
         files.into_iter().flat_map(|it| &it.surveys)
     }
@@ -58,6 +61,7 @@ impl SourceSettings {
             Self::GitHub(settings) => settings.history_start,
             Self::PagerDuty(settings) => settings.history_start,
             Self::Files(settings) => settings.history_start,
+            Self::Prometheus(settings) => settings.history_start,
         }
     }
 
@@ -67,6 +71,8 @@ impl SourceSettings {
             Self::GitHub(settings) => settings.parts(&github::Needs::of(params)),
             Self::PagerDuty(settings) => settings.parts(),
             Self::Files(settings) => settings.parts(),
+            // Each ledger says itself since when it is known.
+            Self::Prometheus(_) => BTreeSet::new(),
         }
     }
 
@@ -76,6 +82,7 @@ impl SourceSettings {
             Self::GitHub(settings) => settings.secrets(),
             Self::PagerDuty(settings) => settings.secrets(),
             Self::Files(_) => Vec::new(),
+            Self::Prometheus(settings) => settings.secrets(),
         }
     }
 
@@ -90,6 +97,10 @@ impl SourceSettings {
             }
             Self::Files(settings) => {
                 (settings.feeds(), settings.stale_after, files::Settings::web_base())
+            }
+            Self::Prometheus(settings) => {
+                // What it is asked decides what it feeds.
+                (Vec::new(), settings.stale_after, settings.web_base())
             }
         };
         if decisions && matches!(self, Self::GitHub(_)) {
@@ -159,6 +170,9 @@ pub(super) fn decode(decoder: &mut Decoder<'_>, path: &KeyPath) -> Option<Source
         }
         Some(Json::String(kind)) if kind == "files" => {
             decoder.decode(path, value).map(|it| SourceSettings::Files(Box::new(it)))
+        }
+        Some(Json::String(kind)) if kind == "prometheus" => {
+            decoder.decode(path, value).map(|it| SourceSettings::Prometheus(Box::new(it)))
         }
         Some(other) => {
             let kind = other.as_str().unwrap_or_default();

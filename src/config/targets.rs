@@ -255,6 +255,7 @@ fn by(kpi: &Kpi) -> &'static str {
         TargetRule::Band { .. } => "low and high",
         TargetRule::RateRatio { .. } => "target or ratio",
         TargetRule::Baseline { .. } | TargetRule::Points { .. } => "target or improvement",
+        TargetRule::Own { what } => what,
     }
 }
 

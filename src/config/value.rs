@@ -1,5 +1,7 @@
 //! Values that refuse what makes no sense while they are parsed. Messages are "rule; fix".
 
+mod selector;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -8,6 +10,8 @@ use chrono::NaiveDate;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
+
+pub use selector::Selector;
 
 use super::suggest;
 use crate::setting::Period;

@@ -15,6 +15,7 @@ use crate::source::github::{GitHub, Needs};
 use crate::source::outbound::Environment;
 use crate::source::pagerduty::PagerDuty;
 use crate::source::probe::Probe;
+use crate::source::prometheus::{Plan, Prometheus};
 
 /// Builds every configured source, with its schedule.
 ///
@@ -46,6 +47,12 @@ pub fn build(config: &Config, environment: &Environment) -> Result<Vec<Scheduled
                 settings.poll_every,
                 settings.reconcile_every,
             ),
+            SourceSettings::Prometheus(settings) => {
+                let plans = Plan::all(&config.params, name);
+                let source = Prometheus::new(name.clone(), settings, plans, environment);
+                // There is nothing to compare, so how often it is done costs nothing.
+                (Arc::new(source.with_context(context)?), settings.poll_every, settings.stale_after)
+            }
         };
         let params = config.params.sources.iter().find(|it| it.name == *name);
         Ok(Scheduled {
@@ -83,5 +90,9 @@ pub async fn probe(
             PagerDuty::new(name.clone(), settings, environment)?.probe().await?
         }
         SourceSettings::Files(settings) => Files::new(name.clone(), settings).probe().await?,
+        SourceSettings::Prometheus(settings) => {
+            let plans = Plan::all(&config.params, name);
+            Prometheus::new(name.clone(), settings, plans, environment)?.probe().await?
+        }
     })
 }

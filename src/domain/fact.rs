@@ -4,6 +4,7 @@
 //! an incident is a Sev1 is decided at evaluation from configuration, so a changed rule needs no
 //! re-collection.
 
+mod burn;
 mod change;
 mod commit;
 mod contents;
@@ -15,11 +16,13 @@ mod incident;
 mod issue;
 mod job;
 mod register;
+mod ledger;
 mod release;
 mod repository;
 mod run;
 mod survey;
 
+pub use burn::{Burn, BurnWindow};
 pub use change::{Actor, Change, ChangedPath, PathChange, PullReference, Review};
 pub use commit::Commit;
 pub use contents::{Contents, FileText, Properties};
@@ -33,6 +36,7 @@ pub use incident::{
 pub use issue::{ClosedAs, Issue, IssueEvent, IssueEventKind};
 pub use job::WorkflowJob;
 pub use register::{Boundary, DebtItem, Escalation, IncidentNote, Mentoring};
+pub use ledger::{LedgerDay, LedgerHour};
 pub use release::Release;
 pub use repository::Repository;
 pub use run::{RunAttempt, WorkflowRun};
@@ -73,11 +77,13 @@ pub enum Kind {
     Boundary,
     DebtItem,
     IncidentNote,
+    LedgerDay,
+    Burn,
 }
 
 impl Kind {
     /// Every kind, in the order in which lists show them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Repository,
         Self::Change,
         Self::Commit,
@@ -103,6 +109,8 @@ impl Kind {
         Self::Boundary,
         Self::DebtItem,
         Self::IncidentNote,
+        Self::LedgerDay,
+        Self::Burn,
     ];
 
     /// The stable text form.
@@ -133,6 +141,8 @@ impl Kind {
             Self::Boundary => "boundary",
             Self::DebtItem => "debt_item",
             Self::IncidentNote => "incident_note",
+            Self::LedgerDay => "ledger_day",
+            Self::Burn => "burn",
         }
     }
 
@@ -183,6 +193,8 @@ pub enum Fact {
     Boundary(Boundary),
     DebtItem(DebtItem),
     IncidentNote(IncidentNote),
+    LedgerDay(LedgerDay),
+    Burn(Burn),
 }
 
 impl Fact {
@@ -214,6 +226,8 @@ impl Fact {
             Self::Boundary(_) => Kind::Boundary,
             Self::DebtItem(_) => Kind::DebtItem,
             Self::IncidentNote(_) => Kind::IncidentNote,
+            Self::LedgerDay(_) => Kind::LedgerDay,
+            Self::Burn(_) => Kind::Burn,
         }
     }
 
@@ -247,6 +261,8 @@ impl Fact {
             Self::Boundary(fact) => fact.id.clone(),
             Self::DebtItem(fact) => fact.id.clone(),
             Self::IncidentNote(fact) => fact.id.clone(),
+            Self::LedgerDay(fact) => fact.id.clone(),
+            Self::Burn(fact) => fact.id.clone(),
         }
     }
 
@@ -256,7 +272,7 @@ impl Fact {
     }
 
     /// What the fact belongs to: its repository's or its incident's id, or its file. Reconciliation
-    /// compares the ids below one parent with what the vendor still has.
+    /// compares the ids below one parent with what the vendor still has. Of a ledger its month.
     pub fn parent(&self) -> Option<&str> {
         match self {
             Self::Repository(_) | Self::IncidentService(_) | Self::Incident(_) => None,
@@ -282,6 +298,8 @@ impl Fact {
             Self::Boundary(fact) => Some(&fact.file),
             Self::DebtItem(fact) => Some(&fact.file),
             Self::IncidentNote(fact) => Some(&fact.file),
+            Self::LedgerDay(fact) => Some(fact.month()),
+            Self::Burn(_) => None,
         }
     }
 
@@ -313,6 +331,8 @@ impl Fact {
             // What a register says holds from its own dates on; the fact itself has none.
             Self::Boundary(_) | Self::IncidentNote(_) => Instant::UNIX_EPOCH,
             Self::DebtItem(fact) => start_of(fact.opened_on),
+            Self::LedgerDay(fact) => fact.starts_at(),
+            Self::Burn(fact) => fact.at,
         }
     }
 
@@ -334,6 +354,7 @@ impl Fact {
             Self::SurveyCell(_) | Self::Mentoring(_) | Self::Escalation(_) | Self::DebtItem(_) => {
                 Instant::UNIX_EPOCH
             }
+            Self::LedgerDay(fact) => fact.ends_at(),
             _ => self.occurred_at(),
         }
     }

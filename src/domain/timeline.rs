@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::NaiveDate;
+
 use super::fact::{
-    Boundary, Change, Contents, Cost, DebtItem, DecisionRevision, Deployment, Escalation, Finding,
-    FindingFeed, Incident, IncidentAlert, IncidentEvent, IncidentNote, IncidentService, Issue,
-    Mentoring, Properties, Release, Repository, SurveyCell, Units, WorkflowJob, WorkflowRun,
+    Boundary, Burn, Change, Contents, Cost, DebtItem, DecisionRevision, Deployment, Escalation,
+    Finding, FindingFeed, Incident, IncidentAlert, IncidentEvent, IncidentNote, IncidentService,
+    Issue, LedgerDay, Mentoring, Properties, Release, Repository, SurveyCell, Units, WorkflowJob,
+    WorkflowRun,
 };
 use super::graph::CommitGraph;
 use super::{CommitId, Fact, FactKey, Kind, RepositoryId, SourceName};
@@ -66,6 +69,10 @@ pub struct Timeline {
     pub debt_items: BTreeMap<(SourceName, String), DebtItem>,
     /// What post-mortems found out by (source, id).
     pub incident_notes: BTreeMap<(SourceName, String), IncidentNote>,
+    /// Ledgers by (source, ledger) and day.
+    pub ledgers: BTreeMap<(SourceName, String), BTreeMap<NaiveDate, LedgerDay>>,
+    /// Short windows of SLOs by (source, ledger).
+    pub burns: BTreeMap<(SourceName, String), Burn>,
 }
 
 impl Timeline {
@@ -158,6 +165,15 @@ impl Timeline {
             }
             Fact::IncidentNote(fact) => {
                 self.incident_notes.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::Burn(fact) => {
+                self.burns.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::LedgerDay(fact) => {
+                if let Some((ledger, day)) = LedgerDay::parse_id(&fact.id) {
+                    let ledger = (source.clone(), ledger.to_owned());
+                    self.ledgers.entry(ledger).or_default().insert(day, fact);
+                }
             }
         }
     }
@@ -268,6 +284,17 @@ impl Timeline {
             }
             Kind::IncidentNote => {
                 self.incident_notes.remove(&by_id);
+            }
+            Kind::Burn => {
+                self.burns.remove(&by_id);
+            }
+            Kind::LedgerDay => {
+                if let Some((ledger, day)) = LedgerDay::parse_id(&key.id)
+                    && let Some(days) =
+                        self.ledgers.get_mut(&(key.source.clone(), ledger.to_owned()))
+                {
+                    days.remove(&day);
+                }
             }
         }
     }

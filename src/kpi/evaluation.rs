@@ -291,17 +291,16 @@ pub fn explain(
     let mut evaluation = empty(&view, freshness);
     Evaluator { view: &view, freshness, plan: &plan, kpi }.run(&items, &mut evaluation);
     let items = Partition::of(&items, &params.catalogue).scope(scope);
+    let cut = window.cut(as_of, &params.calendar);
     Explanation {
         kpi,
         evaluation,
         items: items
             .into_iter()
-            .map(|item| Explained {
-                item: item.clone(),
-                link: Link::of(&item.id, timeline, params),
-            })
+            .flat_map(|item| super::ledger_items::unfold(&view, item, cut.span))
+            .map(|item| Explained { link: Link::of(&item.id, timeline, params), item })
             .collect(),
-        window: window.cut(as_of, &params.calendar),
+        window: cut,
     }
 }
 

@@ -95,6 +95,26 @@ pub enum ItemId {
         /// Its present path.
         path: String,
     },
+    /// A ledger, or what it says about one day.
+    Ledger {
+        /// What kind of thing it is kept for.
+        of: LedgerOf,
+        /// The source.
+        source: SourceName,
+        /// What it is for: the name of the endpoint, the id of the SLO.
+        name: String,
+        /// The day; `None` = all of it.
+        day: Option<chrono::NaiveDate>,
+    },
+}
+
+/// What a ledger is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LedgerOf {
+    /// The latency of an endpoint.
+    Endpoint,
+    /// The events of an SLO.
+    Slo,
 }
 
 /// Which services and teams an item belongs to.

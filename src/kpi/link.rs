@@ -3,8 +3,10 @@
 //! Addresses are built from the configured web base and escaped names, so that nothing a vendor
 //! sent becomes part of a page unexamined. The one address that a vendor gives must be https.
 
+use chrono::NaiveDate;
 use url::Url;
 
+use super::ledger_items::Subject;
 use super::{ItemId, Params};
 use crate::domain::{RepositoryId, SourceName, Timeline};
 
@@ -45,6 +47,7 @@ impl Link {
                 let unit = if unit.is_empty() { "" } else { &format!(" per {unit}") };
                 Self { name: format!("{service}, {day}{unit}"), url: None }
             }
+            ItemId::Ledger { name, day, .. } => places.ledger(id, name, *day),
             ItemId::Decision { repository, path } => {
                 let mut segments = vec!["blob", "HEAD"];
                 segments.extend(path.split('/'));
@@ -121,6 +124,22 @@ impl<'a> Places<'a> {
         };
         let url = link.and_then(|it| Url::parse(it).ok()).filter(|url| url.scheme() == "https");
         Link { name, url }
+    }
+
+    /// The graph of what was asked, at the end of the day.
+    fn ledger(&self, id: &ItemId, name: &str, day: Option<NaiveDate>) -> Link {
+        let url = Subject::of(self.params, id).and_then(|subject| {
+            let mut url = self.page(subject.source(), ["graph"].into_iter())?;
+            let mut pairs = url.query_pairs_mut();
+            pairs.append_pair("g0.expr", &subject.query()).append_pair("g0.range_input", "1d");
+            if let Some(end) = day.and_then(|it| it.succ_opt()) {
+                pairs.append_pair("g0.end_input", &format!("{end} 00:00:00"));
+            }
+            drop(pairs);
+            Some(url)
+        });
+        let day = day.map_or_else(String::new, |it| format!(" on {it}"));
+        Link { name: format!("{name}{day}"), url }
     }
 
     fn incident(&self, source: &SourceName, native: &str, episode: u32) -> Link {

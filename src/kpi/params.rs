@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Duration;
 use regex::Regex;
 
-use super::{Need, Span, TargetRule};
+use super::ledger::{Question, Sli};
+use super::{Need, Span, Stat, TargetRule};
 pub use crate::domain::Calendar as CalendarParams;
 use crate::domain::fact::Deployment;
 use crate::domain::{Extent, Instant, ServiceName, SourceName, TeamName};
@@ -29,6 +30,10 @@ pub struct Params {
     pub sources: Vec<SourceParams>,
     /// Surveys, of which sources read the answers.
     pub surveys: Vec<SurveyParams>,
+    /// The endpoints whose latency is watched.
+    pub endpoints: Vec<Endpoint>,
+    /// Service level objectives.
+    pub slos: Vec<Slo>,
 }
 
 /// A survey.
@@ -99,6 +104,93 @@ pub struct Service {
     pub aliases: Vec<String>,
     /// 1 is the most important.
     pub tier: Option<u8>,
+}
+
+/// An endpoint whose latency is watched.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name: the value of the label `endpoint`.
+    pub name: String,
+    /// Index of the service that it is of.
+    pub service: usize,
+    /// The metric store with its histogram.
+    pub source: SourceName,
+    /// PromQL selector of the histogram's buckets.
+    pub buckets: String,
+    /// How many seconds one of the units is in which the buckets' bounds are.
+    pub scale: f64,
+    /// How long a request may take, in seconds.
+    pub budget: f64,
+    /// Which quantile the budget is for.
+    pub stat: Stat,
+}
+
+impl Endpoint {
+    /// What its metric store is asked.
+    pub fn question(&self) -> Question {
+        Question::Buckets { selector: self.buckets.clone() }
+    }
+
+    /// The ledger with the answers.
+    pub fn ledger(&self) -> String {
+        self.question().ledger("endpoint", &self.name)
+    }
+}
+
+/// A service level objective.
+#[derive(Clone, Debug)]
+pub struct Slo {
+    /// `SERVICE-NAME`, unique: the value of the label `slo`.
+    pub id: String,
+    /// Index of the service that it is of; `None` = it is nobody's in the catalogue.
+    pub service: Option<usize>,
+    /// The metric store that is asked.
+    pub source: SourceName,
+    /// Which share of events (or of slices) must be good, as the decimal that was written.
+    pub objective: String,
+    /// The same as a number.
+    pub ratio: f64,
+    /// Which share may be bad: 1 less the objective, by decimal arithmetic.
+    pub allowed: f64,
+    /// Which share of the events of one slice may be bad in a good slice.
+    pub slice_allowed: f64,
+    /// What the objective is about.
+    pub method: SloMethod,
+    /// How events are told apart.
+    pub sli: Sli,
+    /// The window that the specification names, for people: `30d`, `1Q`.
+    pub window: String,
+}
+
+/// What an objective is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SloMethod {
+    /// Good events of all events.
+    Events,
+    /// Good slices of all slices with events.
+    Slices,
+}
+
+impl SloMethod {
+    /// The value of the label `method`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Slices => "slices",
+        }
+    }
+}
+
+impl Slo {
+    /// What its metric store is asked.
+    pub fn question(&self) -> Question {
+        Question::Events { sli: self.sli.clone(), slice_allowed: self.slice_allowed.to_string() }
+    }
+
+    /// The ledger with the answers.
+    pub fn ledger(&self) -> String {
+        self.question().ledger("slo", &self.id)
+    }
 }
 
 /// What is a production deployment of a service.

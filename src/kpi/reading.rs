@@ -13,6 +13,8 @@ pub enum Stat {
     P90,
     Mean,
     KmMedian,
+    P95,
+    P99,
 }
 
 impl Stat {
@@ -23,6 +25,8 @@ impl Stat {
             Self::P90 => "p90",
             Self::Mean => "mean",
             Self::KmMedian => "km_median",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
         }
     }
 
@@ -31,6 +35,8 @@ impl Stat {
         match self {
             Self::Median | Self::KmMedian | Self::Mean => 5,
             Self::P90 => 10,
+            Self::P95 => 20,
+            Self::P99 => 100,
         }
     }
 }
@@ -70,6 +76,12 @@ pub struct Reading {
     pub change: Option<Estimate>,
     /// What the target asks for beside the value; the status is no better than this.
     pub condition: Option<State>,
+    /// The state, where this very reading decides it: what it is made of does not cover the window
+    /// or is stale, or its number is known to be more than it says.
+    pub verdict: Option<State>,
+    /// Whether the target is about this reading, where the KPI's `target_stat` does not say it for
+    /// all of them.
+    pub aimed_at: Option<bool>,
 }
 
 impl Reading {
@@ -90,6 +102,8 @@ impl Reading {
             beyond: None,
             change: None,
             condition: None,
+            verdict: None,
+            aimed_at: None,
         }
     }
 

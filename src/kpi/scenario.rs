@@ -194,6 +194,7 @@ fn name(item: &Item) -> String {
         ItemId::Answers { dimension, .. } => dimension.clone(),
         ItemId::Entry { native, .. } => native.clone(),
         ItemId::CostDay { day, .. } => day.to_string(),
+        ItemId::Ledger { name, .. } => name.clone(),
     }
 }
 

@@ -3,6 +3,8 @@
 //! All intervals are two-sided at 95 % and exact where an exact one exists, because most samples
 //! here are small. Nothing is random, so the same facts always give the same digits.
 
+pub mod budget;
+pub mod histogram;
 pub mod hodges_lehmann;
 pub mod kaplan_meier;
 pub mod mean;
@@ -10,6 +12,7 @@ pub mod poisson;
 pub mod proportion;
 pub mod quantile;
 
+pub use histogram::Histogram;
 pub use hodges_lehmann::{Comparison, compare_durations};
 pub use kaplan_meier::{KaplanMeier, Subject};
 pub use mean::{mean_difference, mean_interval};

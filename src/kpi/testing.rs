@@ -15,6 +15,7 @@ mod decisions;
 mod delivery;
 mod incidents;
 mod registers;
+pub(crate) mod requests;
 mod scene;
 
 use std::collections::{BTreeMap, HashMap};
@@ -68,6 +69,7 @@ impl Story {
                     || incidents::happened(self, at, &verb, &mut line)
                     || decisions::happened(self, at, &verb, &mut line)
                     || registers::happened(self, at, &verb, &mut line)
+                    || requests::happened(self, at, &verb, &mut line)
             }
         };
         assert!(known, "no story verb is called {verb:?}: {}", line.text);
@@ -249,6 +251,11 @@ impl Line {
         position.map(|position| self.words.remove(position)).is_some()
     }
 
+    /// All the other words.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.words)
+    }
+
     #[track_caller]
     fn end(&self) {
         assert!(self.words.is_empty(), "nothing understands {:?}: {}", self.words, self.text);
@@ -344,6 +351,8 @@ fn described(item: &Item) -> String {
         super::ItemId::Deployment { service, native, .. } => format!("{service}:{native}"),
         super::ItemId::Incident { native, episode: 0, .. } => native.clone(),
         super::ItemId::Incident { native, episode, .. } => format!("{native}/{episode}"),
+        super::ItemId::Ledger { name, day: None, .. } => name.clone(),
+        super::ItemId::Ledger { name, day: Some(day), .. } => format!("{name}@{day}"),
         super::ItemId::Decision { repository, path } => format!("{}:{path}", short(repository)),
         super::ItemId::Answers { wave, dimension, group, team, .. } => {
             let team = team.as_ref().map_or("rest", |team| team.as_str());

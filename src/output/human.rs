@@ -43,6 +43,7 @@ pub fn target(kpi: &Kpi, rule: &TargetRule) -> String {
             let good = good.map_or_else(String::new, |it| format!(" (good: {})", plain(it)));
             format!("{}{good}", line(target))
         }
+        TargetRule::Own { what } => what.to_owned(),
         TargetRule::Band { low, high } => {
             let per = match kpi.default_window {
                 "month" => "per calendar month",

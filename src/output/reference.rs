@@ -103,6 +103,8 @@ fn needs(needs: &[Need]) -> String {
         Need::IncidentNotes => "findings of post-mortems",
         Need::Boundaries => "a register of API boundaries",
         Need::Debt => "a register of technical debt",
+        Need::Objectives => "service level objectives and their events",
+        Need::Requests => "requests and how long they took",
     };
     needs.iter().map(word).collect::<Vec<_>>().join(", ")
 }

@@ -25,7 +25,7 @@ use serde::Serialize;
 use url::Url;
 
 pub use answer::{Answer, Page};
-pub use auth::{Authenticator, MintedToken, MintedTokens, Minter, ReferredToken};
+pub use auth::{Anonymous, Authenticator, MintedToken, MintedTokens, Minter, ReferredToken};
 pub use budget::Budgets;
 pub use dialect::Dialect;
 pub use error::OutboundError;
@@ -127,6 +127,21 @@ impl Outbound {
         body: &(impl Serialize + Sync),
     ) -> Result<Page, OutboundError> {
         let body = self.0.encode(body)?;
+        let order = Order { body: Some(body), ..self.order(Method::POST, request) };
+        match self.0.perform(order).await? {
+            Outcome::Page(page) => Ok(*page),
+            Outcome::NotModified(_) => Err(self.0.unasked_304(&Method::POST, request)),
+        }
+    }
+
+    /// Sends `fields` as a form. Only for requests that change nothing, such as queries that may be
+    /// too long for an address: like a GET, it is sent again after a failure.
+    pub async fn post_form(
+        &self,
+        request: &Request,
+        fields: &[(&str, String)],
+    ) -> Result<Page, OutboundError> {
+        let body = self.0.encode_form(fields);
         let order = Order { body: Some(body), ..self.order(Method::POST, request) };
         match self.0.perform(order).await? {
             Outcome::Page(page) => Ok(*page),

@@ -100,6 +100,8 @@ bodies!(
     Boundary,
     DebtItem,
     IncidentNote,
+    LedgerDay,
+    Burn,
 );
 
 /// The kind that a row names.

@@ -69,6 +69,9 @@ fn a_fine_configuration_exits_0_and_says_which_kpi_is_fed() {
         no data for developer_experience: no source brings surveys of developers: add one of files
         no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
         no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+        no data for request_latency: nobody says what requests there are: add a Prometheus source
+        no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+        no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
     "#]]
     .assert_eq(&stdout);
 }
@@ -247,6 +250,9 @@ async fn what_is_as_the_configuration_says_exits_0() {
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+            no data for request_latency: nobody says what requests there are: add a Prometheus source
+            no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+            no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
             warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
             note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
             note: services: no service has the repositories acme/attic: they count for the organisation only
@@ -281,6 +287,9 @@ deployments = { environments = ["productoin", "staging"] }
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+            no data for request_latency: nobody says what requests there are: add a Prometheus source
+            no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+            no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
             error: rules.decisions."acme/shop".folders: acme/shop has no folder "docs/decisions" on its default branch
                 fix: mend the path
             error: services.checkout.repository: acme/shopp is not there, or not for this credential
@@ -317,6 +326,9 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+            no data for request_latency: nobody says what requests there are: add a Prometheus source
+            no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+            no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
             error: sources.github: not authorised: GET /user: 401 Unauthorized (Bad credentials)
             note: rules.fields.fault_started_at: the account has no custom field "fault_started_at": when faults began stay unknown
             note: sources.pagerduty.history_start: is 2025-01-01, and the oldest item that was seen is of 2023-12-24
@@ -337,6 +349,9 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+            no data for request_latency: nobody says what requests there are: add a Prometheus source
+            no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+            no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
             error: sources.pagerduty: not authorised: GET /services: 401 Unauthorized (Authentication failed)
                 fix: mind the region: a key of the other one is refused alike
             warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -361,6 +376,9 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
                 no data for developer_experience: no source brings surveys of developers: add one of files
                 no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
                 no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+                no data for request_latency: nobody says what requests there are: add a Prometheus source
+                no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+                no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
                 error: sources.github: pull requests of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true change_failure, change_lead_time
                 warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -382,6 +400,9 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
                 no data for developer_experience: no source brings surveys of developers: add one of files
                 no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
                 no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+                no data for request_latency: nobody says what requests there are: add a Prometheus source
+                no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+                no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
                 error: sources.github: deployments of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
                 warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -405,6 +426,9 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
                 no data for developer_experience: no source brings surveys of developers: add one of files
                 no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
                 no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+                no data for request_latency: nobody says what requests there are: add a Prometheus source
+                no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+                no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
                 error: sources.github: workflows of acme/search: GET /repos/acme/search/actions/workflows: 403 Forbidden (Resource not accessible by personal access token)
                     fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
                 warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -426,6 +450,9 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
                 no data for developer_experience: no source brings surveys of developers: add one of files
                 no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
                 no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+                no data for request_latency: nobody says what requests there are: add a Prometheus source
+                no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+                no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
                 error: sources.github: contents of acme/shop: they are there, and hidden from this credential
                     fix: let the credential read it, or there is no true architecture_throughput, decision_time
                 warning: sources.github: the token may also write (repo); a fine-grained token or a GitHub App that may only read Contents, Pull requests, Deployments, Actions and Metadata is enough
@@ -467,6 +494,9 @@ async fn of_an_app_the_permissions_of_its_installation_are_asked() {
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
+            no data for request_latency: nobody says what requests there are: add a Prometheus source
+            no data for slo_compliance: nobody says what the objectives are: add [slos] and a Prometheus source
+            no data for error_budget_burn: nobody says what the objectives are: add [slos] and a Prometheus source
             error: sources.github: the App has no permission "actions: read"
                 fix: let the credential read it, or there is no true change_failure, deployment_frequency, change_lead_time
             error: sources.github: the App has no permission "deployments: read"

@@ -62,6 +62,8 @@ pub(crate) fn params() -> Params {
         },
         calendar: CalendarParams::default(),
         kpis: [].into(),
+        endpoints: Vec::new(),
+        slos: Vec::new(),
         baseline: None,
         sources: vec![SourceParams {
             name: SourceName::from("pagerduty"),

@@ -367,6 +367,8 @@ fn params() -> Params {
             fiscal_year_start_month: 1,
         },
         kpis: BTreeMap::new(),
+        endpoints: Vec::new(),
+        slos: Vec::new(),
         baseline: None,
         sources: vec![
             source(

@@ -20,6 +20,7 @@ mod installation;
 mod layers;
 mod outbound;
 mod pagerduty;
+mod prometheus;
 mod reference;
 mod sample;
 mod store;

@@ -21,7 +21,9 @@ pub(super) fn with(config: &Config, looks: &Looks<'_>, report: &mut Report) {
             }
             Err(error) => {
                 let fix = match settings {
-                    SourceSettings::GitHub(_) | SourceSettings::Files(_) => "",
+                    SourceSettings::GitHub(_)
+                    | SourceSettings::Files(_)
+                    | SourceSettings::Prometheus(_) => "",
                     SourceSettings::PagerDuty(_) => {
                         "mind the region: a key of the other one is refused alike"
                     }
@@ -105,7 +107,7 @@ impl<'a> Seen<'a> {
                 (Ok(probe), _) => seen.add(probe),
                 (Err(_), SourceSettings::GitHub(_)) => seen.all_repositories = false,
                 (Err(_), SourceSettings::PagerDuty(_)) => seen.all_incidents = false,
-                (Err(_), SourceSettings::Files(_)) => {}
+                (Err(_), SourceSettings::Files(_) | SourceSettings::Prometheus(_)) => {}
             }
         }
         seen

@@ -84,13 +84,17 @@ impl Report {
             credential: None,
             refused: false,
         });
-        Self {
+        let mut report = Self {
             teams: catalogue.teams.len(),
             services: catalogue.services.len(),
             sources: sources.collect(),
             kpis,
             ..Self::default()
+        };
+        for notice in &config.notices {
+            report.find(Level::Warning, notice.place.to_string(), &notice.rule, "");
         }
+        report
     }
 
     /// Takes a finding in.
@@ -152,6 +156,10 @@ fn missing_source(need: Need) -> &'static str {
         Need::Deployments => "no source brings deployments: add a GitHub source",
         Need::Changes => "no source brings changes: add a GitHub source",
         Need::Incidents => "no source brings incidents: add a PagerDuty source",
+        Need::Objectives => {
+            "nobody says what the objectives are: add [slos] and a Prometheus source"
+        }
+        Need::Requests => "nobody says what requests there are: add a Prometheus source",
         Need::Decisions => "nobody says where decision records are: add [rules.decisions]",
         Need::Costs => "no source brings costs: add `costs` to a source of files",
         Need::Units => "no source brings units of demand: add `units` to a source of files",

@@ -76,7 +76,9 @@ pub(super) fn reads(checker: &Checker<'_>, repository: &str) -> bool {
                         .as_ref()
                         .is_some_and(|it| it.eq_ignore_ascii_case(owner))
             }
-            SourceSettings::PagerDuty(_) | SourceSettings::Files(_) => false,
+            SourceSettings::PagerDuty(_)
+            | SourceSettings::Files(_)
+            | SourceSettings::Prometheus(_) => false,
         })
 }
 
@@ -86,7 +88,9 @@ pub(super) fn repositories(checker: &Checker<'_>) -> Vec<String> {
     sources
         .flat_map(|(_, source)| match source {
             SourceSettings::GitHub(settings) => settings.repositories.clone(),
-            SourceSettings::PagerDuty(_) | SourceSettings::Files(_) => Vec::new(),
+            SourceSettings::PagerDuty(_)
+            | SourceSettings::Files(_)
+            | SourceSettings::Prometheus(_) => Vec::new(),
         })
         .collect()
 }

@@ -85,12 +85,18 @@ impl Verdict<'_> {
     }
 
     fn state(&self, aim: &Aim, reading: &Reading, change: Option<&Estimate>) -> State {
+        if let Some(state @ (State::NoData | State::Stale)) = reading.verdict {
+            return state;
+        }
         if let Some(least) = self.kpi.min_coverage
             && reading.coverage.is_none_or(|share| share < least)
         {
             return State::Insufficient;
         }
         let min_n = min_n(self.kpi, self.view.params, &aim.rule);
+        if let Some(state) = reading.verdict.filter(|_| reading.n >= min_n) {
+            return state;
+        }
         let state = match aim.rule {
             // So many in a quarter say nothing about so many in a week.
             TargetRule::Value { .. } if is_count(self.kpi) && !self.is_of_default_length() => {
@@ -118,6 +124,7 @@ impl Verdict<'_> {
                 None => State::Insufficient,
                 Some(change) => status::judge(change, improvement, self.kpi.better, min_n),
             },
+            TargetRule::Own { .. } => State::NoTarget,
         };
         match reading.condition {
             Some(condition) if state <= State::Missed => state.max(condition),
@@ -232,6 +239,7 @@ fn min_n(kpi: &Kpi, params: &Params, rule: &TargetRule) -> u64 {
     let configured = params.kpis.get(kpi.id).and_then(|it| it.min_n);
     configured.unwrap_or_else(|| match rule {
         _ if std::mem::discriminant(rule) == std::mem::discriminant(&kpi.target) => kpi.min_n,
+        _ if matches!(kpi.target, TargetRule::Own { .. }) => kpi.min_n,
         TargetRule::Value { .. } => match (kpi.unit, kpi.target_stat) {
             (Unit::Ratio, _) => 10,
             (_, Some(stat)) => stat.min_n(),
@@ -242,6 +250,7 @@ fn min_n(kpi: &Kpi, params: &Params, rule: &TargetRule) -> u64 {
         TargetRule::RateRatio { .. } => 5,
         TargetRule::Baseline { .. } => 10,
         TargetRule::Points { .. } => 5,
+        TargetRule::Own { .. } => kpi.min_n,
     })
 }
 
@@ -284,6 +293,7 @@ fn goal(kpi: &'static Kpi, scope: Scope, aim: Aim) -> Goal {
     let Aim { dimensions, rule } = aim;
     let (target, good) = match rule {
         TargetRule::Value { target, good } => (target, good),
+        TargetRule::Own { .. } => (f64::NAN, None),
         TargetRule::Band { low, high } => (low, Some(high)),
         TargetRule::RateRatio { ratio } => (ratio, None),
         TargetRule::Baseline { improvement, good } => {

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Duration;
 use regex::Regex;
 
-use super::{Line, Story, decisions, instant, registers};
+use super::{Line, Story, decisions, instant, registers, requests};
 use crate::domain::fact::Repository;
 use crate::domain::{CommitId, Fact, ServiceName, TeamName};
 use crate::kpi::Params;
@@ -60,6 +60,8 @@ pub(super) fn params() -> Params {
         baseline: None,
         sources: Vec::new(),
         surveys: Vec::new(),
+        endpoints: Vec::new(),
+        slos: Vec::new(),
     }
 }
 
@@ -68,6 +70,8 @@ pub(super) fn params() -> Params {
 pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
     match verb {
         "service" => service(story, line),
+        "endpoint" => requests::endpoint(story, line),
+        "slo" => requests::slo(story, line),
         "as_of" => story.as_of = instant(&line.next("an instant")),
         "rule" => rule(story, line),
         "records" => decisions::rule(story, line),

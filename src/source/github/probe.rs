@@ -175,8 +175,8 @@ impl Authenticator for AsApp {
         "app"
     }
 
-    async fn authorization(&self, _: &Exchange<'_>) -> Result<HeaderValue, OutboundError> {
-        self.0.proof()
+    async fn authorization(&self, _: &Exchange<'_>) -> Result<Option<HeaderValue>, OutboundError> {
+        self.0.proof().map(Some)
     }
 
     async fn refused(&self, _: &HeaderValue) -> bool {

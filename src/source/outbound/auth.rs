@@ -3,6 +3,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -20,9 +22,12 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     /// validators are kept under it.
     fn identity(&self) -> &str;
 
-    /// The header for the next request. A minting authenticator asks the vendor through
-    /// `exchange` when it has none that is fresh.
-    async fn authorization(&self, exchange: &Exchange<'_>) -> Result<HeaderValue, OutboundError>;
+    /// The header for the next request; `None` where the vendor wants none. A minting
+    /// authenticator asks the vendor through `exchange` when it has none that is fresh.
+    async fn authorization(
+        &self,
+        exchange: &Exchange<'_>,
+    ) -> Result<Option<HeaderValue>, OutboundError>;
 
     /// Hears that the vendor answered 401 to `refused`. True if the next
     /// [`Authenticator::authorization`] brings another header, so that asking once more makes
@@ -30,16 +35,56 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     async fn refused(&self, refused: &HeaderValue) -> bool;
 }
 
+/// No credential at all, for servers that ask for none.
+#[derive(Debug)]
+pub struct Anonymous;
+
+#[async_trait]
+impl Authenticator for Anonymous {
+    fn identity(&self) -> &str {
+        "anonymous"
+    }
+
+    async fn authorization(&self, _: &Exchange<'_>) -> Result<Option<HeaderValue>, OutboundError> {
+        Ok(None)
+    }
+
+    async fn refused(&self, _: &HeaderValue) -> bool {
+        false
+    }
+}
+
+/// How a secret becomes a header.
+#[derive(Debug)]
+enum Scheme {
+    /// This, then the secret.
+    Prefix(&'static str),
+    /// `Basic`, with this user name (RFC 7617).
+    Basic { user: String },
+}
+
+impl Scheme {
+    fn header(&self, secret: &SecretString) -> Result<HeaderValue, OutboundError> {
+        match self {
+            Self::Prefix(prefix) => secret_header(prefix, secret),
+            Self::Basic { user } => {
+                let pair = format!("{user}:{}", secret.expose_secret());
+                secret_header("Basic ", &SecretString::from(STANDARD.encode(pair)))
+            }
+        }
+    }
+}
+
 /// How long a token from a file is used before the file is read again.
 const READ_EVERY: Duration = Duration::from_secs(5);
 
-/// A token that configuration refers to. A file is read again every few seconds while there are
+/// A token or a password that configuration refers to. A file is read again every few seconds while there are
 /// requests, and when the vendor refuses its token, so that a rotated one is used without a restart;
 /// a process's environment never changes. Its identity stays that of the first token: what is known
 /// about the account outlives a rotation.
 pub struct ReferredToken {
     identity: String,
-    prefix: &'static str,
+    scheme: Scheme,
     reference: SecretRef,
     current: Mutex<Current>,
 }
@@ -58,11 +103,23 @@ impl ReferredToken {
     /// # Errors
     /// [`OutboundError::Unusable`] if there is none now, or if it cannot be in a header.
     pub fn new(prefix: &'static str, reference: SecretRef) -> Result<Self, OutboundError> {
+        Self::with_scheme(Scheme::Prefix(prefix), reference)
+    }
+
+    /// `Authorization: Basic …` of `user` with the password that `reference` leads to.
+    ///
+    /// # Errors
+    /// As [`ReferredToken::new`].
+    pub fn basic(user: impl Into<String>, reference: SecretRef) -> Result<Self, OutboundError> {
+        Self::with_scheme(Scheme::Basic { user: user.into() }, reference)
+    }
+
+    fn with_scheme(scheme: Scheme, reference: SecretRef) -> Result<Self, OutboundError> {
         let token = resolved(&reference)?;
-        let header = secret_header(prefix, &token)?;
+        let header = scheme.header(&token)?;
         let identity = digest(&["token", token.expose_secret()]);
         let current = Mutex::new(Current { header, read: Tick::now(), lost: false });
-        Ok(Self { identity, prefix, reference, current })
+        Ok(Self { identity, scheme, reference, current })
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
@@ -73,7 +130,7 @@ impl ReferredToken {
     /// the last one in use: whether that is still good is for the vendor to say.
     fn read(&self, current: &mut Current) {
         current.read = Tick::now();
-        match resolved(&self.reference).and_then(|token| secret_header(self.prefix, &token)) {
+        match resolved(&self.reference).and_then(|token| self.scheme.header(&token)) {
             Ok(header) => (current.header, current.lost) = (header, false),
             Err(_) if current.lost => {}
             Err(error) => {
@@ -100,12 +157,12 @@ impl Authenticator for ReferredToken {
         &self.identity
     }
 
-    async fn authorization(&self, _: &Exchange<'_>) -> Result<HeaderValue, OutboundError> {
+    async fn authorization(&self, _: &Exchange<'_>) -> Result<Option<HeaderValue>, OutboundError> {
         let mut current = self.current();
         if matches!(self.reference, SecretRef::File(_)) && current.read.elapsed() >= READ_EVERY {
             self.read(&mut current);
         }
-        Ok(current.header.clone())
+        Ok(Some(current.header.clone()))
     }
 
     async fn refused(&self, refused: &HeaderValue) -> bool {
@@ -174,17 +231,20 @@ impl<M: Minter> Authenticator for MintedTokens<M> {
         &self.identity
     }
 
-    async fn authorization(&self, exchange: &Exchange<'_>) -> Result<HeaderValue, OutboundError> {
+    async fn authorization(
+        &self,
+        exchange: &Exchange<'_>,
+    ) -> Result<Option<HeaderValue>, OutboundError> {
         // Held while minting: whoever waits for it finds the fresh token.
         let mut current = self.current.lock().await;
         let now = self.clock.now();
         if let Some(token) = current.as_ref().filter(|token| token.expires_at - RENEW_BEFORE > now)
         {
-            return Ok(token.authorization.clone());
+            return Ok(Some(token.authorization.clone()));
         }
         let mut token = self.minter.mint(exchange).await?;
         token.authorization.set_sensitive(true);
-        Ok(current.insert(token).authorization.clone())
+        Ok(Some(current.insert(token).authorization.clone()))
     }
 
     async fn refused(&self, refused: &HeaderValue) -> bool {

@@ -15,6 +15,8 @@ pub enum Dialect {
     GitHub,
     /// `ratelimit-*` with the reset as seconds from now; a limit is 429, perhaps bare.
     PagerDuty,
+    /// No budgets; a gateway or a multi-tenant store may answer 429, perhaps with `retry-after`.
+    Prometheus,
 }
 
 /// What an answer says about limits.
@@ -67,7 +69,7 @@ impl Dialect {
     pub(super) fn resource(self, requested: &'static str) -> &'static str {
         match self {
             Self::GitHub => requested,
-            Self::PagerDuty => "requests",
+            Self::PagerDuty | Self::Prometheus => "requests",
         }
     }
 
@@ -90,7 +92,7 @@ impl Dialect {
                 && graphql_says_limited(body))
             .then(|| used_up(budget.as_ref()).unwrap_or(Limited::Unannounced)),
             Self::GitHub => github_limit(status, retry_after, budget.as_ref(), body),
-            Self::PagerDuty => pagerduty_limit(status, retry_after, budget.as_ref()),
+            Self::PagerDuty | Self::Prometheus => bare_limit(status, retry_after, budget.as_ref()),
         };
         let pause = retry_after.flatten().filter(|_| status.is_server_error());
         Notice { budget, limited, pause }
@@ -118,6 +120,7 @@ impl Dialect {
                 requests: text(headers, "ratelimit-remaining")?.trim().parse().ok()?,
                 resets_in: text(headers, "ratelimit-reset").and_then(seconds),
             }),
+            Self::Prometheus => None,
         }
     }
 }
@@ -147,7 +150,7 @@ fn used_up(budget: Option<&Remaining>) -> Option<Limited> {
         .map(|budget| budget.resets_in.map_or(Limited::Unannounced, Limited::Resource))
 }
 
-fn pagerduty_limit(
+fn bare_limit(
     status: StatusCode,
     retry_after: Option<Option<Duration>>,
     budget: Option<&Remaining>,
@@ -247,6 +250,18 @@ mod tests {
 
     fn limited(dialect: Dialect, status: u16, headers: &[(&str, &str)]) -> Option<Limited> {
         read(dialect, status, headers, "").limited
+    }
+
+    #[test]
+    fn a_metric_store_has_no_budget_and_may_say_429() {
+        let ours = [("x-ratelimit-remaining", "0"), ("ratelimit-remaining", "0")];
+        assert_eq!(read(Dialect::Prometheus, 200, &ours, "").budget, None);
+        assert_eq!(limited(Dialect::Prometheus, 403, &ours), None);
+        assert_eq!(limited(Dialect::Prometheus, 429, &[]), Some(Limited::Unannounced));
+        assert_eq!(
+            limited(Dialect::Prometheus, 429, &[("retry-after", "3")]),
+            Some(Limited::Token(Duration::from_secs(3)))
+        );
     }
 
     #[test]

@@ -34,9 +34,16 @@ pub(super) struct Core {
 pub(super) struct Order<'a> {
     pub(super) method: Method,
     pub(super) request: &'a Request,
-    pub(super) body: Option<Bytes>,
+    pub(super) body: Option<Body>,
     pub(super) known: Option<&'a Validator>,
     pub(super) credential: Credential,
+}
+
+/// What a request sends.
+#[derive(Clone, Debug)]
+pub(super) struct Body {
+    pub(super) bytes: Bytes,
+    pub(super) media_type: HeaderValue,
 }
 
 /// Whose credential a request carries.
@@ -125,10 +132,19 @@ impl Core {
         &self.options.source
     }
 
-    pub(super) fn encode(&self, body: &impl Serialize) -> Result<Bytes, OutboundError> {
-        serde_json::to_vec(body)
-            .map(Bytes::from)
-            .map_err(|error| OutboundError::Unusable(format!("the body cannot be sent: {error}")))
+    pub(super) fn encode(&self, body: &impl Serialize) -> Result<Body, OutboundError> {
+        let bytes = serde_json::to_vec(body).map_err(|error| {
+            OutboundError::Unusable(format!("the body cannot be sent: {error}"))
+        })?;
+        let media_type = HeaderValue::from_static("application/json");
+        Ok(Body { bytes: bytes.into(), media_type })
+    }
+
+    pub(super) fn encode_form(&self, fields: &[(&str, String)]) -> Body {
+        let text =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let media_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        Body { bytes: text.into(), media_type }
     }
 
     pub(super) fn validator_key(&self, url: &Url, request: &Request) -> String {
@@ -208,11 +224,13 @@ impl Core {
             let resource = self.options.dialect.resource(order.request.resource);
             let permit = self.admit(self.budget_of(&order), resource).await?;
             let authorization = self.authorization(&order).await?;
-            let headers = headers(&order, &authorization);
+            let headers = headers(&order, authorization.as_ref());
             let (method, url) = (order.method.clone(), progress.url.clone());
-            let attempt = self.wire.attempt(method, url, headers, order.body.clone()).await;
+            let body = order.body.as_ref().map(|body| body.bytes.clone());
+            let attempt = self.wire.attempt(method, url, headers, body).await;
             self.count(&attempt);
-            match self.judge(&order, &mut progress, attempt, permit, &authorization).await? {
+            match self.judge(&order, &mut progress, attempt, permit, authorization.as_ref()).await?
+            {
                 Step::Done(outcome) => return Ok(outcome),
                 Step::Again => {}
                 Step::AgainAfter(pause) => tokio::time::sleep(pause).await,
@@ -255,10 +273,10 @@ impl Core {
         OutboundError::RateLimited { until: self.environment.clock.now() + wait }
     }
 
-    async fn authorization(&self, order: &Order<'_>) -> Result<HeaderValue, OutboundError> {
+    async fn authorization(&self, order: &Order<'_>) -> Result<Option<HeaderValue>, OutboundError> {
         match &order.credential {
             Credential::Own => self.options.auth.authorization(&Exchange(self)).await,
-            Credential::Minting(header) => Ok(header.clone()),
+            Credential::Minting(header) => Ok(Some(header.clone())),
         }
     }
 
@@ -279,7 +297,7 @@ impl Core {
         progress: &mut Progress,
         attempt: Result<Received, Broken>,
         permit: Permit,
-        authorization: &HeaderValue,
+        authorization: Option<&HeaderValue>,
     ) -> Result<Step, OutboundError> {
         let request = named(&order.method, &progress.url);
         let received = match attempt {
@@ -306,7 +324,9 @@ impl Core {
                 if matches!(order.credential, Credential::Own) && !progress.renewed =>
             {
                 progress.renewed = true;
-                if self.options.auth.refused(authorization).await {
+                if let Some(refused) = authorization
+                    && self.options.auth.refused(refused).await
+                {
                     return Ok(Step::Again);
                 }
                 Err(refusal(request, &received, authorization))
@@ -404,7 +424,7 @@ impl Core {
         order: &Order<'_>,
         progress: &mut Progress,
         received: &Received,
-        authorization: &HeaderValue,
+        authorization: Option<&HeaderValue>,
     ) -> Result<Step, OutboundError> {
         let request = named(&order.method, &progress.url);
         let followed = match received.status {
@@ -447,15 +467,17 @@ fn named(method: &Method, url: &Url) -> String {
     format!("{method} {}", url.path())
 }
 
-fn headers(order: &Order<'_>, authorization: &HeaderValue) -> HeaderMap {
+fn headers(order: &Order<'_>, authorization: Option<&HeaderValue>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &order.request.headers {
         headers.insert(name, value.clone());
     }
     headers.insert(header::ACCEPT, order.request.accept.clone());
-    headers.insert(header::AUTHORIZATION, authorization.clone());
-    if order.body.is_some() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(authorization) = authorization {
+        headers.insert(header::AUTHORIZATION, authorization.clone());
+    }
+    if let Some(body) = &order.body {
+        headers.insert(header::CONTENT_TYPE, body.media_type.clone());
     }
     if let Some(known) = order.known {
         let conditions = [
@@ -474,7 +496,11 @@ fn headers(order: &Order<'_>, authorization: &HeaderValue) -> HeaderMap {
 }
 
 /// A refusal with the vendor's words, if it used any: shortened, on one line, without the token.
-fn refusal(request: String, received: &Received, authorization: &HeaderValue) -> OutboundError {
+fn refusal(
+    request: String,
+    received: &Received,
+    authorization: Option<&HeaderValue>,
+) -> OutboundError {
     OutboundError::Status {
         status: received.status,
         request,
@@ -482,18 +508,17 @@ fn refusal(request: String, received: &Received, authorization: &HeaderValue) ->
     }
 }
 
-fn message(body: &[u8], authorization: &HeaderValue) -> String {
+fn message(body: &[u8], authorization: Option<&HeaderValue>) -> String {
     const LONGEST: usize = 200;
     let Ok(body) = serde_json::from_slice::<serde_json::Value>(body) else { return String::new() };
-    let words = body.get("message").or_else(|| body.get("error")?.get("message"));
-    let words = words.and_then(serde_json::Value::as_str).unwrap_or_default();
-    let secret = String::from_utf8_lossy(authorization.as_bytes());
-    let secret = secret.split_once(' ').map_or(&*secret, |(_, token)| token);
-    let secret = secret.strip_prefix("token=").unwrap_or(secret);
-    let line: String = words
-        .replace(secret, "***")
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    line.chars().take(LONGEST).collect()
+    let error = body.get("error");
+    let words = body.get("message").or_else(|| error?.get("message")).or(error);
+    let mut words = words.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    if let Some(authorization) = authorization {
+        let secret = String::from_utf8_lossy(authorization.as_bytes());
+        let secret = secret.split_once(' ').map_or(&*secret, |(_, token)| token);
+        words = words.replace(secret.strip_prefix("token=").unwrap_or(secret), "***");
+    }
+    let line = words.chars().map(|c| if c.is_control() { ' ' } else { c });
+    line.take(LONGEST).collect()
 }

@@ -56,11 +56,14 @@ impl Limits {
     ///
     /// GitHub publishes 900 points a minute (a GET is 1) and asks for few requests at a time;
     /// PagerDuty publishes 960 requests a minute and asks for serial requests. Both paces keep a
-    /// margin, because a request is counted when it arrives and not when it is sent.
+    /// margin, because a request is counted when it arrives and not when it is sent. Prometheus has
+    /// no pace; few requests at a time leave its query slots to people.
     pub fn of(dialect: Dialect) -> Self {
-        let (max_in_flight, requests) = match dialect {
-            Dialect::GitHub => (4, 840),
-            Dialect::PagerDuty => (2, 900),
+        let a_minute = |requests| Some(Pace { requests, per: Duration::from_secs(60) });
+        let (max_in_flight, pace) = match dialect {
+            Dialect::GitHub => (4, a_minute(840)),
+            Dialect::PagerDuty => (2, a_minute(900)),
+            Dialect::Prometheus => (4, None),
         };
         Self {
             connect_timeout: Duration::from_secs(10),
@@ -78,7 +81,7 @@ impl Limits {
             unannounced_wait: Duration::from_secs(60),
             limit_hits: 4,
             max_in_flight,
-            pace: Some(Pace { requests, per: Duration::from_secs(60) }),
+            pace,
             allow_plain_http: false,
         }
     }

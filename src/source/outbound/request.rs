@@ -69,8 +69,14 @@ impl Request {
     /// Adds a header, for example the API version. Not for credentials: those come from the
     /// [`super::Authenticator`].
     #[must_use]
-    pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.headers.push((name, HeaderValue::from_static(value)));
+    pub fn header(self, name: HeaderName, value: &'static str) -> Self {
+        self.header_value(name, HeaderValue::from_static(value))
+    }
+
+    /// Adds a header whose value configuration gives, for example the tenant.
+    #[must_use]
+    pub fn header_value(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
         self
     }
 

@@ -1,4 +1,4 @@
-//! Stateful fakes of GitHub and PagerDuty on loopback, for tests, the benchmark and the sample
+//! Stateful fakes of GitHub, PagerDuty and Prometheus on loopback, for tests, the benchmark and the sample
 //! organisation.
 //!
 //! One [`World`] holds the ground truth. The fakes answer the vendors' real requests from it, as
@@ -24,6 +24,7 @@ pub mod github;
 mod graphql;
 mod log;
 pub mod pagerduty;
+pub mod prometheus;
 pub mod sample;
 mod server;
 pub mod time;
@@ -37,7 +38,7 @@ pub use server::{Fake, Settings, SharedWorld};
 pub use time::{Instant, Now, When};
 pub use world::{GITHUB_TOKEN, PAGERDUTY_TOKEN, World};
 
-/// Both vendors over one world.
+/// The vendors over one world.
 #[derive(Debug)]
 pub struct Fakes {
     world: SharedWorld,
@@ -45,15 +46,18 @@ pub struct Fakes {
     pub github: Fake,
     /// PagerDuty.
     pub pagerduty: Fake,
+    /// A metric store.
+    pub prometheus: Fake,
 }
 
 impl Fakes {
-    /// Starts both on free loopback ports.
+    /// Starts all on free loopback ports.
     pub async fn start(world: World) -> Self {
         let world = Arc::new(RwLock::new(world));
         let github = github::start(Arc::clone(&world)).await;
         let pagerduty = pagerduty::start(Arc::clone(&world)).await;
-        Self { world, github, pagerduty }
+        let prometheus = prometheus::start(Arc::clone(&world)).await;
+        Self { world, github, pagerduty, prometheus }
     }
 
     /// Moves time, also backwards.

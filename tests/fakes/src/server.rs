@@ -79,6 +79,7 @@ pub(crate) struct Call {
     pub(crate) method: String,
     /// Below the API's base.
     pub(crate) path: String,
+    /// Of the address, then of a form.
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
@@ -290,10 +291,16 @@ async fn serve(
     let host = host.unwrap_or_default().to_owned();
     let query = parts.uri.query().unwrap_or_default();
     let settings = lock(&state.settings).clone();
+    let mut fields: Vec<(String, String)> =
+        url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let media_type = parts.headers.get("content-type").map(HeaderValue::as_bytes);
+    if media_type == Some(b"application/x-www-form-urlencoded") {
+        fields.extend(url::form_urlencoded::parse(&body).into_owned());
+    }
     let call = Call {
         method: parts.method.to_string(),
         path: path.to_owned(),
-        query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        query: fields,
         base: format!("http://{host}{prefix}"),
         headers: parts.headers,
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),

@@ -5,6 +5,7 @@
 
 mod git;
 mod incidents;
+mod metrics;
 mod pull;
 mod repository;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 pub(crate) use git::digest;
 pub use git::{Commit, File, FileStatus};
 pub use incidents::{Alert, Incident, LogEntry, LogKind, PagerDuty, Priority, Service, Team};
+pub use metrics::{Metrics, Series, Traffic};
 pub use pull::{Pull, PullEvent, PullEventKind, PullStory, Review};
 pub use repository::{Attempt, Deployment, DeploymentStatus, Release, Repository, WorkflowRun};
 
@@ -36,6 +38,8 @@ pub struct World {
     pub repositories: Vec<Repository>,
     /// The PagerDuty account.
     pub pagerduty: PagerDuty,
+    /// The metric store.
+    pub metrics: Metrics,
     /// Who may ask.
     pub access: Access,
 }
@@ -103,6 +107,7 @@ impl World {
             now: Now::Wall,
             repositories: Vec::new(),
             pagerduty: PagerDuty::new(),
+            metrics: Metrics::new(),
             access: Access {
                 github: vec![Token::full(GITHUB_TOKEN)],
                 pagerduty: vec![PAGERDUTY_TOKEN.to_owned()],
@@ -145,6 +150,13 @@ impl World {
     #[must_use]
     pub fn pagerduty(mut self, story: impl FnOnce(&mut PagerDuty)) -> Self {
         story(&mut self.pagerduty);
+        self
+    }
+
+    /// Tells the story of the metric store.
+    #[must_use]
+    pub fn metrics(mut self, story: impl FnOnce(&mut Metrics)) -> Self {
+        story(&mut self.metrics);
         self
     }
 

@@ -100,7 +100,7 @@ fn keys_that_do_not_exist() {
         "interval = 5\n",
         expect![[r#"
             bad.toml:1:1: interval: is not a setting
-                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, rules, kpis, baseline
+                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, slos, rules, kpis, baseline
             1 problem in the configuration"#]],
     );
     bad(
@@ -703,7 +703,7 @@ fn things_that_are_missing() {
         "[sources.jenkins]\nurl = 'https://ci'\n[sources.gitlab]\ntype = 'gitlab'\n",
         expect![[r#"
             bad.toml:1:10: sources.jenkins.type: is missing
-                fix: add `type = …`: github, pagerduty, files
+                fix: add `type = …`: github, pagerduty, files, prometheus
             bad.toml:4:8: sources.gitlab.type: "gitlab" is not a kind of source
                 fix: did you mean "github"?
             2 problems in the configuration"#]],
@@ -782,7 +782,7 @@ fn environment_variables() {
             environment ENGKPI__EVALUATE__INTERVALL: evaluate.intervall: is not a setting
                 fix: did you mean "interval"?
             environment ENGKPI__NOTHING: nothing: is not a setting
-                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, rules, kpis, baseline
+                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, slos, rules, kpis, baseline
             environment ENGKPI__SERVICES__CHECKOUT__TEAM: services.checkout.team: there is no team "nobody"
                 fix: add [teams.nobody]; known are payments, search
             environment ENGKPI__SERVICES__CHECKOUT__TIER: services.checkout.tier: must be a whole number from 0 to 255, not the text "gold"
@@ -829,5 +829,61 @@ target = "lots"
             bad.toml:16:10: kpis.change_failure.target: "lots" is not a length of time
                 fix: write a number without quotes, or for example "15m"
             6 problems in the configuration; whether settings fit each other is seen once the text is TOML"#]],
+    );
+}
+
+/// A metric store for what needs one.
+const STORE: &str = "[sources.prometheus]\ntype = 'prometheus'\nurl = 'http://prometheus'\nhistory_start = 2025-01-01\n";
+
+#[test]
+fn endpoints_and_their_metric_store() {
+    let endpoint =
+        "[endpoints.pay]\nservice = 'checkout'\nbuckets = 'x_bucket'\nbudget = '300ms'\n";
+    bad(&format!("{STORE}{endpoint}"), expect!["nothing is wrong"]);
+    bad(
+        endpoint,
+        expect![[r#"
+            bad.toml:1:12: endpoints.pay: needs a metric store, and there is none
+                fix: add [sources.prometheus] with type = "prometheus"
+            1 problem in the configuration"#]],
+    );
+    bad(
+        &format!(
+            "{STORE}[endpoints.a]\nservice = 'checkuot'\nsource = 'prometheu'\nbuckets = 'x_count'\n\
+             budget = '300'\n[endpoints.b]\nservice = 'checkout'\nbuckets = 'rate(x[5m])'\n\
+             budget = '1s'\nquantile = 'p50'\n[endpoints.c]\nservice = 'checkout'\n\
+             buckets = 'x_bucket{{le=\"0.3\"}}'\nbudget = '1s'\nunit = 'ms'\n"
+        ),
+        expect![[r#"
+            bad.toml:9:10: endpoints.a.budget: "300" is not a latency
+                fix: write for example "250ms" or "1.5s"
+            bad.toml:12:11: endpoints.b.buckets: "rate(x[5m])" is not a selector: it is an expression
+                fix: name the series that are counted up
+            bad.toml:14:12: endpoints.b.quantile: "p50" is not one of its values
+                fix: write one of p95, p99
+            bad.toml:17:11: endpoints.c.buckets: picks single buckets
+                fix: leave `le` out: all buckets are needed
+            bad.toml:19:8: endpoints.c.unit: "ms" is not one of its values
+                fix: write one of seconds, milliseconds
+            5 problems in the configuration"#]],
+    );
+    bad(
+        &format!("{STORE}{}{endpoint}", STORE.replace("prometheus]", "mimir]")),
+        expect![[r#"
+            bad.toml:9:12: endpoints.pay.source: is missing: there are several metric stores
+                fix: add `source = …`: prometheus, mimir
+            1 problem in the configuration"#]],
+    );
+    bad(
+        "[sources.prometheus]\ntype = 'prometheus'\nurl = 'http://prometheus/api/v1'\n\
+         history_start = 2025-01-01\ntoken = { env = 'T' }\nuser = 'me'\n",
+        expect![[r#"
+            bad.toml:3:7: sources.prometheus.url: ends in /api/v1, which is added to it
+                fix: write the address without /api/v1
+            bad.toml:3:7: sources.prometheus.url: would send tokens over plain http
+                fix: use https, or set allow_insecure = true if something else protects the way there
+            bad.toml:5:1: sources.prometheus.token: is given together with user or password
+                fix: keep one of the two ways to authenticate
+            3 problems in the configuration"#]],
     );
 }

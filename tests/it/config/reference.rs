@@ -29,8 +29,18 @@ impl Reference {
     fn write() -> String {
         let mut reference = Self { root: schema(), text: String::new() };
         for section in [
-            "store", "sources", "evaluate", "web", "calendar", "teams", "services", "rules",
-            "kpis", "baseline",
+            "store",
+            "sources",
+            "evaluate",
+            "web",
+            "calendar",
+            "teams",
+            "services",
+            "endpoints",
+            "slos",
+            "rules",
+            "kpis",
+            "baseline",
         ] {
             let Some(schema) = reference.root["properties"].get(section).cloned() else { continue };
             let schema = reference.resolve(&schema);

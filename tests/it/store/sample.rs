@@ -299,5 +299,15 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             customer_impact: Some(odd.to_owned()),
             link: Some(odd.to_owned()),
         }),
+        Fact::LedgerDay(LedgerDay {
+            id: "endpoint/pay/0a1b/2026-01-01".to_owned(),
+            layouts: vec![vec!["0.1".to_owned(), "+Inf".to_owned()]],
+            hours: vec![LedgerHour { hour: 3, covered: 11, layout: 0, values: vec![0.1, 1e12] }],
+        }),
+        Fact::Burn(Burn {
+            id: "slo/pay/0a1b".to_owned(),
+            at: millis,
+            windows: vec![BurnWindow { window: "5m".to_owned(), bad: 0.1, total: 1e12 }],
+        }),
     ]
 }

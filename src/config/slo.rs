@@ -1,0 +1,332 @@
+//! `[slos]`: service level objectives, specified in files of sloth's and `OpenSLO`'s formats.
+
+mod decimal;
+mod openslo;
+mod queries;
+mod sloth;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_saphyr::Spanned;
+
+use super::path::KeyPath;
+use super::problem::{Place, Problem};
+use crate::kpi::ledger::Sli;
+use crate::kpi::params::SloMethod;
+use decimal::Decimal;
+use openslo::Indicators;
+use spec::{Document, Indicator, IndicatorSpec, Text};
+
+/// Service level objectives: `[slos]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SloSettings {
+    /// Files with specifications, folders of such files (`*.yaml`, `*.yml`), or patterns whose last
+    /// part has a `*`: sloth's `prometheus/v1`, `OpenSLO` v1, SLOs of `OpenSLO` v1alpha.
+    pub files: Vec<String>,
+    /// The Prometheus source that is asked. Needed only where there are several.
+    pub source: Option<String>,
+    /// Of services that are called otherwise in the specifications, the name of the
+    /// `[services.NAME]`.
+    pub services: BTreeMap<String, String>,
+}
+
+/// An SLO as it was found in a file.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) place: Place,
+    pub(super) id: String,
+    pub(super) service: String,
+    objective: Decimal,
+    /// The share of good events in a good slice, where the file says it.
+    slice: Option<Decimal>,
+    objective_place: Place,
+    pub(super) method: SloMethod,
+    pub(super) sli: Sli,
+    pub(super) window: String,
+    zone: Option<Text>,
+}
+
+impl Found {
+    /// The objective as text, as a number, and what it allows to be bad.
+    pub(super) fn objective(&self) -> (String, f64, f64) {
+        let allowed = self.objective.rest().map_or(0.0, Decimal::float);
+        (self.objective.to_string(), self.objective.float(), allowed)
+    }
+
+    /// What a good slice allows to be bad.
+    pub(super) fn slice_allowed(&self) -> f64 {
+        let rest = self.slice.unwrap_or(self.objective).rest();
+        rest.map_or(0.0, Decimal::float)
+    }
+}
+
+/// Something that works and may not be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Where it stands.
+    pub place: Place,
+    /// What it is.
+    pub rule: String,
+}
+
+/// What the files of `[slos]` say.
+#[derive(Debug, Default)]
+pub(super) struct Specifications {
+    pub(super) found: Vec<Found>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) notices: Vec<Notice>,
+}
+
+impl Specifications {
+    /// Reads every file that `patterns` name; the second is where a pattern names none.
+    pub(super) fn read(patterns: &[String]) -> (Self, Vec<(usize, String)>) {
+        let mut all = Self::default();
+        let mut missing = Vec::new();
+        for (index, pattern) in patterns.iter().enumerate() {
+            match files(pattern) {
+                Ok(files) => {
+                    for file in files {
+                        all.read_file(&file);
+                    }
+                }
+                Err(rule) => missing.push((index, rule)),
+            }
+        }
+        all.compare();
+        (all, missing)
+    }
+
+    fn read_file(&mut self, path: &Path) {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.parse(&file, &text),
+            Err(error) => {
+                let rule = format!("cannot be read: {error}");
+                let place = Place::File { file };
+                self.problems.push(Problem::new(place, &KeyPath::root(), rule, "mend its mode"));
+            }
+        }
+    }
+
+    /// Reads one file's documents.
+    fn parse(&mut self, file: &str, text: &str) {
+        let mut reader = Reader { file, all: self };
+        match serde_saphyr::from_multiple::<Document>(text) {
+            Ok(documents) if documents.is_empty() => {
+                reader.file_problem("holds no specification", "remove it from the list");
+            }
+            Ok(documents) => reader.documents(&documents),
+            Err(error) => {
+                let place = error.location().map(|at| (at.line(), at.column()));
+                // The first line says what is wrong, the rest draws it.
+                let words = error.to_string();
+                let words = words.lines().next().unwrap_or_default().to_owned();
+                let place = reader.at(place.unwrap_or((1, 1)));
+                reader.push(place, format!("cannot be taken apart: {words}"), "mend the YAML");
+            }
+        }
+    }
+
+    /// What only all files together show: an id that two SLOs have.
+    fn compare(&mut self) {
+        let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
+        for found in &self.found {
+            if let Some(other) = first.insert(&found.id, &found.place) {
+                let rule = format!("the SLO {} is at {other} already", found.id);
+                let problem =
+                    Problem::new(found.place.clone(), &KeyPath::root(), rule, "rename one of them");
+                self.problems.push(problem);
+            }
+        }
+    }
+}
+
+/// One file while it is read.
+#[derive(Debug)]
+struct Reader<'a> {
+    file: &'a str,
+    all: &'a mut Specifications,
+}
+
+impl Reader<'_> {
+    fn documents(&mut self, documents: &[Document]) {
+        let indicators = indicators(documents);
+        for document in documents {
+            let version = document.version.as_ref().map(|it| it.value.as_str());
+            let api = document.api_version.as_ref().map(|it| it.value.as_str());
+            let kind = document.kind.as_ref().map(|it| it.value.as_str());
+            match (version, api, kind, &document.spec) {
+                (Some("prometheus/v1"), None, ..) => {
+                    let slos = document.slos.as_deref().unwrap_or_default();
+                    sloth::read(self, document.service.as_ref(), slos);
+                }
+                (None, Some("sloth.slok.dev/v1"), Some("PrometheusServiceLevel"), Some(spec)) => {
+                    let slos = spec.value.slos.as_deref().unwrap_or_default();
+                    sloth::read(self, spec.value.service.as_ref(), slos);
+                }
+                (None, Some("openslo/v1" | "openslo/v1alpha"), Some("SLO"), Some(spec)) => {
+                    let name = document.metadata.as_ref().and_then(|it| it.name.as_ref());
+                    openslo::read(self, name, spec, &indicators);
+                }
+                (None, Some("openslo/v1" | "openslo/v1alpha"), Some(kind), _)
+                    if kind == "SLI" || openslo::OTHERS.contains(&kind) => {}
+                (None, None, None, None) if document.slos.is_none() => {
+                    self.file_problem(
+                        "has a document that is no specification",
+                        "begin it with version: prometheus/v1 or apiVersion: openslo/v1",
+                    );
+                }
+                _ => self.unknown(document),
+            }
+        }
+    }
+
+    fn unknown(&mut self, document: &Document) {
+        let fix = "known are version: prometheus/v1, apiVersion: openslo/v1 and openslo/v1alpha";
+        let named = document.version.as_ref().or(document.api_version.as_ref());
+        match (named, &document.kind) {
+            (_, Some(kind)) if document.spec.is_some() => {
+                let api = named.map_or("", |it| it.value.as_str());
+                self.problem(kind, format!("{api} has no kind {:?} that is read", kind.value), fix);
+            }
+            (Some(named), _) => {
+                self.problem(named, format!("{:?} is no format that is read", named.value), fix);
+            }
+            (None, _) => self.file_problem("does not say which format it has", fix),
+        }
+    }
+
+    /// Takes an SLO in, and says what it cannot mean.
+    fn found(&mut self, found: Found) {
+        let allowed = found.objective().2;
+        if allowed == 0.0 {
+            let rule = "an objective of 100 % leaves no budget: one bad event is an infinite burn";
+            self.all
+                .notices
+                .push(Notice { place: found.objective_place.clone(), rule: rule.to_owned() });
+        }
+        // The fast page of every common rule set burns a 30-day budget 14.4 times too fast.
+        if 14.4 * allowed >= 1.0 {
+            let rule = format!(
+                "a burn of 14.4 can never be: all events bad are a burn of {:.1}, so the usual page \
+                 never fires",
+                1.0 / allowed
+            );
+            self.all.notices.push(Notice { place: found.objective_place.clone(), rule });
+        }
+        if let Some(zone) = &found.zone
+            && zone.value.parse::<chrono_tz::Tz>().is_err()
+        {
+            let rule = format!("{:?} is not a time zone of the IANA database", zone.value);
+            return self.problem(zone, rule, "write for example Europe/Berlin");
+        }
+        self.all.found.push(found);
+    }
+
+    /// Whether a text can be a name, by sloth's rule; says so if it cannot.
+    fn name(&mut self, name: &Text, what: &str) -> bool {
+        let text = name.value.as_str();
+        let ends = |it: Option<char>| it.is_some_and(|it| it.is_ascii_alphanumeric());
+        let inner = |it: char| it.is_ascii_alphanumeric() || "-_.".contains(it);
+        let valid = text.len() > 1
+            && ends(text.chars().next())
+            && ends(text.chars().next_back())
+            && text.chars().all(inner);
+        if !valid {
+            let rule = format!("{text:?} cannot be the name of {what}");
+            let fix =
+                "use letters, digits, - _ and ., two at least, with a letter or digit at both ends";
+            self.problem(name, rule, fix);
+        }
+        valid
+    }
+
+    fn at(&self, (line, column): (u64, u64)) -> Place {
+        let number = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
+        // After every layer of the configuration itself.
+        let (line, column) = (number(line), number(column));
+        Place::Text { layer: usize::MAX, file: self.file.to_owned(), line, column }
+    }
+
+    fn place<T>(&self, value: &Spanned<T>) -> Place {
+        self.at((value.referenced.line(), value.referenced.column()))
+    }
+
+    fn problem<T>(&mut self, at: &Spanned<T>, rule: impl Into<String>, fix: impl Into<String>) {
+        let place = self.place(at);
+        self.push(place, rule, fix);
+    }
+
+    fn file_problem(&mut self, rule: &str, fix: &str) {
+        self.push(Place::File { file: self.file.to_owned() }, rule, fix);
+    }
+
+    fn push(&mut self, place: Place, rule: impl Into<String>, fix: impl Into<String>) {
+        self.all.problems.push(Problem::new(place, &KeyPath::root(), rule, fix));
+    }
+
+    fn warn<T>(&mut self, at: &Spanned<T>, rule: String) {
+        let place = self.place(at);
+        self.all.notices.push(Notice { place, rule });
+    }
+}
+
+/// The indicators of one file that have names of their own.
+fn indicators(documents: &[Document]) -> Indicators {
+    let sli = |document: &Document| {
+        let kind = document.kind.as_ref()?;
+        let name = document.metadata.as_ref()?.name.as_ref()?;
+        let spec = document.spec.as_ref().filter(|_| kind.value == "SLI")?;
+        let inner = IndicatorSpec {
+            ratio_metric: spec.value.ratio_metric.clone(),
+            threshold_metric: spec.value.threshold_metric.clone(),
+        };
+        let indicator = Indicator { spec: Some(inner), threshold_metric: None };
+        Some((name.value.clone(), Spanned::new(indicator, spec.referenced, spec.defined)))
+    };
+    documents.iter().filter_map(sli).collect()
+}
+
+/// The files that a pattern names, in the order of their names.
+fn files(pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let path = Path::new(pattern);
+    let (folder, last) = match path.file_name().and_then(|it| it.to_str()) {
+        Some(last) if last.contains('*') => (path.parent().unwrap_or(Path::new("")), Some(last)),
+        _ if path.is_dir() => (path, None),
+        _ if path.is_file() => return Ok(vec![path.to_owned()]),
+        _ => return Err(format!("there is no file {pattern:?}")),
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = std::fs::read_dir(folder)
+        .map_err(|error| format!("{pattern:?} cannot be read: {error}"))?;
+    let fits = |name: &str| match last {
+        Some(pattern) => matches(pattern, name),
+        None => name.ends_with(".yaml") || name.ends_with(".yml"),
+    };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file())
+        .filter(|path| path.file_name().and_then(|it| it.to_str()).is_some_and(fits))
+        .collect();
+    files.sort();
+    if files.is_empty() { Err(format!("{pattern:?} names no file")) } else { Ok(files) }
+}
+
+/// Whether a name fits a pattern in which `*` is any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
+            (0..=name.len())
+                .filter(|at| name.is_char_boundary(*at))
+                .any(|at| matches(rest, &name[at..]))
+        }),
+    }
+}

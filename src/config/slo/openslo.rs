@@ -1,0 +1,343 @@
+//! `OpenSLO` v1, and the SLOs of v1alpha.
+
+use std::collections::BTreeMap;
+
+use serde_saphyr::Spanned;
+
+use super::decimal::Decimal;
+use super::queries::{self, placeholder};
+use super::spec::{Indicator, Metric, Objective, RatioMetric, Spec, Text, TimeWindow};
+use super::{Found, Reader};
+use crate::kpi::ledger::{Sli, WINDOW};
+use crate::kpi::params::SloMethod;
+
+/// Indicators that SLOs refer to, by name.
+pub(super) type Indicators = BTreeMap<String, Spanned<Indicator>>;
+
+/// Kinds of objects that say nothing about what is measured.
+pub(super) const OTHERS: [&str; 5] =
+    ["DataSource", "AlertPolicy", "AlertCondition", "AlertNotificationTarget", "Service"];
+
+/// Reads an object of the kind SLO.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    name: Option<&Text>,
+    spec: &Spanned<Spec>,
+    indicators: &Indicators,
+) {
+    let Some(name) = name else {
+        return reader.problem(spec, "its metadata has no `name`", "add metadata.name");
+    };
+    let label = name.value.len() <= 63
+        && name.value.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-')
+        && !name.value.starts_with('-')
+        && !name.value.ends_with('-')
+        && !name.value.is_empty();
+    if !label {
+        let fix = "use at most 63 lower-case letters, digits and -";
+        return reader.problem(name, "cannot be a name", fix);
+    }
+    let Some(service) = &spec.value.service else {
+        return reader.problem(spec, "has no `service`", "add spec.service");
+    };
+    let Some((window, zone)) = window(reader, spec) else { return };
+    let Some(method) = method(reader, spec) else { return };
+    let objectives = spec.value.objectives.as_deref().unwrap_or_default();
+    if objectives.is_empty() {
+        return reader.problem(spec, "has no objective", "add at least one under `objectives`");
+    }
+    for (index, objective) in objectives.iter().enumerate() {
+        let Some((target, place)) = target(reader, objective) else { continue };
+        let Some(sli) = sli(reader, spec, objective, indicators) else { continue };
+        let slice = objective.value.time_slice_target.as_ref();
+        let several = objectives.len() > 1;
+        let name_of = if several { format!("{}-{index}", name.value) } else { name.value.clone() };
+        let weighed = matches!(sli, Sli::Ratio { .. });
+        let found = Found {
+            place: reader.place(name),
+            id: format!("{}-{name_of}", service.value),
+            service: service.value.clone(),
+            objective: target,
+            slice: slice.and_then(|it| Decimal::of(it.value)),
+            objective_place: place,
+            method: if weighed { SloMethod::Slices } else { method },
+            sli,
+            window: window.clone(),
+            zone: zone.clone(),
+        };
+        reader.found(found);
+    }
+}
+
+/// The window as it was written, and the zone that it is cut in.
+fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, Option<Text>)> {
+    let list = spec.value.time_window.as_ref().or(spec.value.time_windows.as_ref());
+    let Some(list) = list else {
+        reader.problem(spec, "has no `timeWindow`", "add one with a duration of 30d");
+        return None;
+    };
+    let [window] = list.value.as_slice() else {
+        let rule = format!("has {} time windows", list.value.len());
+        reader.problem(list, rule, "write exactly one");
+        return None;
+    };
+    let TimeWindow { duration, is_rolling, calendar, unit, count } = &window.value;
+    let rolling = is_rolling.unwrap_or(false);
+    if rolling && calendar.is_some() {
+        reader.problem(window, "is rolling and has a calendar", "keep one of the two");
+        return None;
+    }
+    if !rolling && calendar.is_none() {
+        let fix = "add isRolling: true, or a calendar";
+        reader.problem(window, "is not rolling and has no calendar", fix);
+        return None;
+    }
+    let written = match (duration, unit, count) {
+        (Some(duration), ..) => duration.clone(),
+        (None, Some(unit), Some(count)) => {
+            let letter = match unit.value.as_str() {
+                "Day" => 'd',
+                "Week" => 'w',
+                "Month" => 'M',
+                "Quarter" => 'Q',
+                "Year" => 'Y',
+                _ => {
+                    let rule = format!("{:?} is no unit of time", unit.value);
+                    let fix = "write Day, Week, Month, Quarter or Year";
+                    reader.problem(unit, rule, fix);
+                    return None;
+                }
+            };
+            Spanned::new(format!("{count}{letter}"), unit.referenced, unit.defined)
+        }
+        _ => {
+            reader.problem(window, "has no `duration`", "write for example duration: 30d");
+            return None;
+        }
+    };
+    duration_of(reader, &written)?;
+    let zone = calendar.as_ref().and_then(|it| it.time_zone.clone());
+    Some((written.value, zone))
+}
+
+/// A number and one of m h d w M Q Y, a day at least.
+fn duration_of(reader: &mut Reader<'_>, written: &Text) -> Option<()> {
+    let text = written.value.as_str();
+    let unit = text.chars().next_back()?;
+    let number: Option<u32> = text.strip_suffix(unit).and_then(|it| it.parse().ok());
+    let Some(number) = number.filter(|it| *it > 0 && "mhdwMQY".contains(unit)) else {
+        let rule = format!("{text:?} is no duration");
+        reader.problem(written, rule, "write for example 30d, 4w, 1M or 1Q");
+        return None;
+    };
+    let minutes = match unit {
+        'm' => u64::from(number),
+        'h' => u64::from(number) * 60,
+        _ => 1440,
+    };
+    if minutes < 1440 {
+        let fix = if unit == 'm' {
+            format!("m are minutes: write {number}M for months")
+        } else {
+            "write at least 1d".to_owned()
+        };
+        reader.problem(written, format!("a window of {text} is shorter than a day"), fix);
+        return None;
+    }
+    Some(())
+}
+
+fn method(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<SloMethod> {
+    let Some(method) = &spec.value.budgeting_method else {
+        let fix = "add budgetingMethod: Occurrences";
+        reader.problem(spec, "has no `budgetingMethod`", fix);
+        return None;
+    };
+    match method.value.as_str() {
+        "Occurrences" => Some(SloMethod::Events),
+        "Timeslices" | "RatioTimeslices" => Some(SloMethod::Slices),
+        other => {
+            let rule = format!("{other:?} is no budgeting method");
+            reader.problem(method, rule, "write Occurrences, Timeslices or RatioTimeslices");
+            None
+        }
+    }
+}
+
+/// The target as a share, and where it stands.
+fn target(
+    reader: &mut Reader<'_>,
+    objective: &Spanned<Objective>,
+) -> Option<(Decimal, crate::config::Place)> {
+    let (number, percent) = match (&objective.value.target, &objective.value.target_percent) {
+        (Some(target), None) => (target, false),
+        (None, Some(target)) => (target, true),
+        (found, _) => {
+            let rule = if found.is_some() { "has two targets" } else { "has no target" };
+            reader.problem(objective, rule, "write target: 0.999 or targetPercent: 99.9");
+            return None;
+        }
+    };
+    let written = Decimal::of(number.value);
+    let share = if percent { written.map(Decimal::percent) } else { written };
+    let below_one = |it: &Decimal| it.rest().is_some_and(|rest| rest.float() > 0.0);
+    let Some(share) = share.filter(below_one) else {
+        let (limit, example) = if percent { ("100", "99.9") } else { ("1", "0.999") };
+        let rule = format!("{} is no target", number.value);
+        reader.problem(
+            number,
+            rule,
+            format!("write a number from 0 to below {limit}, such as {example}"),
+        );
+        return None;
+    };
+    Some((share, reader.place(number)))
+}
+
+fn sli(
+    reader: &mut Reader<'_>,
+    spec: &Spanned<Spec>,
+    objective: &Spanned<Objective>,
+    indicators: &Indicators,
+) -> Option<Sli> {
+    if let Some(ratio) = &objective.value.ratio_metrics {
+        return ratio_of(reader, ratio);
+    }
+    let reference = objective.value.indicator_ref.as_ref().or(spec.value.indicator_ref.as_ref());
+    let inline = objective.value.indicator.as_ref().or(spec.value.indicator.as_ref());
+    let indicator = match (inline, reference) {
+        (Some(inline), None) => inline,
+        (None, Some(reference)) => {
+            let Some(found) = indicators.get(&reference.value) else {
+                let rule = format!("there is no SLI {:?}", reference.value);
+                reader.problem(reference, rule, "add it, or mend the name");
+                return None;
+            };
+            found
+        }
+        (found, _) => {
+            let rule = if found.is_some() { "has two indicators" } else { "has no indicator" };
+            reader.problem(spec, rule, "write indicator or indicatorRef");
+            return None;
+        }
+    };
+    let inner = indicator.value.spec.as_ref();
+    let threshold = inner.and_then(|it| it.threshold_metric.as_ref());
+    let threshold = threshold.or(indicator.value.threshold_metric.as_ref());
+    match (inner.and_then(|it| it.ratio_metric.as_ref()), threshold) {
+        (Some(ratio), None) => {
+            if let Some(op) = &objective.value.op {
+                let rule = "an `op` says nothing about a ratio".to_owned();
+                reader.warn(op, rule);
+            }
+            ratio_of(reader, ratio)
+        }
+        (None, Some(threshold)) => threshold_of(reader, objective, threshold),
+        _ => {
+            let fix = "write ratioMetric or thresholdMetric";
+            reader.problem(indicator, "needs exactly one metric", fix);
+            None
+        }
+    }
+}
+
+fn ratio_of(reader: &mut Reader<'_>, ratio: &Spanned<RatioMetric>) -> Option<Sli> {
+    let RatioMetric { counter, incremental, good, bad, total, raw, raw_type } = &ratio.value;
+    let counter = *counter || *incremental;
+    match (good, bad, total, raw) {
+        (Some(good), None, Some(total), None) => {
+            let (some, all) = both(reader, good, total, counter)?;
+            Some(Sli::Good { good: some, total: all })
+        }
+        (None, Some(bad), Some(total), None) => {
+            let (some, all) = both(reader, bad, total, counter)?;
+            Some(Sli::Bad { bad: some, total: all })
+        }
+        (None, None, None, Some(raw)) => {
+            let query = query_of(reader, raw)?;
+            let share = placeholder(&query.value).unwrap_or_else(|| query.value.clone());
+            match raw_type.as_ref().map(|it| it.value.as_str()) {
+                Some("failure") => Some(Sli::Ratio { bad: share }),
+                Some("success") => Some(Sli::Ratio { bad: format!("1 - ({share})") }),
+                _ => {
+                    let fix = "write rawType: success or rawType: failure";
+                    reader.problem(raw, "nobody says what the ratio is of", fix);
+                    None
+                }
+            }
+        }
+        _ => {
+            let fix = "write good and total, bad and total, or raw";
+            reader.problem(ratio, "does not tell good events from bad ones", fix);
+            None
+        }
+    }
+}
+
+fn both(
+    reader: &mut Reader<'_>,
+    some: &Spanned<Metric>,
+    total: &Spanned<Metric>,
+    counter: bool,
+) -> Option<(String, String)> {
+    let (some, total) = (query_of(reader, some), query_of(reader, total));
+    let (some, total) = (some?, total?);
+    let counted = (counted(reader, &some, counter), counted(reader, &total, counter));
+    let (first, all) = (counted.0?, counted.1?);
+    queries::compare(reader, &some, &first, &all)?;
+    Some((first, all))
+}
+
+fn query_of(reader: &mut Reader<'_>, metric: &Spanned<Metric>) -> Option<Text> {
+    let source = metric.value.metric_source.as_ref().and_then(|it| it.spec.as_ref());
+    let query = source.and_then(|it| it.query.as_ref()).or(metric.value.query.as_ref());
+    let query = query.filter(|it| !it.value.trim().is_empty());
+    if query.is_none() {
+        let fix = "write metricSource.spec.query in PromQL";
+        reader.problem(metric, "has no query", fix);
+    }
+    query.cloned()
+}
+
+/// What a query counts over a window: it names the window, or is a counter to be wrapped.
+fn counted(reader: &mut Reader<'_>, query: &Text, counter: bool) -> Option<String> {
+    if let Some(found) = placeholder(&query.value) {
+        return Some(found);
+    }
+    let text = query.value.trim();
+    if text.contains("[window]") {
+        return Some(text.replace("[window]", &format!("[{WINDOW}]")));
+    }
+    if counter && !text.contains(['(', '[']) {
+        return Some(format!("sum(increase({text}[{WINDOW}]))"));
+    }
+    let fix = "write [{{.window}}] where its range is, or a plain selector with counter: true";
+    reader.problem(query, "does not name its window", fix);
+    None
+}
+
+/// A threshold makes each slice good or bad.
+fn threshold_of(
+    reader: &mut Reader<'_>,
+    objective: &Spanned<Objective>,
+    threshold: &Spanned<Metric>,
+) -> Option<Sli> {
+    let query = query_of(reader, threshold)?;
+    let (Some(op), Some(value)) = (&objective.value.op, &objective.value.value) else {
+        let fix = "add op: lte and value: 0.3";
+        reader.problem(objective, "has a threshold metric and no `op` and `value`", fix);
+        return None;
+    };
+    let operator = match op.value.as_str() {
+        "lt" => "<",
+        "lte" => "<=",
+        "gt" => ">",
+        "gte" => ">=",
+        other => {
+            reader.problem(op, format!("{other:?} is no operator"), "write lt, lte, gt or gte");
+            return None;
+        }
+    };
+    let query = placeholder(&query.value).unwrap_or_else(|| query.value.trim().to_owned());
+    Some(Sli::Ratio { bad: format!("1 - (({query}) {operator} bool {})", value.value) })
+}

@@ -1,0 +1,127 @@
+//! sloth's `prometheus/v1`, also as an object of Kubernetes.
+
+use serde_saphyr::Spanned;
+
+use super::decimal::Decimal;
+use super::queries::{self, placeholder};
+use super::spec::{Sloth, Text};
+use super::{Found, Reader};
+use crate::kpi::ledger::Sli;
+use crate::kpi::params::SloMethod;
+
+/// Reads the SLOs of one service.
+pub(super) fn read(reader: &mut Reader<'_>, service: Option<&Text>, slos: &[Spanned<Sloth>]) {
+    let Some(service) = service else {
+        return reader.file_problem("has no `service`", "add service: NAME");
+    };
+    if !reader.name(service, "a service") {
+        return;
+    }
+    if slos.is_empty() {
+        let fix = "add at least one under `slos`";
+        return reader.problem(service, "has no SLO", fix);
+    }
+    for slo in slos {
+        if let Some(found) = one(reader, service, slo) {
+            reader.found(found);
+        }
+    }
+}
+
+fn one(reader: &mut Reader<'_>, service: &Text, slo: &Spanned<Sloth>) -> Option<Found> {
+    let Some(name) = &slo.value.name else {
+        reader.problem(slo, "has no `name`", "add name: NAME");
+        return None;
+    };
+    if !reader.name(name, "an SLO") {
+        return None;
+    }
+    alerting(reader, slo);
+    let Some(objective) = &slo.value.objective else {
+        reader.problem(slo, "has no `objective`", "add objective: 99.9");
+        return None;
+    };
+    let ratio = Decimal::of(objective.value).map(Decimal::percent);
+    let Some(ratio) = ratio.filter(|it| it.rest().is_some() && objective.value > 0.0) else {
+        let rule = format!("{} is no objective", objective.value);
+        reader.problem(objective, rule, "write a percentage above 0 and at most 100");
+        return None;
+    };
+    let sli = sli(reader, slo)?;
+    Some(Found {
+        place: reader.place(name),
+        id: format!("{}-{}", service.value, name.value),
+        service: service.value.clone(),
+        objective: ratio,
+        slice: None,
+        objective_place: reader.place(objective),
+        method: if matches!(sli, Sli::Ratio { .. }) {
+            SloMethod::Slices
+        } else {
+            SloMethod::Events
+        },
+        sli,
+        window: "30d".to_owned(),
+        zone: None,
+    })
+}
+
+/// Alerts are named unless there are none.
+fn alerting(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) {
+    let Some(alerting) = &slo.value.alerting else { return };
+    let silent = alerting.value.page_alert.disable && alerting.value.ticket_alert.disable;
+    if !silent && alerting.value.name.as_ref().is_none_or(String::is_empty) {
+        let fix = "add alerting.name, or disable both alerts";
+        reader.problem(alerting, "has alerts and no `name` for them", fix);
+    }
+}
+
+fn sli(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) -> Option<Sli> {
+    let sli = slo.value.sli.as_ref();
+    let raw = sli.and_then(|it| it.raw.as_ref());
+    let events = sli.and_then(|it| it.events.as_ref());
+    let plugin = sli.and_then(|it| it.plugin.as_ref());
+    match (raw, events, plugin) {
+        (Some(raw), None, None) => {
+            let query = raw.error_ratio_query.as_ref();
+            Some(Sli::Ratio { bad: windowed(reader, slo, query, "error_ratio_query")? })
+        }
+        (None, Some(events), None) => {
+            let bad = windowed(reader, slo, events.error_query.as_ref(), "error_query");
+            let total = windowed(reader, slo, events.total_query.as_ref(), "total_query");
+            let (bad, total) = (bad?, total?);
+            let place = events.error_query.as_ref()?;
+            queries::compare(reader, place, &bad, &total)?;
+            Some(Sli::Bad { bad, total })
+        }
+        (None, None, Some(plugin)) => {
+            let rule = format!("uses the plugin {:?}, a program of sloth's", plugin.value.id);
+            reader.problem(plugin, rule, "write its queries as sli.events");
+            None
+        }
+        _ => {
+            let fix = "write sli.events or sli.raw";
+            reader.problem(slo, "needs exactly one way to tell bad events", fix);
+            None
+        }
+    }
+}
+
+/// A query with its window, which it must name.
+fn windowed(
+    reader: &mut Reader<'_>,
+    slo: &Spanned<Sloth>,
+    query: Option<&Text>,
+    key: &str,
+) -> Option<String> {
+    let Some(query) = query.filter(|it| !it.value.trim().is_empty()) else {
+        reader.problem(slo, format!("has no `{key}`"), format!("add sli…{key}"));
+        return None;
+    };
+    let found = placeholder(&query.value);
+    if found.is_none() {
+        let rule = format!("`{key}` does not name its window");
+        reader.problem(query, rule, "write [{{.window}}] where its range is");
+    }
+    found
+}

@@ -1,0 +1,496 @@
+//! Specifications as they are found on disk, good and bad.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
+fn check(text: &str, said: Expect) {
+    let mut all = Specifications::default();
+    all.parse("slos.yaml", text);
+    all.compare();
+    let mut lines = String::new();
+    for found in &all.found {
+        let (objective, _, allowed) = found.objective();
+        lines += &format!(
+            "{} {objective} leaves {allowed}, {} in {}\n  {}\n",
+            found.id,
+            found.method.as_str(),
+            found.window,
+            found.sli.query("5m")
+        );
+    }
+    for problem in &all.problems {
+        lines += &format!("{problem}\n");
+    }
+    for notice in &all.notices {
+        lines += &format!("{}: warning: {}\n", notice.place, notice.rule);
+    }
+    said.assert_eq(&lines);
+}
+
+const GETTING_STARTED: &str = r#"version: "prometheus/v1"
+service: "myservice"
+labels:
+  owner: "myteam"
+slos:
+  # We allow failing (5xx and 429) 1 request every 1000 requests (99.9%).
+  - name: "requests-availability"
+    objective: 99.9
+    description: "Common SLO based on availability for HTTP request responses."
+    sli:
+      events:
+        error_query: sum(rate(http_request_duration_seconds_count{job="myservice",code=~"(5..|429)"}[{{.window}}]))
+        total_query: sum(rate(http_request_duration_seconds_count{job="myservice"}[{{ .window }}]))
+    alerting:
+      name: MyServiceHighErrorRate
+      labels:
+        category: "availability"
+"#;
+
+#[test]
+fn sloths_own_example() {
+    check(
+        GETTING_STARTED,
+        expect![[r#"
+        myservice-requests-availability 0.999 leaves 0.001, events in 30d
+          label_replace(sum(rate(http_request_duration_seconds_count{job="myservice",code=~"(5..|429)"}[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(rate(http_request_duration_seconds_count{job="myservice"}[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+}
+
+#[test]
+fn several_documents_in_a_file_are_all_read() {
+    let other = GETTING_STARTED.replace("\"myservice\"\nlabels", "\"other\"\nlabels");
+    check(
+        &format!("---\n{GETTING_STARTED}---\n{other}"),
+        expect![[r#"
+        myservice-requests-availability 0.999 leaves 0.001, events in 30d
+          label_replace(sum(rate(http_request_duration_seconds_count{job="myservice",code=~"(5..|429)"}[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(rate(http_request_duration_seconds_count{job="myservice"}[5m])), "engkpi_part", "total", "", "")
+        other-requests-availability 0.999 leaves 0.001, events in 30d
+          label_replace(sum(rate(http_request_duration_seconds_count{job="myservice",code=~"(5..|429)"}[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(rate(http_request_duration_seconds_count{job="myservice"}[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+}
+
+#[test]
+fn an_object_of_kubernetes() {
+    check(
+        r#"apiVersion: sloth.slok.dev/v1
+kind: PrometheusServiceLevel
+metadata:
+  name: sloth-slo-home-wifi
+spec:
+  service: "home-wifi"
+  slos:
+    - name: "good-wifi-client-satisfaction"
+      objective: 95
+      sli:
+        raw:
+          errorRatioQuery: 1 - (sum(avg_over_time(client_satisfaction[{{.window}}])) / 100)
+      alerting:
+        pageAlert: {disable: true}
+        ticketAlert: {disable: true}
+"#,
+        expect![[r#"
+            home-wifi-good-wifi-client-satisfaction 0.95 leaves 0.05, slices in 30d
+              label_replace(1 - (sum(avg_over_time(client_satisfaction[5m])) / 100), "engkpi_part", "bad", "", "")
+        "#]],
+    );
+}
+
+#[test]
+fn what_sloth_refuses_is_refused_with_its_place() {
+    check(
+        r#"version: "prometheus/v1"
+service: "my-service"
+slos:
+  - name: "-a"
+    objective: 99
+  - name: no-objective
+    sli: {events: {error_query: "e[{{.window}}]", total_query: "t[{{.window}}]"}}
+    alerting: {name: A}
+  - name: too-much
+    objective: 100.5
+  - name: no-window
+    objective: 99
+    sli:
+      events:
+        error_query: sum(rate(e[5m]))
+        total_query: sum(rate(t[{{.window}}]))
+    alerting: {name: A}
+  - name: same
+    objective: 99
+    sli:
+      events:
+        error_query: sum(rate(t[{{.window}}]))
+        total_query: sum(rate(t[{{ .window }}]))
+  - name: both-ways
+    objective: 99
+    sli:
+      raw: {error_ratio_query: "x[{{.window}}]"}
+      events: {error_query: "e[{{.window}}]", total_query: "t[{{.window}}]"}
+  - name: plugged
+    objective: 99
+    sli:
+      plugin: {id: sloth-common/x}
+  - name: unnamed-alert
+    objective: 99
+    sli: {raw: {error_ratio_query: "x[{{.window}}]"}}
+    alerting: {page_alert: {disable: true}}
+"#,
+        expect![[r#"
+            my-service-unnamed-alert 0.99 leaves 0.01, slices in 30d
+              label_replace(x[5m], "engkpi_part", "bad", "", "")
+            slos.yaml:4:11: "-a" cannot be the name of an SLO
+                fix: use letters, digits, - _ and ., two at least, with a letter or digit at both ends
+            slos.yaml:6:5: has no `objective`
+                fix: add objective: 99.9
+            slos.yaml:10:16: 100.5 is no objective
+                fix: write a percentage above 0 and at most 100
+            slos.yaml:15:22: `error_query` does not name its window
+                fix: write [{{.window}}] where its range is
+            slos.yaml:22:22: is the query for everything too
+                fix: tell the events apart
+            slos.yaml:24:5: needs exactly one way to tell bad events
+                fix: write sli.events or sli.raw
+            slos.yaml:32:15: uses the plugin "sloth-common/x", a program of sloth's
+                fix: write its queries as sli.events
+            slos.yaml:36:15: has alerts and no `name` for them
+                fix: add alerting.name, or disable both alerts
+        "#]],
+    );
+}
+
+#[test]
+fn what_nobody_else_checks() {
+    check(
+        r#"version: "prometheus/v1"
+service: my-service
+slos:
+  - name: perfect
+    objective: 100
+    sli: {raw: {error_ratio_query: "x[{{.window}}]"}}
+  - name: lax
+    objective: 90
+    sli: {raw: {error_ratio_query: "x[{{.window}}]"}}
+  - name: mixed
+    objective: 99
+    sli:
+      events:
+        error_query: sum(increase(e[{{.window}}]))
+        total_query: sum(rate(t[{{.window}}]))
+  - name: lax
+    objective: 99
+    sli: {raw: {error_ratio_query: "y[{{.window}}]"}}
+"#,
+        expect![[r#"
+            my-service-perfect 1 leaves 0, slices in 30d
+              label_replace(x[5m], "engkpi_part", "bad", "", "")
+            my-service-lax 0.9 leaves 0.1, slices in 30d
+              label_replace(x[5m], "engkpi_part", "bad", "", "")
+            my-service-lax 0.99 leaves 0.01, slices in 30d
+              label_replace(y[5m], "engkpi_part", "bad", "", "")
+            slos.yaml:14:22: one query counts events by the second, the other does not
+                fix: use rate in both, or increase in both
+            slos.yaml:16:11: the SLO my-service-lax is at slos.yaml:7:11 already
+                fix: rename one of them
+            slos.yaml:5:16: warning: an objective of 100 % leaves no budget: one bad event is an infinite burn
+            slos.yaml:8:16: warning: a burn of 14.4 can never be: all events bad are a burn of 10.0, so the usual page never fires
+        "#]],
+    );
+}
+
+/// An SLO of `OpenSLO`, with these lines at the end of its `spec`.
+fn openslo(window: &str, more: &str) -> String {
+    format!(
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata:\n  name: web-availability\nspec:\n  service: web\n  \
+         budgetingMethod: Occurrences\n  timeWindow:\n    - {window}\n{more}"
+    )
+}
+
+const RATIO: &str = "  indicator:
+    metadata: {name: errors}
+    spec:
+      ratioMetric:
+        counter: true
+        good:
+          metricSource: {type: Prometheus, spec: {query: 'http_requests{code!~\"5..\"}'}}
+        total:
+          metricSource: {type: Prometheus, spec: {query: http_requests}}
+  objectives:
+    - target: 0.999
+";
+
+#[test]
+fn openslo_with_a_counter() {
+    check(
+        &openslo("{duration: 28d, isRolling: true}", RATIO),
+        expect![[r#"
+        web-web-availability 0.999 leaves 0.001, events in 28d
+          label_replace(sum(increase(http_requests{code!~"5.."}[5m])), "engkpi_part", "good", "", "") or label_replace(sum(increase(http_requests[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+}
+
+#[test]
+fn openslo_with_an_sli_of_its_own_in_a_calendar_quarter() {
+    let sli = "apiVersion: openslo/v1
+kind: SLI
+metadata: {name: errors}
+spec:
+  ratioMetric:
+    bad: {metricSource: {spec: {query: 'sum(rate(e[{{.window}}]))'}}}
+    total: {metricSource: {spec: {query: 'sum(rate(t[{{.window}}]))'}}}
+---
+apiVersion: openslo/v1
+kind: Service
+metadata: {name: web}
+---
+";
+    let window = "{duration: 1Q, isRolling: false, calendar: {startTime: '2026-01-01 00:00:00', timeZone: Europe/Berlin}}";
+    let more =
+        "  indicatorRef: errors\n  objectives:\n    - {targetPercent: 99.5}\n    - {target: 0.9}\n";
+    check(
+        &format!("{sli}{}", openslo(window, more)),
+        expect![[r#"
+        web-web-availability-0 0.995 leaves 0.005, events in 1Q
+          label_replace(sum(rate(e[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(rate(t[5m])), "engkpi_part", "total", "", "")
+        web-web-availability-1 0.9 leaves 0.1, events in 1Q
+          label_replace(sum(rate(e[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(rate(t[5m])), "engkpi_part", "total", "", "")
+        slos.yaml:25:16: warning: a burn of 14.4 can never be: all events bad are a burn of 10.0, so the usual page never fires
+    "#]],
+    );
+}
+
+#[test]
+fn openslo_with_a_threshold_and_with_a_raw_ratio() {
+    let more = "  indicator:
+    spec:
+      thresholdMetric: {metricSource: {spec: {query: queue_length}}}
+  objectives:
+    - {op: lte, value: 200, target: 0.95}
+";
+    check(
+        &openslo("{duration: 30d, isRolling: true}", more),
+        expect![[r#"
+        web-web-availability 0.95 leaves 0.05, slices in 30d
+          label_replace(1 - ((queue_length) <= bool 200), "engkpi_part", "bad", "", "")
+    "#]],
+    );
+    let more = "  indicator:
+    spec:
+      ratioMetric:
+        rawType: success
+        raw: {metricSource: {spec: {query: 'avg_over_time(up[{{.window}}])'}}}
+  objectives:
+    - {target: 0.95, op: gt}
+";
+    check(
+        &openslo("{duration: 30d, isRolling: true}", more),
+        expect![[r#"
+        web-web-availability 0.95 leaves 0.05, slices in 30d
+          label_replace(1 - (avg_over_time(up[5m])), "engkpi_part", "bad", "", "")
+        slos.yaml:16:26: warning: an `op` says nothing about a ratio
+    "#]],
+    );
+}
+
+#[test]
+fn openslo_v1alpha() {
+    check(
+        "apiVersion: openslo/v1alpha
+kind: SLO
+metadata:
+  name: sloth-slo-my-service
+spec:
+  service: my-service
+  budgetingMethod: Occurrences
+  objectives:
+    - ratioMetrics:
+        good: {source: prometheus, queryType: promql, query: 'sum(rate(good[{{.window}}]))'}
+        total: {source: prometheus, queryType: promql, query: 'sum(rate(total[{{.window}}]))'}
+      target: 0.999
+    - ratioMetrics:
+        good: {source: prometheus, queryType: promql, query: 'sum(rate(fast[{{.window}}]))'}
+        total: {source: prometheus, queryType: promql, query: 'sum(rate(total[{{.window}}]))'}
+      target: 0.99
+  timeWindows:
+    - {count: 30, isRolling: true, unit: Day}
+",
+        expect![[r#"
+            my-service-sloth-slo-my-service-0 0.999 leaves 0.001, events in 30d
+              label_replace(sum(rate(good[5m])), "engkpi_part", "good", "", "") or label_replace(sum(rate(total[5m])), "engkpi_part", "total", "", "")
+            my-service-sloth-slo-my-service-1 0.99 leaves 0.01, events in 30d
+              label_replace(sum(rate(fast[5m])), "engkpi_part", "good", "", "") or label_replace(sum(rate(total[5m])), "engkpi_part", "total", "", "")
+        "#]],
+    );
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a list of refusals")]
+fn what_openslo_refuses() {
+    for (text, said) in [
+        (
+            openslo("{duration: 1m, isRolling: true}", RATIO),
+            expect![[r#"
+            slos.yaml:9:18: a window of 1m is shorter than a day
+                fix: m are minutes: write 1M for months
+        "#]],
+        ),
+        (
+            openslo("{duration: 12h, isRolling: true}", RATIO),
+            expect![[r#"
+            slos.yaml:9:18: a window of 12h is shorter than a day
+                fix: write at least 1d
+        "#]],
+        ),
+        (
+            openslo("{duration: month, isRolling: true}", RATIO),
+            expect![[r#"
+            slos.yaml:9:18: "month" is no duration
+                fix: write for example 30d, 4w, 1M or 1Q
+        "#]],
+        ),
+        (
+            openslo("{duration: 1M}", RATIO),
+            expect![[r#"
+            slos.yaml:9:7: is not rolling and has no calendar
+                fix: add isRolling: true, or a calendar
+        "#]],
+        ),
+        (
+            openslo("{duration: 1M, calendar: {timeZone: Mars}}", RATIO),
+            expect![[r#"
+                slos.yaml:9:43: "Mars" is not a time zone of the IANA database
+                    fix: write for example Europe/Berlin
+            "#]],
+        ),
+        (
+            openslo(
+                "{duration: 30d, isRolling: true}",
+                &RATIO.replace("target: 0.999", "target: 1"),
+            ),
+            expect![[r#"
+                slos.yaml:20:15: 1 is no target
+                    fix: write a number from 0 to below 1, such as 0.999
+            "#]],
+        ),
+        (
+            openslo(
+                "{duration: 30d, isRolling: true}",
+                &RATIO.replace("target: 0.999", "{target: 0.9, targetPercent: 90}"),
+            ),
+            expect![[r#"
+                slos.yaml:20:7: has two targets
+                    fix: write target: 0.999 or targetPercent: 99.9
+            "#]],
+        ),
+        (
+            openslo(
+                "{duration: 30d, isRolling: true}",
+                &RATIO.replace("counter: true", "counter: false"),
+            ),
+            expect![[r#"
+                slos.yaml:16:58: does not name its window
+                    fix: write [{{.window}}] where its range is, or a plain selector with counter: true
+                slos.yaml:18:58: does not name its window
+                    fix: write [{{.window}}] where its range is, or a plain selector with counter: true
+            "#]],
+        ),
+        (
+            openslo(
+                "{duration: 30d, isRolling: true}",
+                "  indicatorRef: nowhere\n  objectives: [{target: 0.9}]\n",
+            ),
+            expect![[r#"
+                slos.yaml:10:17: there is no SLI "nowhere"
+                    fix: add it, or mend the name
+            "#]],
+        ),
+        (
+            openslo("{duration: 30d, isRolling: true}", RATIO).replace("Occurrences", "Often"),
+            expect![[r#"
+            slos.yaml:7:20: "Often" is no budgeting method
+                fix: write Occurrences, Timeslices or RatioTimeslices
+        "#]],
+        ),
+        (
+            openslo("{duration: 30d, isRolling: true}", RATIO).replace("web-availability", "Web"),
+            expect![[r#"
+            slos.yaml:4:9: cannot be a name
+                fix: use at most 63 lower-case letters, digits and -
+        "#]],
+        ),
+    ] {
+        check(&text, said);
+    }
+}
+
+#[test]
+fn what_is_no_specification() {
+    check(
+        "",
+        expect![[r#"
+        slos.yaml: holds no specification
+            fix: remove it from the list
+    "#]],
+    );
+    check(
+        "a: [1, 2\n",
+        expect![[r#"
+        slos.yaml:1:4: cannot be taken apart: error: line 1 column 4: unclosed bracket '['
+            fix: mend the YAML
+    "#]],
+    );
+    check(
+        "hello: world\n",
+        expect![[r#"
+        slos.yaml: has a document that is no specification
+            fix: begin it with version: prometheus/v1 or apiVersion: openslo/v1
+    "#]],
+    );
+    check(
+        "version: prometheus/v2\nservice: x\n",
+        expect![[r#"
+        slos.yaml:1:10: "prometheus/v2" is no format that is read
+            fix: known are version: prometheus/v1, apiVersion: openslo/v1 and openslo/v1alpha
+    "#]],
+    );
+    check(
+        "apiVersion: v1\nkind: Pod\nspec: {}\n",
+        expect![[r#"
+        slos.yaml:2:7: v1 has no kind "Pod" that is read
+            fix: known are version: prometheus/v1, apiVersion: openslo/v1 and openslo/v1alpha
+    "#]],
+    );
+    check(
+        "version: prometheus/v1\nslos: 5\n",
+        expect![[r#"
+        slos.yaml:2:7: cannot be taken apart: error: line 2 column 7: expected sequence start
+            fix: mend the YAML
+    "#]],
+    );
+}
+
+#[test]
+fn files_folders_and_patterns() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["b.yaml", "a.yml", "notes.txt"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let found = |pattern: &str| {
+        let files = files(&format!("{}/{pattern}", folder.path().display()));
+        files.map(|files| {
+            let names = files.iter().filter_map(|it| it.file_name()?.to_str());
+            names.map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(found("").unwrap(), ["a.yml", "b.yaml"]);
+    assert_eq!(found("*.yaml").unwrap(), ["b.yaml"]);
+    assert_eq!(found("*.*").unwrap(), ["a.yml", "b.yaml", "notes.txt"]);
+    assert_eq!(found("notes.txt").unwrap(), ["notes.txt"]);
+    assert!(found("c.yaml").unwrap_err().contains("there is no file"));
+    assert!(found("*.json").unwrap_err().contains("names no file"));
+}

@@ -1,0 +1,458 @@
+//! Ledgers: what a metric store is asked once for each complete hour, and how its answers add up.
+//!
+//! A ledger outlives the store's retention, and long windows are sums of its rows: weighted by
+//! traffic, cut at any `as_of`, and the same however often they are asked for. Every hour is in
+//! exactly one month and one quarter: it is placed by its start.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, TimeDelta};
+use sha2::{Digest, Sha256};
+
+use super::statistics::Histogram;
+use super::statistics::budget::Events;
+use super::window::Span;
+use crate::domain::fact::LedgerDay;
+use crate::domain::{Instant, SourceName, Timeline};
+
+/// What is asked of a metric store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// How much each bucket of a histogram grew; the columns are the upper bounds.
+    Buckets {
+        /// A PromQL selector of series with a label `le`.
+        selector: String,
+    },
+    /// How much a counter grew; the one column is [`TOTAL`].
+    Counter {
+        /// A PromQL selector.
+        selector: String,
+    },
+    /// How many events there were and how many were bad, with the slices that were good; the
+    /// columns are [`BAD`], [`TOTAL`], [`VALID`] and that of [`met`].
+    Events {
+        /// How they are told apart.
+        sli: Sli,
+        /// Which share of its events may be bad in a good slice, as a decimal.
+        slice_allowed: String,
+    },
+}
+
+/// How good and bad events are told apart: PromQL in which [`WINDOW`] stands for a length of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sli {
+    /// Bad events of all.
+    Bad {
+        /// What was bad.
+        bad: String,
+        /// All of it.
+        total: String,
+    },
+    /// Good events of all.
+    Good {
+        /// What was good.
+        good: String,
+        /// All of it.
+        total: String,
+    },
+    /// The share of what was bad, of which nobody knows how much it was: every slice counts alike.
+    Ratio {
+        /// From 0 to 1.
+        bad: String,
+    },
+}
+
+impl Sli {
+    /// One query for what was bad (or good) and for everything over `window`, told apart by
+    /// [`PART`].
+    pub fn query(&self, window: &str) -> String {
+        self.named(window, "")
+    }
+
+    /// The same for several windows at once; the name of a part ends in its window.
+    pub fn short(&self, windows: &[&str]) -> String {
+        let queries = windows.iter().map(|window| self.named(window, &format!(" {window}")));
+        queries.collect::<Vec<_>>().join(" or ")
+    }
+
+    fn named(&self, window: &str, suffix: &str) -> String {
+        let part = |name: &str, query: &str| {
+            let query = query.replace(WINDOW, window);
+            let name = format!("{name}{suffix}");
+            format!("label_replace({query}, \"{PART}\", \"{name}\", \"\", \"\")")
+        };
+        let (name, some, total) = match self {
+            Self::Bad { bad, total } => (BAD, bad, total),
+            Self::Good { good, total } => (GOOD, good, total),
+            Self::Ratio { bad } => return part(BAD, bad),
+        };
+        format!("{} or {}", part(name, some), part(TOTAL, total))
+    }
+
+    /// Bad events of all, by the parts of an answer over a window of `seconds`. `None` if there was
+    /// nothing to count from. Where all is known and what was bad is not, nothing was.
+    pub fn counted(&self, part: impl Fn(&str) -> Option<f64>, seconds: f64) -> Option<(f64, f64)> {
+        let scale = if self.is_per_second() { seconds } else { 1.0 };
+        match self {
+            Self::Bad { .. } => {
+                let total = part(TOTAL)?;
+                Some((part(BAD).unwrap_or(0.0) * scale, total * scale))
+            }
+            Self::Good { .. } => {
+                let total = part(TOTAL)?;
+                Some(((total - part(GOOD).unwrap_or(0.0)) * scale, total * scale))
+            }
+            // Nobody knows how many events there were: each window counts alike.
+            Self::Ratio { .. } => part(BAD).map(|share| (share, 1.0)),
+        }
+    }
+
+    /// Whether its queries count a second's worth of events, as `rate` does.
+    pub fn is_per_second(&self) -> bool {
+        match self {
+            Self::Bad { total, .. } | Self::Good { total, .. } => is_rate(total),
+            Self::Ratio { .. } => false,
+        }
+    }
+}
+
+/// Whether a query counts events by the second.
+pub fn is_rate(query: &str) -> bool {
+    let calls = |name: &str| {
+        query.match_indices(name).any(|(at, _)| {
+            let before = query[..at].chars().next_back();
+            let after = query[at + name.len()..].trim_start().starts_with('(');
+            after && before.is_none_or(|it| !it.is_alphanumeric() && it != '_' && it != ':')
+        })
+    };
+    (calls("rate") || calls("irate")) && !calls("increase")
+}
+
+/// Short windows, which are asked for as they are, with their seconds.
+pub const SHORT: [(&str, f64); 7] = [
+    ("5m", 300.0),
+    ("30m", 1_800.0),
+    ("1h", 3_600.0),
+    ("2h", 7_200.0),
+    ("6h", 21_600.0),
+    ("1d", 86_400.0),
+    ("3d", 259_200.0),
+];
+
+/// Stands for a length of time in the queries of an [`Sli`].
+pub const WINDOW: &str = "{{.window}}";
+
+/// The label that tells the parts of an answer apart.
+pub const PART: &str = "engkpi_part";
+
+/// The column of bad events.
+pub const BAD: &str = "bad";
+
+/// The part of an answer with good events. It never becomes a column.
+pub const GOOD: &str = "good";
+
+/// The column of slices with events.
+pub const VALID: &str = "valid";
+
+/// The column of slices in which no larger share than this was bad.
+pub fn met(slice_allowed: &str) -> String {
+    format!("met<={slice_allowed}")
+}
+
+/// The column of everything that was counted.
+pub const TOTAL: &str = "total";
+
+/// The column with everything that a histogram counted.
+const EVERYTHING: &str = "+Inf";
+
+impl Question {
+    /// The name of the ledger with its answers: `KIND/NAME/HASH`. Another question is another
+    /// ledger, so that what answers different questions is never added up.
+    pub fn ledger(&self, kind: &str, name: &str) -> String {
+        let parts = match self {
+            Self::Buckets { selector } => vec!["buckets", selector],
+            Self::Counter { selector } => vec!["counter", selector],
+            // What a good slice is only adds a column: another objective loses no history.
+            Self::Events { sli: Sli::Bad { bad, total }, .. } => vec!["bad", bad, total],
+            Self::Events { sli: Sli::Good { good, total }, .. } => vec!["good", good, total],
+            Self::Events { sli: Sli::Ratio { bad }, .. } => vec!["ratio", bad],
+        };
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        format!("{kind}/{name}/{}", &hex::encode(hash.finalize())[..8])
+    }
+}
+
+/// One ledger as it was known at `as_of`.
+#[derive(Clone, Copy, Debug)]
+pub struct Ledger<'a> {
+    days: Option<&'a BTreeMap<NaiveDate, LedgerDay>>,
+    as_of: Instant,
+}
+
+/// One complete hour of a ledger.
+#[derive(Clone, Copy, Debug)]
+pub struct Hour<'a> {
+    /// When it began.
+    pub starts_at: Instant,
+    /// In how many of its twelve slices there was anything to count from.
+    pub covered: u8,
+    /// Names of columns.
+    pub columns: &'a [String],
+    /// Values of columns; empty if nothing is known of the hour.
+    pub values: &'a [f64],
+}
+
+impl<'a> Ledger<'a> {
+    /// The ledger `name` of `source`.
+    pub fn of(timeline: &'a Timeline, source: &SourceName, name: &str, as_of: Instant) -> Self {
+        Self { days: timeline.ledgers.get(&(source.clone(), name.to_owned())), as_of }
+    }
+
+    /// The start of its first hour: there is nothing before it, and nobody knows whether that is
+    /// because nothing happened.
+    pub fn starts_at(&self) -> Option<Instant> {
+        let (_, day) = self.days?.iter().next()?;
+        let first = day.hours.first().map(|hour| day.hour_starts_at(hour))?;
+        (first < self.as_of).then_some(first)
+    }
+
+    /// The end of its last hour.
+    pub fn ends_at(&self) -> Option<Instant> {
+        self.hours(Span { start: Instant::UNIX_EPOCH, end: self.as_of })
+            .next_back()
+            .map(|hour| hour.starts_at + TimeDelta::hours(1))
+    }
+
+    /// Its hours that began in `span` and were over at `as_of`, in order.
+    pub fn hours(&self, span: Span) -> impl DoubleEndedIterator<Item = Hour<'a>> + use<'a> {
+        let (start, end) = (span.start, span.end.min(self.as_of - TimeDelta::hours(1) + TICK));
+        let days = self
+            .days
+            .filter(|_| start < end)
+            .map(|days| days.range(start.date_naive()..=end.date_naive()).map(|(_, day)| day));
+        days.into_iter()
+            .flatten()
+            .flat_map(|day| {
+                day.hours.iter().map(|hour| Hour {
+                    starts_at: day.hour_starts_at(hour),
+                    covered: hour.covered,
+                    columns: day.columns(hour),
+                    values: &hour.values,
+                })
+            })
+            .filter(move |hour| start <= hour.starts_at && hour.starts_at < end)
+    }
+
+    /// Which share of the slices of `span`'s complete hours there was anything to count from. None
+    /// without a complete hour.
+    pub fn coverage(&self, span: Span) -> Option<f64> {
+        let hours = complete_hours(span, self.as_of);
+        let covered: i64 = self.hours(span).map(|hour| i64::from(hour.covered)).sum();
+        #[expect(clippy::cast_precision_loss, reason = "a century has ten million slices")]
+        let share = covered as f64 / (hours * i64::from(LedgerDay::SLICES)) as f64;
+        (hours > 0).then_some(share.min(1.0))
+    }
+
+    /// The sum of one column over `span`.
+    pub fn sum(&self, span: Span, column: &str) -> f64 {
+        let value = |hour: Hour<'_>| {
+            let at = hour.columns.iter().position(|it| it == column)?;
+            hour.values.get(at).copied()
+        };
+        self.hours(span).filter_map(value).sum()
+    }
+
+    /// What an SLO's ledger counted in `span`. An hour that says that more was bad than there was,
+    /// by more than extrapolation makes it, is left out and counted.
+    pub fn events(&self, span: Span, slice_allowed: &str) -> Events {
+        let met = met(slice_allowed);
+        let mut events = Events::default();
+        for hour in self.hours(span).filter(|hour| !hour.values.is_empty()) {
+            let value = |name: &str| {
+                let at = hour.columns.iter().position(|it| it == name)?;
+                hour.values.get(at).copied()
+            };
+            let (bad, total) = (value(BAD).unwrap_or(0.0), value(TOTAL).unwrap_or(0.0));
+            let room = total * 0.01;
+            if bad > total + room || bad < -room {
+                events.contradictory += 1;
+                continue;
+            }
+            events.bad += bad.clamp(0.0, total);
+            events.total += total;
+            // Of hours from the time of another objective nobody knows how many slices met this one.
+            if let (Some(valid), Some(met)) = (value(VALID), value(&met)) {
+                events.valid += valid;
+                events.met += met;
+            }
+        }
+        events
+    }
+
+    /// The histogram of everything in `span`, with bounds in units of `scale`. Buckets are summed
+    /// before anything is computed from them. Where the bounds changed on the way, only those that
+    /// were there all the time can be. None if nothing was counted.
+    pub fn histogram(&self, span: Span, scale: f64) -> Option<Histogram> {
+        let mut layouts: BTreeMap<&'a [String], Vec<f64>> = BTreeMap::new();
+        for hour in self.hours(span).filter(|hour| everything(hour) > 0.0) {
+            let sums = layouts.entry(hour.columns).or_insert_with(|| vec![0.0; hour.values.len()]);
+            for (sum, value) in sums.iter_mut().zip(hour.values) {
+                *sum += value;
+            }
+        }
+        let parsed: Vec<Vec<(f64, f64)>> = layouts
+            .into_iter()
+            .map(|(columns, sums)| columns.iter().map(|it| bound(it)).zip(sums).collect())
+            .collect();
+        let (first, others) = parsed.split_first()?;
+        let common = first.iter().filter_map(|(bound, count)| {
+            let mut sum = *count;
+            for other in others {
+                sum += other.iter().find(|(it, _)| it == bound)?.1;
+            }
+            Some((bound * scale, sum))
+        });
+        Histogram::new(common.collect())
+    }
+}
+
+/// The shortest time there is: an hour that ends at `as_of` is over.
+const TICK: TimeDelta = TimeDelta::nanoseconds(1);
+
+/// How many hours began in `span` and were over at `as_of`.
+fn complete_hours(span: Span, as_of: Instant) -> i64 {
+    let end = span.end.min(as_of - TimeDelta::hours(1) + TICK);
+    let hours_before = |at: Instant| {
+        let seconds = at.timestamp() + i64::from(at.timestamp_subsec_nanos() > 0);
+        seconds.div_euclid(3600) + i64::from(seconds.rem_euclid(3600) > 0)
+    };
+    (hours_before(end) - hours_before(span.start)).max(0)
+}
+
+/// Everything that an hour of a histogram counted.
+fn everything(hour: &Hour<'_>) -> f64 {
+    let at = hour.columns.iter().position(|it| it == EVERYTHING);
+    at.and_then(|at| hour.values.get(at)).copied().unwrap_or_default()
+}
+
+/// The bound that a label `le` names. One may be written in several ways: 1 and 1.0.
+pub(super) fn bound(text: &str) -> f64 {
+    text.parse().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kpi::testing::{Story, instant};
+
+    const ENDPOINT: &str = "service web\nendpoint pay of web budget 0.3\n";
+
+    /// What a ledger says about the time from `start` to `end` of a story.
+    fn with<T>(story: &str, (start, end): (&str, &str), look: impl Fn(Ledger<'_>, Span) -> T) -> T {
+        let story = Story::told(&format!("{ENDPOINT}{story}"));
+        let timeline = story.timeline();
+        let endpoint = &story.params.endpoints[0];
+        let ledger = Ledger::of(&timeline, &endpoint.source, &endpoint.ledger(), story.as_of);
+        look(ledger, Span { start: instant(start), end: instant(end) })
+    }
+
+    fn total(story: &str, span: (&str, &str)) -> f64 {
+        with(story, span, |ledger, span| ledger.sum(span, "+Inf"))
+    }
+
+    #[test]
+    fn an_hour_is_where_it_starts() {
+        let story = "05T10:00 hour pay +Inf:1
+             05T11:00 hour pay +Inf:10
+             05T12:00 hour pay +Inf:100";
+        assert_eq!(total(story, ("05T10:00", "05T12:00")), 11.0);
+        assert_eq!(total(story, ("05T10:01", "05T12:01")), 110.0);
+        assert_eq!(total(story, ("05T12:59", "05T13:00")), 0.0);
+    }
+
+    #[test]
+    fn an_hour_counts_when_it_is_over() {
+        let story = "05T22:00 hour pay +Inf:1\n05T23:00 hour pay +Inf:10\n";
+        let span = ("05T00:00", "07T00:00");
+        assert_eq!(total(&format!("as_of 06T00:00\n{story}"), span), 11.0);
+        assert_eq!(total(&format!("as_of 05T23:59:59\n{story}"), span), 1.0);
+        let ends_at = |story: &str| with(story, span, |ledger, _| ledger.ends_at());
+        assert_eq!(ends_at(&format!("as_of 06T00:00\n{story}")), Some(instant("06T00:00")));
+        assert_eq!(ends_at(&format!("as_of 05T23:59:59\n{story}")), Some(instant("05T23:00")));
+    }
+
+    #[test]
+    fn coverage_is_the_share_of_slices_with_data_of_the_hours_that_are_over() {
+        let story = "05T10:00 hour pay +Inf:1
+             05T11:00 hour pay covered 6 +Inf:1
+             05T12:00 hour pay";
+        let coverage = |span| with(story, span, |ledger, span| ledger.coverage(span));
+        assert_eq!(coverage(("05T10:00", "05T11:00")), Some(1.0));
+        assert_eq!(coverage(("05T10:00", "05T12:00")), Some(0.75));
+        assert_eq!(coverage(("05T10:00", "05T14:00")), Some(0.375), "unknown hours count");
+        assert_eq!(coverage(("05T10:10", "05T10:50")), None, "no hour begins in it");
+        let early = format!("as_of 05T11:30\n{story}");
+        let coverage = with(&early, ("05T10:00", "05T14:00"), |ledger, span| ledger.coverage(span));
+        assert_eq!(coverage, Some(1.0));
+    }
+
+    #[test]
+    fn where_bounds_changed_only_those_that_were_there_all_the_time_are_known() {
+        let story = "05T10:00 hour pay 0.1:5 1:8 +Inf:10
+             05T11:00 hour pay 0.1:5 0.3:7 1.0:9 +Inf:10
+             05T12:00 hour pay 2:0 +Inf:0";
+        let histogram = |ledger: Ledger<'_>, span| ledger.histogram(span, 1.0);
+        let known = with(story, ("05T10:00", "05T13:00"), histogram).unwrap();
+        assert_eq!(known.buckets(), [(0.1, 10.0), (1.0, 17.0), (f64::INFINITY, 20.0)]);
+        let idle = with(story, ("05T12:00", "05T13:00"), histogram);
+        assert_eq!(idle, None, "nothing was counted");
+    }
+
+    #[test]
+    fn bounds_in_milliseconds_become_seconds() {
+        let story = "05T10:00 hour pay 300:7 +Inf:10";
+        let known = with(story, ("05T10:00", "05T11:00"), |it, span| it.histogram(span, 0.001));
+        assert_eq!(known.unwrap().buckets(), [(0.3, 7.0), (f64::INFINITY, 10.0)]);
+    }
+
+    #[test]
+    fn another_question_is_another_ledger() {
+        let buckets = |text: &str| Question::Buckets { selector: text.to_owned() };
+        let ratio = Question::Events {
+            sli: Sli::Ratio { bad: "a".to_owned() },
+            slice_allowed: "0.001".to_owned(),
+        };
+        let name = buckets("a").ledger("endpoint", "pay");
+        assert!(name.starts_with("endpoint/pay/") && name.len() == "endpoint/pay/".len() + 8);
+        assert_eq!(name, buckets("a").ledger("endpoint", "pay"));
+        assert_ne!(name, buckets("b").ledger("endpoint", "pay"));
+        assert_ne!(name, ratio.ledger("endpoint", "pay"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_of_a_window_add_up_to_it(
+            counts in prop::collection::vec(0_u32..1000, 1..60),
+            cut in 0_i64..(60 * 60),
+        ) {
+            let mut story = String::new();
+            for (hour, count) in counts.iter().enumerate() {
+                story += &format!("{:02}T{:02}:00 hour pay +Inf:{count}\n", 5 + hour / 24, hour % 24);
+            }
+            let (start, end) = (instant("05T00:00"), instant("09T00:00"));
+            let middle = start + TimeDelta::minutes(cut);
+            let sums = with(&story, ("05T00:00", "09T00:00"), |ledger, _| {
+                [(start, middle), (middle, end), (start, end)]
+                    .map(|(start, end)| ledger.sum(Span { start, end }, "+Inf"))
+            });
+            prop_assert_eq!(sums[0] + sums[1], sums[2]);
+            prop_assert_eq!(sums[2], counts.iter().map(|it| f64::from(*it)).sum::<f64>());
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What the KPIs that are computed from ledgers have in common.
+//!
+//! A ledger has thousands of hours, so it is one item while numbers are computed. Who wants to see
+//! what a number is made of gets the days of the window, which add up to it.
+
+use std::collections::BTreeMap;
+
+use chrono::{NaiveDate, TimeDelta};
+
+use super::item::LedgerOf;
+use super::ledger::{BAD, Hour, Ledger, TOTAL, VALID, bound, met};
+use super::params::{Endpoint, Params, Slo};
+use super::{Item, ItemId, Mark, Outcome, Placement, Slice, Span, State, View};
+use crate::domain::SourceName;
+use crate::domain::fact::LedgerDay;
+
+/// What a ledger is kept for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Subject<'a> {
+    Endpoint(&'a Endpoint),
+    Slo(&'a Slo),
+}
+
+impl<'a> Subject<'a> {
+    /// What an item stands for.
+    pub(super) fn of(params: &'a Params, id: &ItemId) -> Option<Self> {
+        let ItemId::Ledger { of, source, name, .. } = id else { return None };
+        match of {
+            LedgerOf::Endpoint => {
+                let mut all = params.endpoints.iter();
+                all.find(|it| it.name == *name && it.source == *source).map(Self::Endpoint)
+            }
+            LedgerOf::Slo => {
+                let mut all = params.slos.iter();
+                all.find(|it| it.id == *name && it.source == *source).map(Self::Slo)
+            }
+        }
+    }
+
+    pub(super) fn source(self) -> &'a SourceName {
+        match self {
+            Self::Endpoint(it) => &it.source,
+            Self::Slo(it) => &it.source,
+        }
+    }
+
+    /// What can be asked to see the same.
+    pub(super) fn query(self) -> String {
+        match self {
+            Self::Endpoint(it) => format!("sum by (le) (increase({}[1h]))", it.buckets),
+            Self::Slo(it) => it.sli.query("1h"),
+        }
+    }
+
+    pub(super) fn ledger(self, view: &View<'a>) -> Ledger<'a> {
+        let name = match self {
+            Self::Endpoint(it) => it.ledger(),
+            Self::Slo(it) => it.ledger(),
+        };
+        Ledger::of(view.timeline, self.source(), &name, view.as_of)
+    }
+
+    fn id(self, day: Option<NaiveDate>) -> ItemId {
+        let source = self.source().clone();
+        let (of, name) = match self {
+            Self::Endpoint(it) => (LedgerOf::Endpoint, it.name.clone()),
+            Self::Slo(it) => (LedgerOf::Slo, it.id.clone()),
+        };
+        ItemId::Ledger { of, source, name, day }
+    }
+
+    fn service(self) -> Option<usize> {
+        match self {
+            Self::Endpoint(it) => Some(it.service),
+            Self::Slo(it) => it.service,
+        }
+    }
+
+    /// The item that stands for all of the ledger; none while that is empty.
+    pub(super) fn item(self, view: &View<'a>) -> Option<Item> {
+        let ledger = self.ledger(view);
+        let starts_at = ledger.starts_at()?;
+        Some(Item {
+            id: self.id(None),
+            placement: Placement::of_services(&view.params.catalogue, self.service()),
+            started_at: starts_at,
+            completed_at: ledger.ends_at(),
+            outcome: Outcome::Counted,
+            values: Vec::new(),
+            marks: Vec::new(),
+            times: vec![("known_since", starts_at)],
+        })
+    }
+
+    /// What the hours of a day say, and whether anything was counted in it.
+    fn day(self, hours: &[Hour<'_>]) -> (Vec<Mark>, Outcome) {
+        let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+        for hour in hours {
+            for (column, value) in hour.columns.iter().zip(hour.values) {
+                *sums.entry(column).or_default() += value;
+            }
+        }
+        let mark =
+            |name, value: String| Mark { name, value: value.into(), evidence: None, at: None };
+        let sum = |column: &str| sums.get(column).copied();
+        let text = |column: &str| sum(column).map_or_else(|| "unknown".to_owned(), shown);
+        let (total, mut marks) = match self {
+            Self::Endpoint(_) => {
+                let marks =
+                    vec![mark("requests", text("+Inf")), mark("requests by bound", buckets(&sums))];
+                (sum("+Inf"), marks)
+            }
+            Self::Slo(slo) => {
+                let met = met(&slo.slice_allowed.to_string());
+                let marks = vec![
+                    mark("bad events", text(BAD)),
+                    mark("events", text(TOTAL)),
+                    mark("good slices", format!("{} of {}", text(&met), text(VALID))),
+                ];
+                (sum(TOTAL), marks)
+            }
+        };
+        let covered: u64 = hours.iter().map(|it| u64::from(it.covered)).sum();
+        let slices = hours.len() * usize::from(LedgerDay::SLICES);
+        marks.push(mark("slices with data", format!("{covered} of {slices}")));
+        let outcome = match total {
+            None => Outcome::Excluded("no_data"),
+            Some(0.0) => Outcome::Excluded("no_traffic"),
+            Some(_) => Outcome::Counted,
+        };
+        (marks, outcome)
+    }
+}
+
+/// Sums by bound, in the order of the bounds.
+fn buckets(sums: &BTreeMap<&str, f64>) -> String {
+    let mut bounds: Vec<(f64, &str, f64)> =
+        sums.iter().map(|(text, sum)| (bound(text), *text, *sum)).collect();
+    bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let texts: Vec<String> =
+        bounds.iter().map(|(_, text, sum)| format!("{text}: {}", shown(*sum))).collect();
+    texts.join(", ")
+}
+
+/// Why a ledger says nothing about a window: it begins within it, or ends too long ago.
+pub(super) fn missing(
+    slice: &Slice<'_>,
+    source: &SourceName,
+    ledger: &Ledger<'_>,
+) -> Option<State> {
+    let (Some(starts_at), Some(ends_at)) = (ledger.starts_at(), ledger.ends_at()) else {
+        return Some(State::NoData);
+    };
+    let hour = TimeDelta::hours(1);
+    // The window's first hour may have begun before it, and is then in the window before.
+    if starts_at - hour >= slice.window.start {
+        return Some(State::NoData);
+    }
+    let sources = &slice.view.params.sources;
+    let stale_after = sources.iter().find(|it| it.name == *source)?.stale_after;
+    (ends_at + hour + stale_after < slice.as_of).then_some(State::Stale)
+}
+
+/// The item itself; of a ledger, one for each UTC day of `window` that it knows anything of.
+pub(super) fn unfold(view: &View<'_>, item: &Item, window: Span) -> Vec<Item> {
+    let Some(subject) = Subject::of(view.params, &item.id) else { return vec![item.clone()] };
+    let ledger = subject.ledger(view);
+    let mut days: BTreeMap<NaiveDate, Vec<Hour<'_>>> = BTreeMap::new();
+    for hour in ledger.hours(window) {
+        days.entry(hour.starts_at.date_naive()).or_default().push(hour);
+    }
+    let days = days.into_iter().map(|(day, hours)| {
+        let (marks, outcome) = subject.day(&hours);
+        let first = hours.first().map_or(item.started_at, |it| it.starts_at);
+        Item {
+            id: subject.id(Some(day)),
+            placement: item.placement.clone(),
+            started_at: first,
+            completed_at: hours.last().map(|it| it.starts_at + TimeDelta::hours(1)),
+            outcome,
+            values: Vec::new(),
+            marks,
+            times: vec![("first_hour", first)],
+        }
+    });
+    days.collect()
+}
+
+/// A count with as many decimals as it needs to be added up.
+fn shown(count: f64) -> String {
+    format!("{}", (count * 1000.0).round() / 1000.0)
+}

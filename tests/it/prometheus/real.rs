@@ -1,0 +1,222 @@
+//! A real Prometheus, filled with known traffic.
+
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant as Tick};
+
+use chrono::{DurationRound, TimeDelta};
+use engkpi::clock::{Clock, SystemClock};
+use engkpi::domain::{Instant, Timeline};
+use engkpi::kpi::Span;
+use engkpi::kpi::ledger::{Ledger, Question, Sli};
+use engkpi::source::prometheus::{Plan, Prometheus, Settings};
+use engkpi::source::{PollContext, Source};
+use engkpi::store::sqlite::SqliteStore;
+use engkpi::store::{Access, Delta, SharedStore};
+
+use super::{Quiet, buckets, environment, limits};
+
+const SELECTOR: &str = "http_request_duration_seconds_bucket{path=\"/pay\"}";
+const BOUNDS: [(&str, f64); 4] = [("0.1", 0.8), ("0.3", 0.95), ("1", 0.995), ("+Inf", 1.0)];
+const HOURS: i64 = 30;
+
+/// A server that ends with the test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+/// Requests that an instance got in a minute: day and night, and a burst each hour.
+fn requests(minute: i64, instance: i64) -> f64 {
+    let hour = minute / 60 % 24;
+    let base = if (7..20).contains(&hour) { 600 } else { 40 };
+    let burst = if minute % 60 == 17 * (instance + 1) { 300 } else { 0 };
+    (base + burst + minute * 7 % 31) as f64
+}
+
+/// The samples of two instances from `start` on, one of which is restarted half-way.
+fn samples(start: Instant, minutes: i64) -> String {
+    let mut text = String::from("# TYPE http_request_duration_seconds histogram\n");
+    for instance in 0..2 {
+        for (bound, share) in BOUNDS {
+            let mut count = 0.0;
+            for minute in 0..=minutes {
+                count += requests(minute, instance) * share;
+                if instance == 1 && minute == minutes / 2 {
+                    count = requests(minute, instance) * share;
+                }
+                let at = start.timestamp() + minute * 60 + 13 + instance * 20;
+                writeln!(
+                    text,
+                    "http_request_duration_seconds_bucket{{path=\"/pay\",instance=\"{instance}\",le=\"{bound}\"}} {count} {at}"
+                )
+                .unwrap();
+            }
+        }
+    }
+    text.push_str("# TYPE http_requests counter\n");
+    for instance in 0..2 {
+        for code in ["200", "500"] {
+            let mut count = 0.0;
+            for minute in 0..=minutes {
+                let failed = errors(minute, instance);
+                count += if code == "500" { failed } else { requests(minute, instance) - failed };
+                let at = start.timestamp() + minute * 60 + 13 + instance * 20;
+                writeln!(
+                    text,
+                    "http_requests_total{{instance=\"{instance}\",code=\"{code}\"}} {count} {at}"
+                )
+                .unwrap();
+            }
+        }
+    }
+    text.push_str("# EOF\n");
+    text
+}
+
+/// Requests that failed: some in each quiet hour, none in busy ones.
+fn errors(minute: i64, instance: i64) -> f64 {
+    if (7..20).contains(&(minute / 60 % 24)) { 0.0 } else { (minute % 7 + instance) as f64 / 2.0 }
+}
+
+/// Errors of all requests, as sloth's users write it.
+fn objective() -> Plan {
+    let question = Question::Events {
+        sli: Sli::Bad {
+            bad: "sum(rate(http_requests_total{code=~\"5..\"}[{{.window}}]))".to_owned(),
+            total: "sum(rate(http_requests_total[{{.window}}]))".to_owned(),
+        },
+        slice_allowed: "0.001".to_owned(),
+    };
+    let ledger = question.ledger("slo", "web-errors");
+    Plan { ledger, key: "SLO web-errors".to_owned(), question }
+}
+
+/// Starts it on the samples in `folder`. None where it is not installed and need not be.
+fn start(folder: &Path, samples: &str) -> Option<(Server, url::Url)> {
+    let installed = |tool: &str| {
+        Command::new(tool).arg("--version").output().is_ok_and(|it| it.status.success())
+    };
+    if !installed("prometheus") || !installed("promtool") {
+        assert!(
+            std::env::var_os("ENGKPI_REQUIRE_TOOLS").is_none(),
+            "prometheus and promtool are required here and cannot be run"
+        );
+        eprintln!("SKIPPED: prometheus is not installed, so it was not asked");
+        return None;
+    }
+    let (input, data) = (folder.join("samples.txt"), folder.join("data"));
+    std::fs::write(&input, samples).unwrap();
+    let made = Command::new("promtool")
+        .args(["tsdb", "create-blocks-from", "openmetrics"])
+        .args([&input, &data])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let config = folder.join("prometheus.yml");
+    std::fs::write(&config, "global: {}\n").unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let child = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", data.display()))
+        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+        .args(["--web.route-prefix=/metrics/store", "--log.level=error"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let url = format!("http://127.0.0.1:{port}/metrics/store").parse().unwrap();
+    Some((Server(child), url))
+}
+
+/// Asks until the server has replayed what it has.
+async fn poll(source: &Prometheus, cx: &PollContext) {
+    let deadline = Tick::now() + Duration::from_secs(60);
+    loop {
+        match source.poll(cx).await {
+            Ok(report) => {
+                assert_eq!((report.gaps, report.warnings), (0, Vec::new()));
+                return;
+            }
+            Err(error) if Tick::now() > deadline => panic!("the server does not answer: {error}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}
+
+async fn timeline(store: &SharedStore) -> Timeline {
+    let mut timeline = Timeline::default();
+    let (deltas, _) = store.changes_since(0, 10_000).await.unwrap();
+    for delta in deltas {
+        if let Delta::Present(source, fact) = delta {
+            timeline.apply(&source, *fact);
+        }
+    }
+    timeline
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_server_gives_the_numbers_that_are_true() {
+    let now = SystemClock.now();
+    let end = now.duration_trunc(TimeDelta::hours(1)).unwrap();
+    let start_at = end - TimeDelta::hours(HOURS);
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_server, url)) = start(folder.path(), &samples(start_at, HOURS * 60)) else { return };
+    let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
+    let settings: Settings = toml::from_str(&settings).unwrap();
+    let plan = buckets("pay", SELECTOR);
+    let (ledger, slo) = (plan.ledger.clone(), objective().ledger);
+    let source = Prometheus::with_limits(
+        "prometheus".into(),
+        &settings,
+        vec![plan, objective()],
+        limits(),
+        &environment(),
+    )
+    .unwrap();
+    let file = folder.path().join("engkpi.db");
+    let store: SharedStore = Arc::new(SqliteStore::open(&file, Access::Write).await.unwrap());
+    // A minute after the hour at the earliest, so that its last hour is read.
+    let now = end + TimeDelta::minutes(1);
+    let cx = PollContext { store: Arc::clone(&store), now, progress: Arc::new(Quiet) };
+    poll(&source, &cx).await;
+
+    let timeline = timeline(&store).await;
+    let ledger = Ledger::of(&timeline, source.name(), &ledger, end);
+    // The first sample of a counter counts nothing, so the first minute is unknown to everybody.
+    let span = Span { start: start_at + TimeDelta::hours(1), end };
+    let counted = ledger.histogram(span, 1.0).unwrap();
+    let truth: f64 = (60..HOURS * 60).map(|minute| requests(minute, 0) + requests(minute, 1)).sum();
+    let off = (counted.total() - truth).abs() / truth;
+    assert!(off < 0.005, "{} of {truth} requests, {:.3} % off", counted.total(), off * 100.0);
+    // Every bucket is off by the same share, so the quantiles are true.
+    for (q, expected) in [(0.8, 0.1), (0.95, 0.3), (0.99, 0.3 + 0.7 * 0.04 / 0.045)] {
+        let value = counted.quantile(q).unwrap();
+        assert!((value - expected).abs() < 0.002, "q{q}: {value}, and it is {expected}");
+    }
+    assert!((counted.within(0.3) / counted.total() - 0.95).abs() < 1e-4);
+    assert!(ledger.coverage(span).unwrap() > 0.99);
+    assert_eq!(ledger.starts_at(), Some(start_at));
+
+    let events = Ledger::of(&timeline, source.name(), &slo, end).events(span, "0.001");
+    let failed: f64 = (60..HOURS * 60).map(|minute| errors(minute, 0) + errors(minute, 1)).sum();
+    for (what, counted, truth) in [("bad", events.bad, failed), ("all", events.total, truth)] {
+        let off = (counted - truth).abs() / truth;
+        assert!(off < 0.005, "{what}: {counted} of {truth}, {:.3} % off", off * 100.0);
+    }
+    let ratio = events.error_ratio().unwrap();
+    let off = (ratio / (failed / truth) - 1.0).abs();
+    assert!(off < 0.005, "the error ratio is {:.3} % off", off * 100.0);
+    assert!(events.contradictory == 0 && events.met > 0.0 && events.met < events.valid);
+
+    let burn = &timeline.burns[&(source.name().clone(), slo)];
+    let day = burn.windows.iter().find(|it| it.window == "1d").unwrap();
+    assert!((day.bad / day.total / ratio - 1.0).abs() < 0.5, "{day:?}");
+    assert_eq!(burn.windows.len(), 7, "one query asks for every window");
+}
