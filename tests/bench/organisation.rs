@@ -247,7 +247,7 @@ fn change(service: u64, change: u64) -> Change {
             submitted_at: created_at + Duration::hours(2),
         }],
         comments: change % 9,
-        paths: (service >= SHARING || service < 50)
+        paths: (!(50..SHARING).contains(&service))
             .then(|| vec![file("handler"), file("store"), file("handler_test")]),
         reverts_commits: if change % 60 == 59 {
             vec![merge_commit(service, change - 1)]
@@ -401,7 +401,7 @@ fn incident(service: u64, number: u64, size: Size) -> Vec<Fact> {
             resolved_at,
             priority: Some(format!("P{}", 1 + (service + number) % 5)),
             merged: false,
-            fields: if number % 3 == 0 {
+            fields: if number.is_multiple_of(3) {
                 BTreeMap::from([("root_cause".to_owned(), format!("cause-{}", service % 90))])
             } else {
                 BTreeMap::new()
