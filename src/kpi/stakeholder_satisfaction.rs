@@ -269,4 +269,55 @@ mod tests {
         .assert_eq(&story("2025-10-01T00:00"));
         assert_eq!(story("2025-10-02T00:00"), "", "the quarter before is not covered");
     }
+
+    use crate::kpi::evaluation::{self, Freshness, Plan, Scope, SourceFreshness};
+    use crate::kpi::{State, Window};
+
+    /// The verdicts on the organisation's last wave, by group.
+    fn states(more: &str) -> Vec<(String, State)> {
+        let story = Story::told(&format!(
+            "feeds stakeholders from 2025-01-01T00:00
+             feeds escalations from 2025-01-01T00:00
+             wave stakeholder_satisfaction w1 closed 02-01T00:00 each sales=10,legal=90
+             {more}"
+        ));
+        let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
+        let sources = story.params.sources.iter();
+        let freshness: Freshness = sources.map(|it| (it.name.clone(), fresh)).collect();
+        let mut plan = Plan::published(vec![Window::Wave], false);
+        (plan.kpis, plan.scope) = (vec![&KPI], Some(Scope::Org));
+        let timeline = story.timeline();
+        let evaluation =
+            evaluation::evaluate(&timeline, &story.params, &freshness, &plan, story.as_of);
+        let of_wave = evaluation.statuses.iter().filter(|it| it.window == "wave");
+        of_wave.map(|it| (it.dimensions[0].1.clone(), it.state)).collect()
+    }
+
+    const CONTENT: &str = "answers w1 score group sales 5,5,4,5,5,4,5,5,5";
+
+    #[test]
+    fn a_median_of_four_is_asked_for_of_each_group_that_answered_often_enough() {
+        let legal = "answers w1 score group legal 5,5,5,5,5,5";
+        let expected = [("legal", State::Insufficient), ("sales", State::Met)];
+        let expected: Vec<_> = expected.map(|(group, state)| (group.to_owned(), state)).into();
+        assert_eq!(states(&format!("{CONTENT}\n{legal}")), expected, "6 of 90 answered");
+        let low = CONTENT.replace(['4', '5'], "3");
+        assert_eq!(states(&low), [("sales".to_owned(), State::Missed)]);
+    }
+
+    #[test]
+    fn rising_escalations_spoil_the_verdict_and_few_do_not() {
+        let escalations = |days: std::ops::RangeInclusive<u32>| -> String {
+            days.map(|day| format!("02-{day:02}T00:00 escalation e{day}\n")).collect()
+        };
+        let state = |days| states(&format!("{CONTENT}\n{}", escalations(days)))[0].1;
+        assert_eq!(state(1..=20), State::Missed, "20 after none");
+        assert_eq!(state(1..=4), State::Met, "4 say nothing");
+    }
+
+    #[test]
+    fn on_another_scale_four_is_no_target() {
+        let answers = "answers w1 score group sales scale 0,10 5,5,4,5,5,4,5,5,5";
+        assert_eq!(states(answers), [("sales".to_owned(), State::NoTarget)]);
+    }
 }
