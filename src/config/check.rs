@@ -11,6 +11,7 @@ mod lists;
 mod rules;
 mod slos;
 mod sources;
+mod standards;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,6 +63,7 @@ pub(super) fn all(
     endpoints::check(&mut checker);
     slos::check(&mut checker);
     rules::check(&mut checker);
+    standards::check(&mut checker);
     kpis::check(&mut checker);
     calendar::check(&mut checker);
     checker.own_rules();

@@ -13,6 +13,7 @@ use super::path::KeyPath;
 use super::rules::RulesSettings;
 use super::slo::SloSettings;
 use super::sources::{self, SourceSettings};
+use super::standards::{BoundarySettings, StandardSettings};
 use super::suggest;
 use super::targets::{BaselineSettings, KpiSettings};
 use super::text::Aim;
@@ -31,6 +32,8 @@ pub(super) struct Document {
     pub(super) endpoints: Vec<(String, EndpointSettings)>,
     pub(super) slos: Option<SloSettings>,
     pub(super) rules: Option<RulesSettings>,
+    pub(super) standards: Vec<(String, StandardSettings)>,
+    pub(super) boundaries: Vec<(String, BoundarySettings)>,
     pub(super) kpis: Vec<(String, KpiSettings)>,
     pub(super) baseline: Option<BaselineSettings>,
 }
@@ -60,6 +63,10 @@ pub(super) struct Layout {
     slos: SloSettings,
     /// How facts are judged.
     rules: RulesSettings,
+    /// Standards that services are to adopt: `[standards.NAME]`.
+    standards: BTreeMap<String, StandardSettings>,
+    /// Critical API boundaries that are to be tested: `[boundaries.NAME]`.
+    boundaries: BTreeMap<String, BoundarySettings>,
     /// Targets by KPI id: `[kpis.ID]`.
     kpis: BTreeMap<String, KpiSettings>,
     /// The interval that improvement is measured against.
@@ -67,7 +74,7 @@ pub(super) struct Layout {
 }
 
 /// The sections, in the order in which people read them.
-pub(super) const SECTIONS: [&str; 12] = [
+pub(super) const SECTIONS: [&str; 14] = [
     "store",
     "sources",
     "evaluate",
@@ -78,6 +85,8 @@ pub(super) const SECTIONS: [&str; 12] = [
     "endpoints",
     "slos",
     "rules",
+    "standards",
+    "boundaries",
     "kpis",
     "baseline",
 ];
@@ -113,6 +122,8 @@ impl Document {
             endpoints: decoder.entries(&at("endpoints")),
             slos: decoder.section(&at("slos")),
             rules: decoder.section(&at("rules")),
+            standards: decoder.entries(&at("standards")),
+            boundaries: decoder.entries(&at("boundaries")),
             kpis: decoder.entries(&at("kpis")),
             baseline: decoder.section(&at("baseline")),
         }

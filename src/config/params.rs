@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::check::{Checked, Targets};
+use super::debt::DebtSettings;
 use super::document::Document;
 use super::endpoints::EndpointSettings;
+use super::findings::FindingSettings;
 use super::layers::Layers;
 use super::path::KeyPath;
 use super::rules::RulesSettings;
@@ -14,7 +16,8 @@ use super::targets::{BaselineSettings, KpiSettings};
 use super::{Config, secrets};
 use crate::domain::{Calendar, ServiceName, SourceName, TeamName};
 use crate::kpi::params::{
-    Catalogue, Endpoint, KpiParams, Params, Rules, Service, Slo, SourceParams,
+    Boundary, Catalogue, Endpoint, FindingRule, KpiParams, Params, Rules, Service, Slo, SourceParams,
+    Standard,
 };
 use crate::kpi::{Need, Span, TargetRule};
 
@@ -27,9 +30,19 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         holidays,
         fiscal_year_start_month: calendar.fiscal_year_start_month,
     };
-    let rules = rules(layers, document.rules.as_ref()?);
     let catalogue = catalogue(&document)?;
-    let decisions = !rules.decisions.is_empty();
+    let rules = rules(layers, document.rules.as_ref()?, &catalogue);
+    let standards = standards(&document, &catalogue);
+    let boundaries = boundaries(&document, &catalogue);
+    let wanted = [
+        (Need::Decisions, !rules.decisions.is_empty()),
+        (Need::Debt, rules.debt.is_some()),
+        (Need::Findings, rules.findings.is_some()),
+        (Need::Standards, !standards.is_empty()),
+        (Need::Boundaries, !boundaries.is_empty()),
+    ];
+    let wanted: Vec<Need> =
+        wanted.into_iter().filter_map(|(need, wanted)| wanted.then_some(need)).collect();
     let metrics = metric_store(&document);
     let endpoints = document.endpoints.iter();
     let endpoints: Vec<Endpoint> = endpoints
@@ -51,7 +64,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         })
         .collect();
     let mut feeds: Vec<SourceParams> =
-        sources.iter().map(|(name, it)| it.params(name, decisions)).collect();
+        sources.iter().map(|(name, it)| it.params(name, &wanted)).collect();
     for source in &mut feeds {
         let endpoints = endpoints.iter().filter(|it| it.source == source.name);
         let slos = slos.iter().filter(|it| it.source == source.name);
@@ -65,6 +78,8 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         sources: feeds,
         catalogue,
         rules,
+        standards,
+        boundaries,
         calendar,
         endpoints,
         slos,
@@ -152,7 +167,26 @@ fn slo(
     })
 }
 
-fn rules(layers: &Layers, settings: &RulesSettings) -> Rules {
+fn standards(document: &Document, catalogue: &Catalogue) -> Vec<Standard> {
+    let position =
+        |name: &str| catalogue.services.iter().position(|it| it.name.as_str() == name);
+    document.standards.iter().map(|(name, it)| it.rule(name, &position)).collect()
+}
+
+fn boundaries(document: &Document, catalogue: &Catalogue) -> Vec<Boundary> {
+    let services: Vec<_> =
+        catalogue.services.iter().map(|it| (it.name.as_str(), it.repository.as_str())).collect();
+    document.boundaries.iter().filter_map(|(name, it)| it.rule(name, &services)).collect()
+}
+
+fn findings(settings: &FindingSettings, catalogue: &Catalogue) -> FindingRule {
+    let teams: Vec<&str> = catalogue.teams.iter().map(TeamName::as_str).collect();
+    let services: Vec<_> =
+        catalogue.services.iter().map(|it| (it.name.as_str(), it.team)).collect();
+    settings.rule(&teams, &services)
+}
+
+fn rules(layers: &Layers, settings: &RulesSettings, catalogue: &Catalogue) -> Rules {
     let root = KeyPath::root().key("rules");
     let lower = |list: &[String]| list.iter().map(|it| it.to_lowercase()).collect();
     let severity = latest(layers, &root.key("severity"), &settings.severity);
@@ -168,6 +202,8 @@ fn rules(layers: &Layers, settings: &RulesSettings) -> Rules {
             .iter()
             .map(|(repository, settings)| (repository.clone(), settings.rule()))
             .collect(),
+        debt: settings.debt.as_ref().map(DebtSettings::rule),
+        findings: settings.findings.as_ref().map(|it| findings(it, catalogue)),
         statuses: statuses.into_iter().map(|(word, it)| (word.to_lowercase(), it.into())).collect(),
         rollout_window: settings.rollout_window.chrono(),
         revert_window: settings.revert_window.chrono(),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::debt::DebtSettings;
+use super::findings::FindingSettings;
 use crate::kpi::params::{DecisionEvent, DecisionRule, IncidentFields, StatusMeaning};
 use crate::setting::Period;
 
@@ -25,6 +27,10 @@ pub struct RulesSettings {
     pub fields: FieldSettings,
     /// Where decision records are: `[rules.decisions."owner/name"]`.
     pub decisions: BTreeMap<String, DecisionSettings>,
+    /// Which issues are technical debt.
+    pub debt: Option<DebtSettings>,
+    /// Which findings of security tools count.
+    pub findings: Option<FindingSettings>,
     /// What the status words of decision records mean. Case is ignored.
     pub statuses: BTreeMap<String, Meaning>,
     /// This many records first seen in one commit are a bulk import, and in no statistic.
@@ -51,6 +57,8 @@ impl Default for RulesSettings {
             severity: BTreeMap::new(),
             fields: FieldSettings::default(),
             decisions: BTreeMap::new(),
+            debt: None,
+            findings: None,
             statuses: BTreeMap::new(),
             bulk_import: 4,
             rollout_window: Period::from_seconds(60 * 60),

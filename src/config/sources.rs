@@ -86,8 +86,8 @@ impl SourceSettings {
         }
     }
 
-    /// What it covers; decision records only if somebody says where they are.
-    pub(super) fn params(&self, name: &SourceName, decisions: bool) -> SourceParams {
+    /// What it covers; of what a rule has to ask for, only what is `wanted`.
+    pub(super) fn params(&self, name: &SourceName, wanted: &[Need]) -> SourceParams {
         let (mut feeds, stale_after, web_base) = match self {
             Self::GitHub(settings) => {
                 (vec![Need::Deployments, Need::Changes], settings.stale_after, settings.web_base())
@@ -103,8 +103,8 @@ impl SourceSettings {
                 (Vec::new(), settings.stale_after, settings.web_base())
             }
         };
-        if decisions && matches!(self, Self::GitHub(_)) {
-            feeds.push(Need::Decisions);
+        if matches!(self, Self::GitHub(_)) {
+            feeds.extend(wanted);
         }
         SourceParams {
             name: name.clone(),

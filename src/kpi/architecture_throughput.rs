@@ -1,9 +1,10 @@
 //! How many architectural decisions are made (kpis.md 3.1).
 
 use super::decision_items::{ACCEPTED, OUTCOME, REJECTED, TEAMS, of};
+use super::item::exclusions;
 use super::statistics::{count, real};
 use super::{
-    Better, Exclusions, Family, Item, Kpi, Need, Outcome, PlacedBy, Reading, Slice, TargetRule,
+    Better, Family, Item, Kpi, Need, Outcome, PlacedBy, Reading, Slice, TargetRule,
     Unit, View,
 };
 
@@ -94,13 +95,7 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
 
     let mut total = Reading::count(DECISIONS, count(decided.len()));
     total.open = Some(count(pending.len()));
-    let mut excluded = Exclusions::new();
-    for item in items.iter().filter(placed) {
-        if let Outcome::Excluded(reason) = item.outcome {
-            *excluded.entry(reason).or_default() += 1;
-        }
-    }
-    total.excluded = excluded;
+    total.excluded = exclusions(items, slice.window);
 
     let by_outcome = [ACCEPTED, REJECTED].map(|outcome| {
         let is = |it: &&&Item| it.mark(OUTCOME).is_some_and(|mark| mark.value == outcome);

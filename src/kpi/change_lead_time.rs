@@ -145,7 +145,7 @@ fn time(item: &mut Item, change: &Change, view: &View<'_>) {
     let stages: Vec<_> = match item.outcome {
         Outcome::Counted => to_merge.into_iter().chain(to_deploy).collect(),
         Outcome::Open => to_deploy.to_vec(),
-        Outcome::Excluded(_) => return,
+        Outcome::Censored(_) | Outcome::Excluded(_) => return,
     };
     for (stage, start, end) in stages {
         let (Some(start), Some(end)) = (start, end) else {

@@ -29,6 +29,7 @@ impl Distribution {
     /// - counted and open items that started in it are the cohort of `km_median` (an open item's
     ///   number is its age at `as_of`);
     /// - open items count as open, whatever the window;
+    /// - items that ended in another way are in the cohort too, censored when they ended;
     /// - excluded items that the window would have held count by their reason.
     ///
     /// An item without the number is in none of these except the last.
@@ -49,7 +50,10 @@ impl Distribution {
                 (Outcome::Open, Some(age)) => {
                     distribution.leave_open(slice.window, item.started_at, age);
                 }
-                (Outcome::Counted | Outcome::Open, None) => {}
+                (Outcome::Censored(_), Some(age)) => {
+                    distribution.censor(slice.window, item.started_at, age);
+                }
+                (Outcome::Counted | Outcome::Open | Outcome::Censored(_), None) => {}
             }
         }
         distribution
@@ -75,6 +79,11 @@ impl Distribution {
     /// Takes in something that is still open, `age` old at `as_of`.
     pub fn leave_open(&mut self, window: Span, started_at: Instant, age: f64) {
         self.open += 1;
+        self.censor(window, started_at, age);
+    }
+
+    /// Takes in something that is known not to have completed until it was `age` old.
+    pub fn censor(&mut self, window: Span, started_at: Instant, age: f64) {
         if window.contains(started_at) {
             self.cohort.push(Subject { duration: age, completed: false });
         }

@@ -436,7 +436,8 @@ impl Evaluator<'_> {
     fn unseen(&self, scope: Scope) -> Option<State> {
         let timeline = self.view.timeline;
         let is_seen = |need: &Need, service: &Service| match need {
-            Need::Deployments | Need::Changes => {
+            Need::Debt if self.view.params.rules.debt.is_none() => true,
+            Need::Deployments | Need::Changes | Need::Debt => {
                 timeline.repository_named(&service.repository).is_some()
             }
             Need::Incidents => scope == Scope::Org || !service.incident_services.is_empty(),

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::evaluation::FactCount;
+use super::finding_closure;
+use super::params::FindingSeverity;
 use super::view::decisions::Decision;
 use super::view::incidents::Episode;
 use super::{Family, View};
@@ -22,6 +24,7 @@ pub static FAMILIES: &[Family] = &[
     ),
     family("engkpi_incidents_resolved", "Incidents known that count and were resolved."),
     family("engkpi_decisions", "Decision records known, by how they stand."),
+    family("engkpi_findings", "Findings of security tools known, by how they stand."),
 ];
 
 const fn family(name: &'static str, help: &'static str) -> Family {
@@ -64,6 +67,14 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
         let name = repository.map_or_else(|| record.repository.to_string(), |it| it.name.clone());
         let labels = vec![("repository", name), ("outcome", decision(record.decision).to_owned())];
         add("engkpi_decisions", labels);
+    }
+    for finding in view.timeline.findings.values().filter(|it| it.detected_at < view.as_of) {
+        let severity = finding_closure::severity(view.params, finding);
+        let labels = vec![
+            ("severity", severity.map_or("", FindingSeverity::as_str).to_owned()),
+            ("state", finding_closure::stands(finding, view.as_of).to_owned()),
+        ];
+        add("engkpi_findings", labels);
     }
     counts
         .into_iter()

@@ -137,7 +137,7 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
 fn is_relevant(item: &Item) -> bool {
     match item.outcome {
         Outcome::Excluded(reason) => matches!(reason, NO_FAULT_TIME | "negative_duration"),
-        Outcome::Counted | Outcome::Open => true,
+        Outcome::Counted | Outcome::Open | Outcome::Censored(_) => true,
     }
 }
 

@@ -168,7 +168,7 @@ fn acknowledgements(major: &[&Item], slice: &Slice<'_>) -> Distribution {
             }
         };
         match (&item.outcome, at, item.value(ACKNOWLEDGE)) {
-            (Outcome::Excluded(reason), _, _) => exclude(reason),
+            (Outcome::Excluded(reason) | Outcome::Censored(reason), _, _) => exclude(reason),
             (_, Some(_), Some(seconds)) => {
                 distribution.complete(slice.window, item.started_at, at, seconds);
             }

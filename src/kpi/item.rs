@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::params::Catalogue;
+use super::{Exclusions, Span};
 use crate::domain::{Instant, RepositoryId, SourceName};
 
 /// One thing that a KPI counted, timed, left out or is still waiting for.
@@ -88,6 +89,41 @@ pub enum ItemId {
         /// The day.
         day: chrono::NaiveDate,
     },
+    /// An issue, or its later life after a re-opening.
+    Issue {
+        /// Its repository.
+        repository: RepositoryId,
+        /// Its number.
+        number: u64,
+        /// 0 for the first life; re-opened late makes another.
+        life: u32,
+    },
+    /// A finding of a security tool.
+    Finding {
+        /// The source.
+        source: SourceName,
+        /// Its id in the source.
+        native: String,
+    },
+    /// Whether the findings of a tool can be read in a place.
+    FindingFeed {
+        /// The source.
+        source: SourceName,
+        /// Its id in the source.
+        native: String,
+    },
+    /// A service that is to adopt a standard.
+    Adoption {
+        /// The standard.
+        standard: String,
+        /// The service.
+        service: crate::domain::ServiceName,
+    },
+    /// A critical API boundary.
+    Boundary {
+        /// Its name.
+        name: String,
+    },
     /// A decision record under its first path.
     Decision {
         /// Its repository.
@@ -136,6 +172,8 @@ pub enum Outcome {
     Excluded(&'static str),
     /// It has not completed at `as_of`: censored, never dropped.
     Open,
+    /// It ended in another way, for this reason: censored then, and no longer open.
+    Censored(&'static str),
 }
 
 /// A rule that classified an item.
@@ -200,6 +238,19 @@ impl Item {
     pub fn counted(&self) -> bool {
         self.outcome == Outcome::Counted
     }
+}
+
+/// How many items the window would have held are left out, by reason.
+pub(super) fn exclusions(items: &[&Item], window: Span) -> Exclusions {
+    let mut exclusions = Exclusions::new();
+    for item in items {
+        if let Outcome::Excluded(reason) = item.outcome
+            && window.contains(item.completed_at.unwrap_or(item.started_at))
+        {
+            *exclusions.entry(reason).or_default() += 1;
+        }
+    }
+    exclusions
 }
 
 /// Seconds from `start` to `end`. Clocks differ: up to a minute backwards is nothing, more is a

@@ -8,7 +8,8 @@ use url::Url;
 
 use super::ledger_items::Subject;
 use super::{ItemId, Params};
-use crate::domain::{RepositoryId, SourceName, Timeline};
+use crate::domain::fact::FindingPlace;
+use crate::domain::{RepositoryId, ServiceName, SourceName, Timeline};
 
 /// A name and an address for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,23 @@ impl Link {
                 Self { name: format!("{service}, {day}{unit}"), url: None }
             }
             ItemId::Ledger { name, day, .. } => places.ledger(id, name, *day),
+            ItemId::Issue { repository, number, life } => {
+                let mut name = format!("{}#{number}", places.name(repository));
+                name.push_str(&again(*life));
+                Self { name, url: places.in_repository(repository, &["issues", &number.to_string()]) }
+            }
+            ItemId::Finding { source, native } => places.finding(source, native),
+            ItemId::FindingFeed { source, native } => places.feed(source, native),
+            ItemId::Adoption { standard, service } => {
+                Self { name: format!("{service}: {standard}"), url: places.of_service(service) }
+            }
+            ItemId::Boundary { name } => {
+                let boundary = params.boundaries.iter().find(|it| it.name == *name);
+                let repository =
+                    boundary.and_then(|it| timeline.repository_named(&it.repository));
+                let url = repository.and_then(|it| places.in_repository(&it.id, &["actions"]));
+                Self { name: name.clone(), url }
+            }
             ItemId::Decision { repository, path } => {
                 let mut segments = vec!["blob", "HEAD"];
                 segments.extend(path.split('/'));
@@ -142,20 +160,62 @@ impl<'a> Places<'a> {
         Link { name: format!("{name}{day}"), url }
     }
 
+    /// A finding goes by its number or key below its tool and its place.
+    fn finding(&self, source: &SourceName, native: &str) -> Link {
+        let Some(it) = self.timeline.findings.get(&(source.clone(), native.to_owned())) else {
+            return Link { name: format!("finding {native}"), url: None };
+        };
+        let (place, repository) = self.place(&it.place);
+        let key = native.rsplit_once(':').map_or(native, |(_, key)| key);
+        let url = repository.zip(it.page.as_deref()).and_then(|(repository, page)| {
+            self.in_repository(repository, &page.split('/').collect::<Vec<_>>())
+        });
+        Link { name: format!("{place}: {} {key}", it.tool), url }
+    }
+
+    fn feed(&self, source: &SourceName, native: &str) -> Link {
+        let Some(it) = self.timeline.finding_feeds.get(&(source.clone(), native.to_owned())) else {
+            return Link { name: format!("findings {native}"), url: None };
+        };
+        let (place, repository) = self.place(&it.place);
+        let url = repository.and_then(|it| self.in_repository(it, &["security"]));
+        Link { name: format!("{place}: {}", it.tool), url }
+    }
+
+    fn place(&self, place: &'a FindingPlace) -> (&'a str, Option<&'a RepositoryId>) {
+        match place {
+            FindingPlace::Repository(id) => (self.name(id), Some(id)),
+            FindingPlace::Named(name) => {
+                (name, self.timeline.repository_named(name).map(|it| &it.id))
+            }
+            FindingPlace::Service(service) => (service.as_str(), None),
+        }
+    }
+
+    fn of_service(&self, service: &ServiceName) -> Option<Url> {
+        let mut services = self.params.catalogue.services.iter();
+        let service = services.find(|it| it.name == *service)?;
+        let repository = self.timeline.repository_named(&service.repository)?;
+        self.in_repository(&repository.id, &[])
+    }
+
     fn incident(&self, source: &SourceName, native: &str, episode: u32) -> Link {
         let incident = self.timeline.incidents.get(&(source.clone(), native.to_owned()));
         let mut name = incident.map_or_else(
             || format!("incident {native}"),
             |incident| format!("incident #{}", incident.number),
         );
-        if episode > 0 {
-            name.push_str(&format!(", re-opened ({})", episode + 1));
-        }
+        name.push_str(&again(episode));
         let named = incident.and_then(|it| Url::parse(it.url.as_deref()?).ok());
         let named = named.filter(|url| url.scheme() == "https");
         let url = named.or_else(|| self.page(source, ["incidents", native].into_iter()));
         Link { name, url }
     }
+}
+
+/// What tells a later life of something from its first.
+fn again(life: u32) -> String {
+    if life == 0 { String::new() } else { format!(", re-opened ({})", life + 1) }
 }
 
 /// The source that a repository id begins with.

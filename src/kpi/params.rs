@@ -2,10 +2,18 @@
 //!
 //! These are plain values. `crate::config` reads and checks the files and builds them.
 
+mod debt;
+mod findings;
+mod standards;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
 use regex::Regex;
+
+pub use debt::DebtRule;
+pub use findings::{FindingRule, FindingSeverity, Sla};
+pub use standards::{Boundary, Check, CheckRule, Standard, WORKFLOW_FILES};
 
 use super::ledger::{Question, Sli};
 use super::{Need, Span, Stat, TargetRule};
@@ -20,6 +28,10 @@ pub struct Params {
     pub catalogue: Catalogue,
     /// What counts as a bot, a hotfix, a Sev1, …
     pub rules: Rules,
+    /// Standards that services are to adopt, by name.
+    pub standards: Vec<Standard>,
+    /// Critical API boundaries, by name.
+    pub boundaries: Vec<Boundary>,
     /// Zone, holidays and fiscal year.
     pub calendar: CalendarParams,
     /// By KPI id; a KPI that is not here uses its defaults.
@@ -248,6 +260,10 @@ pub struct Rules {
     pub fields: IncidentFields,
     /// Decision records by `owner/name`.
     pub decisions: BTreeMap<String, DecisionRule>,
+    /// Which issues are technical debt; `None` = none are collected.
+    pub debt: Option<DebtRule>,
+    /// Which findings of security tools count; `None` = none are collected.
+    pub findings: Option<FindingRule>,
     /// Meaning of a record's status word, lower case.
     pub statuses: BTreeMap<String, StatusMeaning>,
     /// Successes of one commit within this time of the first are one deployment.

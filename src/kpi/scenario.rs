@@ -190,11 +190,7 @@ fn name(item: &Item) -> String {
     match &item.id {
         ItemId::Change { number, .. } => format!("p{number}"),
         ItemId::Deployment { native, .. } | ItemId::Incident { native, .. } => native.clone(),
-        ItemId::Decision { path, .. } => path.clone(),
-        ItemId::Answers { dimension, .. } => dimension.clone(),
-        ItemId::Entry { native, .. } => native.clone(),
-        ItemId::CostDay { day, .. } => day.to_string(),
-        ItemId::Ledger { name, .. } => name.clone(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -14,6 +14,7 @@
 mod decisions;
 mod delivery;
 mod incidents;
+mod quality;
 mod registers;
 pub(crate) mod requests;
 mod scene;
@@ -70,6 +71,7 @@ impl Story {
                     || decisions::happened(self, at, &verb, &mut line)
                     || registers::happened(self, at, &verb, &mut line)
                     || requests::happened(self, at, &verb, &mut line)
+                    || quality::happened(self, at, &verb, &mut line)
             }
         };
         assert!(known, "no story verb is called {verb:?}: {}", line.text);
@@ -168,7 +170,8 @@ impl Story {
         let rank = |item: &Item| match item.outcome {
             Outcome::Counted => (0, item.completed_at),
             Outcome::Open => (1, None),
-            Outcome::Excluded(_) => (2, item.completed_at),
+            Outcome::Censored(_) => (2, item.completed_at),
+            Outcome::Excluded(_) => (3, item.completed_at),
         };
         let mut once: BTreeMap<_, &Item> = BTreeMap::new();
         for item in items.iter().filter(|item| belongs(item)) {
@@ -353,6 +356,17 @@ fn described(item: &Item) -> String {
         super::ItemId::Incident { native, episode, .. } => format!("{native}/{episode}"),
         super::ItemId::Ledger { name, day: None, .. } => name.clone(),
         super::ItemId::Ledger { name, day: Some(day), .. } => format!("{name}@{day}"),
+        super::ItemId::Issue { repository, number, life: 0 } => {
+            format!("{}#{number}", short(repository))
+        }
+        super::ItemId::Issue { repository, number, life } => {
+            format!("{}#{number}/{life}", short(repository))
+        }
+        super::ItemId::Finding { native, .. } | super::ItemId::FindingFeed { native, .. } => {
+            native.clone()
+        }
+        super::ItemId::Adoption { standard, service } => format!("{standard}:{service}"),
+        super::ItemId::Boundary { name } => name.clone(),
         super::ItemId::Decision { repository, path } => format!("{}:{path}", short(repository)),
         super::ItemId::Answers { wave, dimension, group, team, .. } => {
             let team = team.as_ref().map_or("rest", |team| team.as_str());
@@ -369,6 +383,8 @@ fn described(item: &Item) -> String {
         (Outcome::Counted, None) => write!(text, " counted"),
         (Outcome::Open, _) => write!(text, " open since {}", told(item.started_at)),
         (Outcome::Excluded(reason), _) => write!(text, " excluded {reason}"),
+        (Outcome::Censored(reason), Some(at)) => write!(text, " {reason} {}", told(at)),
+        (Outcome::Censored(reason), None) => write!(text, " {reason}"),
     }
     .expect("writing to a string never fails");
     for (name, value) in &item.values {

@@ -251,6 +251,7 @@ impl<'a> ItemBody<'a> {
             Outcome::Counted => ("counted", None),
             Outcome::Open => ("open", None),
             Outcome::Excluded(reason) => ("excluded", Some(reason)),
+            Outcome::Censored(reason) => ("censored", Some(reason)),
         };
         let services = item.placement.services.iter();
         let teams = item.placement.teams.iter();

@@ -391,6 +391,7 @@ impl<'a> ItemRow<'a> {
             Outcome::Counted => ("counted", String::new()),
             Outcome::Open => ("open", String::new()),
             Outcome::Excluded(reason) => ("left out", spaced(reason)),
+            Outcome::Censored(reason) => ("ended otherwise", spaced(reason)),
         };
         let value = |name: &&'static str| {
             let own = kpi.families.first();

@@ -101,10 +101,12 @@ fn needs(needs: &[Need]) -> String {
         Need::Escalations => "escalations",
         Need::Mentorship => "a mentorship register",
         Need::IncidentNotes => "findings of post-mortems",
-        Need::Boundaries => "a register of API boundaries",
-        Need::Debt => "a register of technical debt",
         Need::Objectives => "service level objectives and their events",
         Need::Requests => "requests and how long they took",
+        Need::Debt => "technical debt",
+        Need::Findings => "findings of security tools",
+        Need::Standards => "contents of repositories",
+        Need::Boundaries => "API boundaries and the runs that test them",
     };
     needs.iter().map(word).collect::<Vec<_>>().join(", ")
 }

@@ -149,7 +149,8 @@ pub(super) fn items(explanation: &Explanation) -> Vec<&Explained> {
         let group = match it.item.outcome {
             Outcome::Counted => 0,
             Outcome::Open => 1,
-            Outcome::Excluded(_) => 2,
+            Outcome::Censored(_) => 2,
+            Outcome::Excluded(_) => 3,
         };
         (group, it.item.completed_at.unwrap_or(it.item.started_at))
     });

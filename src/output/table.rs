@@ -104,6 +104,7 @@ fn items(items: &[&Explained], width: Option<u16>) -> String {
             Outcome::Counted => "counted".to_owned(),
             Outcome::Open => "open".to_owned(),
             Outcome::Excluded(reason) => format!("left out: {reason}"),
+            Outcome::Censored(reason) => format!("ended otherwise: {reason}"),
         };
         table.add_row([
             explained.link.name.clone(),

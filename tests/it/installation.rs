@@ -353,6 +353,8 @@ fn params() -> Params {
                     decided_field: None,
                 },
             )]),
+            debt: None,
+            findings: None,
             statuses: default_statuses(),
             rollout_window: Duration::minutes(60),
             revert_window: Duration::days(7),
@@ -361,6 +363,8 @@ fn params() -> Params {
             reopen_window: Duration::hours(24),
             bulk_import: 4,
         },
+        standards: Vec::new(),
+        boundaries: Vec::new(),
         calendar: CalendarParams {
             zone: chrono_tz::UTC,
             holidays: BTreeSet::new(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Checker, Targets};
 use crate::config::path::KeyPath;
 use crate::config::suggest;
-use crate::config::targets::TargetSettings;
+use crate::config::targets::{KpiSettings, TargetSettings};
 use crate::kpi::{self, Kpi, TargetRule};
 
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -22,6 +22,9 @@ pub(super) fn check(checker: &mut Checker<'_>) {
         }
         if let Some(wave) = &settings.baseline_wave {
             baseline_wave(checker, &path.key("baseline_wave"), kpi, wave);
+        }
+        if kpi.id == kpi::finding_closure::KPI.id && profile(checker, &path, settings) {
+            continue;
         }
         let own = rule(checker, &path, kpi, &settings.target(), kpi.target);
         let base = own.unwrap_or(kpi.target);
@@ -54,6 +57,22 @@ fn baseline_wave(checker: &mut Checker<'_>, path: &KeyPath, kpi: &Kpi, wave: &st
         let fix = suggest::fix(wave, waves.iter().copied(), &otherwise);
         checker.value(path, format!("there is no wave {wave:?}"), fix);
     }
+}
+
+/// Findings have a profile of targets, which also says when one of them is overdue. Whether
+/// something else was tried.
+fn profile(checker: &mut Checker<'_>, path: &KeyPath, settings: &KpiSettings) -> bool {
+    let keys = ["target", "good", "low", "high", "ratio", "improvement", "teams", "services"];
+    let given: Vec<KeyPath> = keys
+        .into_iter()
+        .map(|key| path.key(key))
+        .filter(|key| checker.layers.get(key).is_some())
+        .collect();
+    for key in &given {
+        let fix = "write the times in [rules.findings.sla], those of teams and services beside it";
+        checker.key(key, "is not how findings are judged: each severity has its time", fix);
+    }
+    !given.is_empty() || settings.min_n == Some(0)
 }
 
 fn overrides(

@@ -22,8 +22,10 @@ pub struct Finding {
     /// What became of it, in order.
     #[serde(default)]
     pub events: Vec<FindingEvent>,
+    /// The file of the repository that it is in, where it is in one.
+    pub file: Option<String>,
     /// Its page below that of the repository (`security/dependabot/5`), where it has one.
-    pub path: Option<String>,
+    pub page: Option<String>,
 }
 
 /// Where a finding was found.

@@ -63,6 +63,8 @@ impl Verdict<'_> {
     ) -> Judged {
         let lag = chrono::TimeDelta::days(self.kpi.provisional_days);
         let ratio = change.filter(|_| self.kpi.baseline_value.is_some());
+        // What could not be measured at all is not known.
+        let state = if self.readings.is_empty() { State::NoData } else { state };
         Judged {
             kpi: self.kpi,
             scope: self.scope,

@@ -75,7 +75,8 @@ fn rank(item: &Item) -> (u8, Option<crate::domain::Instant>) {
     match item.outcome {
         Outcome::Counted => (0, item.completed_at),
         Outcome::Open => (1, None),
-        Outcome::Excluded(_) => (2, item.completed_at),
+        Outcome::Censored(_) => (2, item.completed_at),
+        Outcome::Excluded(_) => (3, item.completed_at),
     }
 }
 

@@ -5,7 +5,7 @@
 //! service api in mono paths api/**,lib/* team core incidents PAPI
 //! service api to prod-eu,prod-us task deploy:api payload service=api
 //! service api workflow Deploy,Ship
-//! service api releases ^v
+//! service api releases ^v tier 1
 //! as_of 20T12:00
 //! head web c12                                  # the tip of the default branch, where that matters
 //! rule bots renovate,snyk | proximity 60
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::Duration;
 use regex::Regex;
 
-use super::{Line, Story, decisions, instant, registers, requests};
+use super::{Line, Story, decisions, instant, quality, registers, requests};
 use crate::domain::fact::Repository;
 use crate::domain::{CommitId, Fact, ServiceName, TeamName};
 use crate::kpi::Params;
@@ -43,6 +43,8 @@ pub(super) fn params() -> Params {
                 caused_by: "caused_by".to_owned(),
             },
             decisions: BTreeMap::new(),
+            debt: None,
+            findings: None,
             statuses: default_statuses(),
             rollout_window: Duration::minutes(60),
             revert_window: Duration::days(7),
@@ -51,6 +53,8 @@ pub(super) fn params() -> Params {
             reopen_window: Duration::hours(24),
             bulk_import: 4,
         },
+        standards: Vec::new(),
+        boundaries: Vec::new(),
         calendar: CalendarParams {
             zone: chrono_tz::UTC,
             holidays: BTreeSet::new(),
@@ -80,7 +84,7 @@ pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
         "answers" => registers::answers(story, line),
         "baseline" => registers::baseline(story, line),
         "feeds" => registers::feeds(story, line),
-        _ => return false,
+        _ => return quality::rule(story, verb, line),
     }
     true
 }
@@ -106,7 +110,7 @@ fn service(story: &mut Story, line: &mut Line) {
         deployments,
         incident_services: line.list("incidents"),
         aliases: line.list("aliases"),
-        tier: None,
+        tier: line.after("tier").map(|tier| tier.parse().expect("a tier")),
     });
 }
 

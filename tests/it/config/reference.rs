@@ -39,6 +39,8 @@ impl Reference {
             "endpoints",
             "slos",
             "rules",
+            "standards",
+            "boundaries",
             "kpis",
             "baseline",
         ] {

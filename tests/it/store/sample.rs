@@ -189,7 +189,8 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             ]
             .map(|event| FindingEvent { at: at(1), event })
             .to_vec(),
-            path: Some("security/dependabot/5".to_owned()),
+            file: Some("package-lock.json".to_owned()),
+            page: Some("security/dependabot/5".to_owned()),
         }),
         Fact::FindingFeed(FindingFeed {
             id: "trivy:acme/shop".to_owned(),

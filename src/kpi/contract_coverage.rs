@@ -1,0 +1,308 @@
+//! How many critical API boundaries have a test that passes (kpis.md 3.17).
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::incident_items::mark;
+use super::params::Boundary;
+use super::statistics::{count, real};
+use super::{
+    Better, Exclusions, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading, Slice,
+    TargetRule, Unit, View,
+};
+use crate::domain::fact::WorkflowRun;
+use crate::domain::{Instant, RepositoryId, SourceName};
+
+const COVERAGE: &str = "engkpi_contract_coverage_ratio";
+
+const COVERED: &str = "covered";
+const UNKNOWN: &str = "unknown";
+/// The conclusion of what passed.
+const PASSED: &str = "success";
+
+/// Critical API boundaries that are tested.
+pub static KPI: Kpi = Kpi {
+    id: "contract_coverage",
+    title: "Contract test coverage",
+    definition: "Share of the registered critical API boundaries with a contract or integration test that passed on the default \
+        branch in the last 30 days. A boundary whose test passed longer ago is not covered. All of them are counted, so there is \
+        no sampling error; where nobody can tell whether a test ran, the bounds are what the share is if every such test failed \
+        or passed.",
+    unit: Unit::Ratio,
+    better: Better::Higher,
+    default_window: "now",
+    target: TargetRule::Value { target: 1.0, good: None },
+    target_stat: None,
+    target_dimensions: &[],
+    aims: None,
+    min_n: 1,
+    min_coverage: None,
+    provisional_days: 0,
+    placed_by: PlacedBy::Start,
+    lookback_days: 0,
+    needs: &[Need::Boundaries],
+    uses: &[],
+    baseline_value: None,
+    families: &[Family {
+        name: COVERAGE,
+        help: "Share of the registered critical API boundaries whose test passed in the last 30 days.",
+        dimensions: &[],
+        distribution: false,
+        now: true,
+        needs: &[],
+    }],
+    assess,
+    measure,
+};
+
+fn assess(view: &View<'_>) -> Vec<Item> {
+    let tests = Tests::of(view);
+    view.params.boundaries.iter().map(|boundary| item(view, boundary, &tests)).collect()
+}
+
+/// A test: a repository, a workflow, and a job of it.
+type Test<'a> = (&'a RepositoryId, &'a str, Option<&'a str>);
+
+/// When each test passed last, and in which run.
+struct Tests<'a>(HashMap<Test<'a>, (Instant, &'a str)>);
+
+impl<'a> Tests<'a> {
+    /// What is known of the default branches' runs.
+    fn of(view: &View<'a>) -> Self {
+        let mut tests = Self(HashMap::new());
+        let workflows: BTreeSet<&str> =
+            view.params.boundaries.iter().map(|it| it.workflow.as_str()).collect();
+        let mut runs: HashMap<(&SourceName, &str), &WorkflowRun> = HashMap::new();
+        for ((source, id), run) in &view.timeline.runs {
+            let repository = view.timeline.repositories.get(&run.repository);
+            let of_default = repository.is_some_and(|it| it.default_branch == run.branch);
+            if !of_default || !workflows.contains(run.workflow.as_str()) {
+                continue;
+            }
+            runs.insert((source, id), run);
+            for attempt in &run.attempts {
+                let passed = attempt.conclusion.as_deref() == Some(PASSED);
+                if let Some(at) = attempt.completed_at.filter(|at| passed && *at < view.as_of) {
+                    tests.passed((&run.repository, &run.workflow, None), at, id);
+                }
+            }
+        }
+        for ((source, _), job) in &view.timeline.jobs {
+            if let Some(run) = runs.get(&(source, job.run.as_str()))
+                && job.conclusion == PASSED
+                && job.completed_at < view.as_of
+            {
+                let test = (&run.repository, run.workflow.as_str(), Some(job.name.as_str()));
+                tests.passed(test, job.completed_at, &job.run);
+            }
+        }
+        tests
+    }
+
+    fn passed(&mut self, test: Test<'a>, at: Instant, run: &'a str) {
+        let last = self.0.entry(test).or_insert((at, run));
+        *last = (*last).max((at, run));
+    }
+}
+
+fn item(view: &View<'_>, boundary: &Boundary, tests: &Tests<'_>) -> Item {
+    let catalogue = &view.params.catalogue;
+    let repository = view.timeline.repository_named(&boundary.repository);
+    let placement = match (boundary.service, repository) {
+        (Some(service), _) => Placement::of_services(catalogue, [service]),
+        (None, Some(repository)) => {
+            let owners = view.ownership.repository(&repository.id).iter().copied();
+            Placement::of_whole_repository(catalogue, owners)
+        }
+        (None, None) => Placement::default(),
+    };
+    let test = match &boundary.job {
+        Some(job) => format!("{} / {job}", boundary.workflow),
+        None => boundary.workflow.clone(),
+    };
+    let mut item = Item {
+        id: ItemId::Boundary { name: boundary.name.clone() },
+        placement,
+        started_at: view.as_of,
+        completed_at: None,
+        outcome: Outcome::Counted,
+        values: Vec::new(),
+        marks: vec![mark("test", test)],
+        times: Vec::new(),
+    };
+    let Some(repository) = repository else {
+        item.outcome = Outcome::Excluded(UNKNOWN);
+        return item;
+    };
+    let test = (&repository.id, boundary.workflow.as_str(), boundary.job.as_deref());
+    let passed = tests.0.get(&test);
+    item.times.extend(passed.map(|(at, _)| ("passed_at", *at)));
+    let fresh = passed.filter(|(at, _)| view.as_of - *at <= boundary.passes_for);
+    item.marks.push(match fresh {
+        Some((_, run)) => {
+            Mark { name: COVERED, value: "yes".into(), evidence: Some(format!("run {run}")) }
+        }
+        None => mark("not_covered", format!("no run passed in {} d", boundary.passes_for.num_days())),
+    });
+    item
+}
+
+fn measure(items: &[&Item], _slice: &Slice<'_>) -> Vec<Reading> {
+    let known = items.iter().filter(|it| it.counted());
+    let covered = count(known.clone().filter(|it| it.mark(COVERED).is_some()).count());
+    let known = count(known.count());
+    let all = count(items.len());
+    let mut reading = Reading::census(COVERAGE, covered, known);
+    let unknown = all - known;
+    if unknown > 0 {
+        reading.lower = Some(real(covered) / real(all));
+        reading.upper = Some(real(covered + unknown) / real(all));
+        reading.excluded = Exclusions::from([(UNKNOWN, unknown)]);
+    }
+    reading.coverage = (all > 0).then(|| real(known) / real(all));
+    vec![reading]
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::KPI;
+    use crate::kpi::testing::Story;
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
+    fn check(story: &str, readings: Expect) {
+        let story = format!("service web\nboundary orders of web workflow Contract\n{story}");
+        readings.assert_eq(&Story::told(&story).readings(&KPI, "org 30d"));
+    }
+
+    #[test]
+    fn without_boundaries_there_is_no_ratio() {
+        let story = Story::told("service web");
+        expect![[r#"
+            contract_coverage_ratio - n=0 numerator=0
+        "#]].assert_eq(&story.readings(&KPI, "org 30d"));
+    }
+
+    #[test]
+    fn a_test_that_passed_covers_its_boundary() {
+        check("20T10:00 run web Contract c1 finished 20T10:10", expect![[r#"
+            contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
+        "#]]);
+        check("20T10:00 run web Contract c1 finished 20T10:10 conclusion failure", expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]]);
+        check("20T10:00 run web Deploy c1 finished 20T10:10", expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]]);
+        check("", expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]]);
+    }
+
+    #[test]
+    fn a_flaky_test_covers_and_one_on_another_branch_does_not() {
+        check(
+            "20T10:00 run web Contract c1 finished 20T10:10 conclusion failure rerun 20T12:00=success
+             21T10:00 run web Contract c2 finished 21T10:10 conclusion failure",
+            expect![[r#"
+                contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
+            "#]],
+        );
+        check("20T10:00 run web Contract c1 branch topic finished 20T10:10", expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]]);
+    }
+
+    #[test]
+    fn it_counts_for_thirty_days_and_not_a_second_longer() {
+        let story = |at: &str| {
+            format!("as_of 31T10:00\n01T09:00 run web Contract c1 finished {at}")
+        };
+        check(&story("01T10:00"), expect![[r#"
+            contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
+        "#]]);
+        check(&story("01T09:59:59"), expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]]);
+    }
+
+    #[test]
+    fn a_job_may_be_the_test() {
+        let story = |job: &str| {
+            format!(
+                "service web\nboundary orders of web workflow CI job pact
+                 20T10:00 run web CI c1 id 7 finished 20T10:30 conclusion failure
+                 20T10:10 job web 7 {job}"
+            )
+        };
+        let of = |job: &str| Story::told(&story(job)).readings(&KPI, "org 30d");
+        expect![[r#"
+            contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
+        "#]].assert_eq(&of("pact success"));
+        expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]].assert_eq(&of("pact failure"));
+        expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]].assert_eq(&of("lint success"));
+    }
+
+    #[test]
+    fn a_repository_that_nobody_has_seen_is_unknown() {
+        check(
+            "boundary users in nowhere workflow Contract
+             20T10:00 run web Contract c1 finished 20T10:10",
+            expect![[r#"
+                contract_coverage_ratio 1 [0.5, 1] n=1 numerator=1 unknown=1 coverage=0.50
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_ends_at_as_of_or_later_is_not_known() {
+        check("as_of 20T10:10\n20T10:00 run web Contract c1 finished 20T10:10", expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]]);
+    }
+
+    #[test]
+    fn a_boundary_belongs_to_the_service_that_offers_it() {
+        let story = Story::told(
+            "service web team shop
+             service pay team money
+             boundary orders of web workflow Contract
+             boundary rates of pay in web workflow Contract
+             20T10:00 run web Contract c1 finished 20T10:10",
+        );
+        for (scope, reading) in [
+            ("org", expect![[r#"
+                contract_coverage_ratio 1 n=2 numerator=2 coverage=1.00
+            "#]]),
+            ("team shop", expect![[r#"
+                contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
+            "#]]),
+            ("service pay", expect![[r#"
+                contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
+            "#]]),
+        ] {
+            reading.assert_eq(&story.readings(&KPI, &format!("{scope} 30d")));
+        }
+    }
+
+    #[test]
+    fn explain_shows_the_test_and_the_run() {
+        let story = Story::told(
+            "service web
+             boundary orders of web workflow Contract
+             boundary users of web workflow CI job pact
+             boundary other in nowhere workflow CI
+             20T10:00 run web Contract c1 id 7 finished 20T10:10",
+        );
+        expect![[r#"
+            orders counted test=Contract covered=yes(run 7)
+            other excluded unknown test=CI
+            users counted test=CI / pact
+        "#]].assert_eq(&story.items(&KPI, "org"));
+    }
+}
