@@ -3,7 +3,8 @@
 //! One overview query tells where every repository stands. Streams that did not move cost nothing
 //! more; the others read on from their cursors: pull requests by update, the default branch by
 //! commit, deployments, runs and releases by creation with everything young read again, decision
-//! records by commit. Rows and cursor are committed together, page by page, so that an
+//! records by commit, issues and alerts by update, and what standards look at when the branch moves.
+//! Rows and cursor are committed together, page by page, so that an
 //! interruption costs at most a page.
 //!
 //! GraphQL carries what it can; workflow runs are REST, conditionally. Repositories are known by
@@ -11,15 +12,20 @@
 //! lost permission looks the same as a deletion. A repository or a feature that is refused is
 //! unknown, not empty: where a rule needs it, the poll fails; elsewhere it is a warning.
 
+mod alerts;
 mod app;
 mod commits;
+mod contents;
 mod cursor;
 mod deployments;
 mod discover;
 mod graphql;
+mod issues;
+mod jobs;
 mod name;
 mod needs;
 mod probe;
+mod properties;
 mod pulls;
 mod records;
 mod releases;
@@ -282,6 +288,11 @@ impl<'a> Visit<'a> {
         outcome.note(runs::poll(self).await)?;
         outcome.note(releases::poll(self).await)?;
         outcome.note(records::poll(self).await)?;
+        outcome.note(issues::poll(self).await)?;
+        outcome.note(alerts::poll(self).await)?;
+        outcome.note(contents::poll(self).await)?;
+        outcome.note(properties::poll(self).await)?;
+        outcome.note(jobs::poll(self).await)?;
         outcome.note(self.refusal.take().map_or(Ok(()), Err))?;
         outcome.0.map_or(Ok(()), Err)
     }
@@ -295,6 +306,9 @@ impl<'a> Visit<'a> {
         outcome.note(runs::reconcile(self).await)?;
         outcome.note(releases::reconcile(self).await)?;
         outcome.note(records::reconcile(self).await)?;
+        outcome.note(issues::reconcile(self).await)?;
+        outcome.note(alerts::reconcile(self).await)?;
+        outcome.note(contents::reconcile(self).await)?;
         outcome.0.map_or(Ok(()), Err)
     }
 

@@ -7,6 +7,7 @@ mod items;
 mod listings;
 mod pitfalls;
 mod polling;
+mod quality;
 mod reconciling;
 mod records;
 

@@ -61,13 +61,19 @@ pub(super) struct Overview {
     pub(super) newest_pull: Option<NewestPull>,
     /// It has pull requests that this token may not see.
     pub(super) hides_pulls: bool,
+    /// The issue that was updated last, where a rule needs issues.
+    pub(super) newest_issue: Option<NewestPull>,
+    /// It has issues that this token may not see.
+    pub(super) hides_issues: bool,
+    /// Issues are switched off.
+    pub(super) has_no_issues: bool,
     /// `None` where this token may not see deployments, or there is no such feature.
     pub(super) deployments: Option<Glimpse>,
     /// Hash of the newest releases; `None` likewise.
     pub(super) releases: Option<String>,
 }
 
-/// The pull request that was updated last.
+/// The pull request or the issue that was updated last.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewestPull {
@@ -113,6 +119,10 @@ struct Node {
     default_branch_ref: Option<Branch>,
     #[serde(default)]
     pull_requests: Option<Connection<NewestPull>>,
+    #[serde(default)]
+    has_issues_enabled: Option<bool>,
+    #[serde(default)]
+    issues: Option<Connection<NewestPull>>,
     #[serde(default)]
     deployments: Option<Connection>,
     #[serde(default)]
@@ -202,8 +212,11 @@ impl Search<'_> {
     async fn organisation(&mut self) -> Result<(), SourceError> {
         let Some(organisation) = &self.shared.organisation else { return Ok(()) };
         let mut pager = Pager::new(&self.shared.graphql, ORGANIZATION_REPOSITORIES, PAGE, None);
-        let asked =
-            variables([("organization", json!(organisation)), ("deployments", json!(DEPLOYMENTS))]);
+        let asked = variables([
+            ("organization", json!(organisation)),
+            ("deployments", json!(DEPLOYMENTS)),
+            ("issues", json!(self.shared.needs.issues())),
+        ]);
         loop {
             let reply: Reply<Organization> = pager.ask(&asked).await?;
             let Some(Listing { repositories: page }) = reply.data.organization else {
@@ -270,7 +283,9 @@ impl Search<'_> {
         let wanted: Vec<_> = wanted.into_iter().collect();
         for wanted in wanted.chunks(PAGE as usize) {
             let ids: Vec<_> = wanted.iter().map(|(_, node)| node).collect();
-            let asked = json!({ "ids": ids, "deployments": DEPLOYMENTS });
+            let asked = json!({
+                "ids": ids, "deployments": DEPLOYMENTS, "issues": self.shared.needs.issues(),
+            });
             let reply: Reply<NodesOf> = self.shared.graphql.ask(REPOSITORIES_BY_ID, asked).await?;
             for ((native, _), node) in wanted.iter().zip(&reply.data.nodes) {
                 match node.as_deref().and_then(|it| self.decode(it)) {
@@ -294,6 +309,7 @@ impl Search<'_> {
             let Some(name) = FullName::parse(&key) else { continue };
             let asked = json!({
                 "owner": name.owner(), "name": name.name(), "deployments": DEPLOYMENTS,
+                "issues": self.shared.needs.issues(),
             });
             let reply: Result<Reply<ByName>, QueryError> =
                 self.shared.graphql.ask(REPOSITORY_BY_NAME, asked).await;
@@ -403,6 +419,8 @@ fn collected(shared: &Shared, node: Node, name: FullName, names: BTreeSet<String
     };
     let hides_pulls = node.pull_requests.as_ref().is_none_or(Connection::is_veiled);
     let newest_pull = node.pull_requests.and_then(|it| it.nodes.into_iter().flatten().next());
+    let hides_issues = node.issues.as_ref().is_none_or(Connection::is_veiled);
+    let newest_issue = node.issues.and_then(|it| it.nodes.into_iter().flatten().next());
     let deployments = node.deployments.as_ref().filter(|it| !it.is_veiled());
     let releases = node.releases.as_ref().filter(|it| !it.is_veiled());
     Collected {
@@ -415,6 +433,9 @@ fn collected(shared: &Shared, node: Node, name: FullName, names: BTreeSet<String
             head,
             newest_pull,
             hides_pulls,
+            newest_issue,
+            hides_issues,
+            has_no_issues: node.has_issues_enabled == Some(false),
             deployments: deployments.map(deployments::glimpse),
             releases: releases.map(releases::glimpse),
         },

@@ -1,7 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
+
 use crate::kpi::Params;
-use crate::kpi::params::DeploymentRule;
+use crate::kpi::params::{CheckRule, DeploymentRule, WORKFLOW_FILES};
 
 /// What the rules need beyond what every repository gives, by repository. It decides what is worth
 /// extra requests, never what a fact means.
@@ -18,12 +20,24 @@ pub struct RepositoryNeeds {
     pub changed_paths: bool,
     /// Environments whose deployed commits must be in the graph, on whatever branch they are.
     pub environments: BTreeSet<String>,
-    /// Workflows whose runs may stand for deployments: every attempt of them counts.
+    /// Workflows whose runs may stand for deployments or test something: every attempt of them
+    /// counts.
     pub workflows: BTreeSet<String>,
+    /// Of these, the ones of which jobs count, and for how long after they ended.
+    pub jobs: BTreeMap<String, TimeDelta>,
     /// Releases may stand for deployments.
     pub releases: bool,
     /// Folders with decision records, without slashes around them.
     pub decision_folders: BTreeSet<String>,
+    /// Labels, in lower case: issues that have or had one of them are kept.
+    pub issue_labels: BTreeSet<String>,
+    /// Tools whose alerts are read: `dependabot`, `code_scanning`, `secret_scanning`.
+    pub finding_tools: BTreeSet<String>,
+    /// Paths (`*` in the last segment is any text) whose files a rule looks at, and whether it
+    /// looks at their text.
+    pub contents: BTreeMap<String, bool>,
+    /// Custom properties of the repository.
+    pub properties: bool,
 }
 
 impl Needs {
@@ -50,6 +64,15 @@ impl Needs {
             let folders = rule.folders.iter().map(|folder| folder.trim_matches('/').to_owned());
             needs.decision_folders.extend(folders);
         }
+        needs.of_standards(params);
+        for boundary in &params.boundaries {
+            let needs = needs.entry(&boundary.repository);
+            needs.workflows.insert(boundary.workflow.clone());
+            if boundary.job.is_some() {
+                let longest = needs.jobs.entry(boundary.workflow.clone()).or_default();
+                *longest = (*longest).max(boundary.passes_for);
+            }
+        }
         needs
     }
 
@@ -70,8 +93,39 @@ impl Needs {
             needs.environments.iter().for_each(|it| add("environment ", it));
             needs.workflows.iter().for_each(|it| add("workflow ", it));
             needs.decision_folders.iter().for_each(|it| add("decisions in ", it));
+            needs.issue_labels.iter().for_each(|it| add("issues labelled ", it));
+            needs.jobs.keys().for_each(|it| add("jobs of ", it));
         }
         parts
+    }
+
+    /// What the services' repositories are checked for.
+    fn of_standards(&mut self, params: &Params) {
+        for service in &params.catalogue.services {
+            let needs = self.entry(&service.repository);
+            if let Some(debt) = &params.rules.debt {
+                needs.issue_labels.extend(debt.labels.iter().cloned());
+            }
+            if let Some(findings) = &params.rules.findings {
+                needs.finding_tools.extend(findings.tools.iter().cloned());
+            }
+            for check in params.standards.iter().flat_map(|it| &it.checks) {
+                let mut look = |path: &str, text: bool| {
+                    *needs.contents.entry(path.to_owned()).or_default() |= text;
+                };
+                match &check.rule {
+                    CheckRule::File { path } => look(path, false),
+                    CheckRule::Matches { path, .. } => look(path, true),
+                    CheckRule::Uses { .. } => WORKFLOW_FILES.iter().for_each(|it| look(it, true)),
+                    CheckRule::Property { .. } => needs.properties = true,
+                }
+            }
+        }
+    }
+
+    /// Whether issues of any repository are needed.
+    pub(super) fn issues(&self) -> bool {
+        self.repositories.values().any(|it| !it.issue_labels.is_empty())
     }
 
     /// Needs of the repository `owner/name`, to be filled in.
@@ -93,6 +147,16 @@ impl Needs {
             all.environments.extend(needs.environments.iter().cloned());
             all.workflows.extend(needs.workflows.iter().cloned());
             all.decision_folders.extend(needs.decision_folders.iter().cloned());
+            all.issue_labels.extend(needs.issue_labels.iter().cloned());
+            all.finding_tools.extend(needs.finding_tools.iter().cloned());
+            for (path, text) in &needs.contents {
+                *all.contents.entry(path.clone()).or_default() |= text;
+            }
+            for (workflow, time) in &needs.jobs {
+                let longest = all.jobs.entry(workflow.clone()).or_default();
+                *longest = (*longest).max(*time);
+            }
+            all.properties |= needs.properties;
         }
         all
     }

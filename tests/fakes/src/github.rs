@@ -1,5 +1,6 @@
 //! GitHub: REST and GraphQL over one world.
 
+mod alerts;
 mod gate;
 mod rest;
 mod schema;

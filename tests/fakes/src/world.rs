@@ -6,6 +6,7 @@
 mod git;
 mod incidents;
 mod metrics;
+mod issue;
 mod pull;
 mod repository;
 
@@ -15,6 +16,7 @@ pub(crate) use git::digest;
 pub use git::{Commit, File, FileStatus};
 pub use incidents::{Alert, Incident, LogEntry, LogKind, PagerDuty, Priority, Service, Team};
 pub use metrics::{Metrics, Series, Traffic};
+pub use issue::{SecurityAlert, SecurityAlertEvent, Issue, IssueEvent, IssueEventKind};
 pub use pull::{Pull, PullEvent, PullEventKind, PullStory, Review};
 pub use repository::{Attempt, Deployment, DeploymentStatus, Release, Repository, WorkflowRun};
 

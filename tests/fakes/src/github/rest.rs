@@ -61,6 +61,10 @@ impl<'a> Rest<'a> {
                 }
                 self.actions(repository, rest)
             }
+            [tool @ ("dependabot" | "code-scanning" | "secret-scanning"), "alerts"] => {
+                self.alerts(repository, tool)
+            }
+            ["properties", "values"] => self.properties(repository),
             ["contents", path @ ..] => {
                 self.need("contents")?;
                 self.contents(repository, &path.join("/"))

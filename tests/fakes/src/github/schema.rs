@@ -8,8 +8,8 @@ use crate::graphql::{Arguments, Failure, Resolved, Schema};
 use crate::server::Call;
 use crate::time::{Instant, text};
 use crate::world::{
-    Commit, Deployment, DeploymentStatus, File, FileStatus, Pull, PullEventKind, Release,
-    Repository, Review, World,
+    Commit, Deployment, DeploymentStatus, File, FileStatus, Issue, IssueEvent, IssueEventKind,
+    Pull, PullEventKind, Release, Repository, Review, World,
 };
 
 /// The budget as a query tells it.
@@ -66,10 +66,13 @@ pub(super) enum Item<'w> {
     PullCommit(&'w Repository, &'w Commit),
     PullFile(File),
     Review(&'w Review),
+    Issue(&'w Repository, &'w Issue),
     Event {
         kind: &'static str,
         at: Instant,
         label: Option<String>,
+        /// Why an issue was closed.
+        reason: Option<&'static str>,
     },
     Comment {
         at: Instant,
@@ -133,6 +136,7 @@ impl<'w> Schema for View<'w> {
             Item::PullCommit(..) => "PullRequestCommit",
             Item::PullFile(_) => "PullRequestChangedFile",
             Item::Review(_) => "PullRequestReview",
+            Item::Issue(..) => "Issue",
             Item::Event { kind, .. } => kind,
             Item::Comment { .. } => "IssueComment",
             Item::Label(_) => "Label",
@@ -198,8 +202,10 @@ impl<'w> Schema for View<'w> {
                 "author" => optional(it.author.as_deref().map(Item::Actor)),
                 _ => None,
             },
-            Item::Event { at, label, .. } => match name {
+            Item::Issue(repository, it) => self.issue(repository, it, name, arguments),
+            Item::Event { at, label, reason, .. } => match name {
                 "createdAt" => when(*at),
+                "stateReason" => scalar(*reason),
                 "label" => optional(label.clone().map(Item::Label)),
                 _ => None,
             },
@@ -293,6 +299,12 @@ impl<'w> View<'w> {
                 let mut pulls = repository.pulls.iter().filter(|it| it.visible(self.now()));
                 let pull = pulls.find(|it| it.number.to_string() == number)?;
                 Some(Item::Pull(repository, pull))
+            }),
+            "I" => rest.split_once('_').and_then(|(repository, number)| {
+                let repository = self.visible().find(|it| it.id.to_string() == repository)?;
+                let mut issues = repository.issues.iter().filter(|it| it.visible(self.now()));
+                let issue = issues.find(|it| it.number.to_string() == number)?;
+                Some(Item::Issue(repository, issue))
             }),
             "DE" => self.visible().find_map(|repository| {
                 let mut all = repository.deployments.iter().filter(|it| it.visible(self.now()));
@@ -413,6 +425,16 @@ impl<'w> View<'w> {
                     .collect();
                 sort(&mut all, arguments, |one, _| (one.created_at, one.id));
                 all.into_iter().map(|one| Item::Deployment(it, one)).collect()
+            }),
+            "hasIssuesEnabled" => scalar(it.has_issues),
+            "issues" => self.guarded("issues", || {
+                let shown = it.issues.iter().filter(|one| it.has_issues && one.visible(now));
+                let mut all: Vec<_> = shown.collect();
+                sort(&mut all, arguments, |one, order| match order {
+                    "UPDATED_AT" => (one.updated_at(now), one.number),
+                    _ => (one.created_at, one.number),
+                });
+                all.into_iter().map(|one| Item::Issue(it, one)).collect()
             }),
             "releases" => self.guarded("contents", || {
                 let mut all: Vec<_> = it.releases.iter().filter(|one| one.visible(now)).collect();
@@ -652,6 +674,49 @@ impl<'w> View<'w> {
         }
     }
 
+    fn issue(
+        &self,
+        it: &'w Repository,
+        issue: &'w Issue,
+        name: &str,
+        arguments: &Arguments,
+    ) -> Field<'w> {
+        let now = self.now();
+        let closed = issue.closed(now);
+        match name {
+            "id" => scalar(format!("I_{}_{}", it.id, issue.number)),
+            "number" => scalar(issue.number),
+            "createdAt" => when(issue.created_at),
+            "updatedAt" => when(issue.updated_at(now)),
+            "closedAt" => maybe(closed.map(|(at, _)| at)),
+            "state" => scalar(if closed.is_some() { "CLOSED" } else { "OPEN" }),
+            "stateReason" => scalar(closed.map(|(_, reason)| reason)),
+            "labels" => list(issue.labels(now).into_iter().map(Item::Label).collect()),
+            "timelineItems" => {
+                let wanted = arguments.texts("itemTypes");
+                let known = issue.events.iter().filter(|event| event.at <= now);
+                let item = |event: &IssueEvent| {
+                    let (word, kind, label, reason) = match &event.kind {
+                        IssueEventKind::Labeled(it) => {
+                            ("LABELED_EVENT", "LabeledEvent", Some(it.clone()), None)
+                        }
+                        IssueEventKind::Unlabeled(it) => {
+                            ("UNLABELED_EVENT", "UnlabeledEvent", Some(it.clone()), None)
+                        }
+                        IssueEventKind::Closed(reason) => {
+                            ("CLOSED_EVENT", "ClosedEvent", None, Some(*reason))
+                        }
+                        IssueEventKind::Reopened => ("REOPENED_EVENT", "ReopenedEvent", None, None),
+                    };
+                    let shown = wanted.is_empty() || wanted.contains(&word);
+                    shown.then_some(Item::Event { kind, at: event.at, label, reason })
+                };
+                list(known.filter_map(item).collect())
+            }
+            _ => None,
+        }
+    }
+
     fn timeline(&self, pull: &'w Pull, arguments: &Arguments) -> Vec<Item<'w>> {
         let now = self.now();
         let wanted = arguments.texts("itemTypes");
@@ -674,10 +739,10 @@ impl<'w> View<'w> {
                     ("HEAD_REF_FORCE_PUSHED_EVENT", "HeadRefForcePushedEvent", None)
                 }
             };
-            found.push((event.at, word, Item::Event { kind, at: event.at, label }));
+            found.push((event.at, word, Item::Event { kind, at: event.at, label, reason: None }));
         }
         if let Some(at) = pull.merged_at {
-            found.push((at, "MERGED_EVENT", Item::Event { kind: "MergedEvent", at, label: None }));
+            found.push((at, "MERGED_EVENT", Item::Event { kind: "MergedEvent", at, label: None, reason: None }));
         }
         let reviews = pull.reviews.iter();
         found.extend(reviews.map(|it| (it.at, "PULL_REQUEST_REVIEW", Item::Review(it))));

@@ -18,6 +18,12 @@ impl<'a> Rest<'a> {
                 let run = self.run(repository, id)?;
                 Ok(Reply::json(200, self.run_view(repository, run, None)))
             }
+            ["runs", id, "jobs"] => {
+                let run = self.run(repository, id)?;
+                let jobs = self.jobs(run);
+                let link = format!("{}/actions/runs/{id}/jobs", self.by_id(repository));
+                Ok(self.page(&jobs, &link, Some("jobs"), None, Value::clone))
+            }
             ["runs", id, "attempts", number] => {
                 let run = self.run(repository, id)?;
                 let number: usize = number.parse().map_err(|_| not_found())?;
@@ -96,6 +102,25 @@ impl<'a> Rest<'a> {
         Ok(self.page(&found, &link, Some("workflow_runs"), cap, |run| {
             self.run_view(repository, run, None)
         }))
+    }
+
+    /// The jobs of the latest attempt that has started.
+    fn jobs(&self, run: &WorkflowRun) -> Vec<Value> {
+        let number = run.started(self.now());
+        let Some(attempt) = number.checked_sub(1).and_then(|n| run.attempts.get(n)) else {
+            return Vec::new();
+        };
+        let ended = attempt.completed.as_ref().map(|(at, _)| *at).filter(|at| *at <= self.now());
+        let jobs = attempt.jobs.iter().zip(1_u64..);
+        jobs.map(|((name, conclusion), index)| {
+            json!({
+                "id": run.id * 1_000 + number as u64 * 100 + index, "run_id": run.id,
+                "name": name, "started_at": text(attempt.started_at),
+                "status": if ended.is_some() { "completed" } else { "in_progress" },
+                "completed_at": ended.map(text), "conclusion": ended.map(|_| conclusion),
+            })
+        })
+        .collect()
     }
 
     /// Status and conclusion of an attempt at `now`.

@@ -1,11 +1,11 @@
 //! A repository with its deployments, workflow runs and releases.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
 use super::git::digest;
-use super::{Commit, File, Pull};
+use super::{Commit, File, Issue, Pull, SecurityAlert};
 use crate::time::{Instant, When};
 
 /// A repository.
@@ -31,6 +31,10 @@ pub struct Repository {
     pub disabled: bool,
     /// Whether GitHub Actions is switched on; off, its endpoints are 404.
     pub actions: bool,
+    /// Whether issues are switched on.
+    pub has_issues: bool,
+    /// Tools whose alerts are switched on: `dependabot`, `code-scanning`, `secret-scanning`.
+    pub alerting: BTreeSet<String>,
     /// Every commit by sha.
     pub commits: HashMap<String, Commit>,
     pub(crate) commit_order: HashMap<String, usize>,
@@ -48,6 +52,12 @@ pub struct Repository {
     pub runs: Vec<WorkflowRun>,
     /// Releases.
     pub releases: Vec<Release>,
+    /// Issues.
+    pub issues: Vec<Issue>,
+    /// Alerts of security tools.
+    pub alerts: Vec<SecurityAlert>,
+    /// Custom properties: since when, the name, and the value (null = not set).
+    pub properties: Vec<(Instant, String, Value)>,
 }
 
 /// A deployment.
@@ -118,6 +128,8 @@ pub struct Attempt {
     pub started_at: Instant,
     /// When it ended, and how.
     pub completed: Option<(Instant, String)>,
+    /// Its jobs, which end with it: name and conclusion.
+    pub jobs: Vec<(String, String)>,
 }
 
 /// A release.
@@ -152,6 +164,8 @@ impl Repository {
             fork: false,
             disabled: false,
             actions: true,
+            has_issues: true,
+            alerting: ["dependabot", "code-scanning", "secret-scanning"].map(str::to_owned).into(),
             commits: HashMap::new(),
             commit_order: HashMap::new(),
             pushes: Vec::new(),
@@ -161,6 +175,9 @@ impl Repository {
             deployments: Vec::new(),
             runs: Vec::new(),
             releases: Vec::new(),
+            issues: Vec::new(),
+            alerts: Vec::new(),
+            properties: Vec::new(),
         }
     }
 
@@ -436,13 +453,24 @@ impl WorkflowRun {
     /// An attempt that ran from `start` to `end`.
     pub fn attempt(&mut self, start: impl When, end: impl When, conclusion: &str) -> &mut Self {
         let completed = Some((end.instant(), conclusion.to_owned()));
-        self.attempts.push(Attempt { started_at: start.instant(), completed });
+        self.attempts.push(Attempt { started_at: start.instant(), completed, jobs: Vec::new() });
         self
     }
 
     /// An attempt that is still running.
     pub fn running(&mut self, start: impl When) -> &mut Self {
-        self.attempts.push(Attempt { started_at: start.instant(), completed: None });
+        let jobs = Vec::new();
+        self.attempts.push(Attempt { started_at: start.instant(), completed: None, jobs });
+        self
+    }
+
+    /// A job of the attempt that was told of last.
+    ///
+    /// # Panics
+    /// If there is none: a mistake in the test.
+    pub fn job(&mut self, name: &str, conclusion: &str) -> &mut Self {
+        let attempt = self.attempts.last_mut().unwrap_or_else(|| panic!("no attempt has a job"));
+        attempt.jobs.push((name.to_owned(), conclusion.to_owned()));
         self
     }
 
