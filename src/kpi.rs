@@ -11,8 +11,8 @@ pub mod architecture_throughput;
 pub mod change_failure;
 pub mod change_lead_time;
 pub mod contract_coverage;
-mod decision_items;
 pub mod debt_retirement;
+mod decision_items;
 pub mod decision_time;
 pub mod deployment_frequency;
 mod deployment_items;
@@ -381,8 +381,9 @@ mod tests {
             let own = kpi.families.first().unwrap_or_else(|| panic!("{id} exports no family"));
             let mut words = own.name.strip_prefix("engkpi_").unwrap_or_default().split('_');
             // `retirement` is counted in what is `retired`.
-            let named =
-                id.split('_').all(|word| words.any(|it| it.starts_with(&word[..word.len().min(5)])));
+            let named = id
+                .split('_')
+                .all(|word| words.any(|it| it.starts_with(&word[..word.len().min(5)])));
             assert!(
                 named,
                 "{}: the KPI's own family has the words of `{id}` in its name",

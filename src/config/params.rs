@@ -168,8 +168,7 @@ fn slo(
 }
 
 fn standards(document: &Document, catalogue: &Catalogue) -> Vec<Standard> {
-    let position =
-        |name: &str| catalogue.services.iter().position(|it| it.name.as_str() == name);
+    let position = |name: &str| catalogue.services.iter().position(|it| it.name.as_str() == name);
     document.standards.iter().map(|(name, it)| it.rule(name, &position)).collect()
 }
 

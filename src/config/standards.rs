@@ -55,7 +55,11 @@ impl StandardSettings {
         }
         for (index, check) in self.checks.iter().enumerate() {
             complaints.extend(check.check().into_iter().map(|it| Complaint {
-                key: format!("checks.{index}{}{}", if it.key.is_empty() { "" } else { "." }, it.key),
+                key: format!(
+                    "checks.{index}{}{}",
+                    if it.key.is_empty() { "" } else { "." },
+                    it.key
+                ),
                 ..it
             }));
         }
@@ -70,11 +74,7 @@ impl StandardSettings {
     }
 
     /// The standard; `position` finds services.
-    pub(super) fn rule(
-        &self,
-        name: &str,
-        position: &dyn Fn(&str) -> Option<usize>,
-    ) -> Standard {
+    pub(super) fn rule(&self, name: &str, position: &dyn Fn(&str) -> Option<usize>) -> Standard {
         Standard {
             name: name.to_owned(),
             tiers: self.tiers.iter().copied().collect(),
@@ -110,7 +110,11 @@ impl CheckSettings {
         }
         let mut complaints = Vec::new();
         if self.matches.is_some() && self.file.is_none() {
-            complaints.push(Complaint::new("matches", "is for a file only", "add file, or remove it"));
+            complaints.push(Complaint::new(
+                "matches",
+                "is for a file only",
+                "add file, or remove it",
+            ));
         }
         if !self.values.is_empty() && self.property.is_none() {
             let fix = "add property, or remove it";
@@ -127,7 +131,11 @@ impl CheckSettings {
             && action.split('@').next().is_none_or(|it| it.split('/').count() < 2)
         {
             let rule = format!("{action:?} is not an action or a reusable workflow");
-            complaints.push(Complaint::new("uses", rule, "write \"owner/name\" or \"owner/name/path\""));
+            complaints.push(Complaint::new(
+                "uses",
+                rule,
+                "write \"owner/name\" or \"owner/name/path\"",
+            ));
         }
         complaints
     }

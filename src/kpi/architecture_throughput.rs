@@ -4,8 +4,7 @@ use super::decision_items::{ACCEPTED, OUTCOME, REJECTED, TEAMS, of};
 use super::item::exclusions;
 use super::statistics::{count, real};
 use super::{
-    Better, Family, Item, Kpi, Need, Outcome, PlacedBy, Reading, Slice, TargetRule,
-    Unit, View,
+    Better, Family, Item, Kpi, Need, Outcome, PlacedBy, Reading, Slice, TargetRule, Unit, View,
 };
 
 const DECISIONS: &str = "engkpi_architecture_throughput_decisions";

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::incident_items::mark;
 use super::params::Boundary;
 use super::statistics::{count, real};
 use super::{
-    Better, Exclusions, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading, Slice,
-    TargetRule, Unit, View,
+    Better, Exclusions, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement,
+    Reading, Slice, TargetRule, Unit, View,
 };
 use crate::domain::fact::WorkflowRun;
 use crate::domain::{Instant, RepositoryId, SourceName};
@@ -126,7 +125,7 @@ fn item(view: &View<'_>, boundary: &Boundary, tests: &Tests<'_>) -> Item {
         completed_at: None,
         outcome: Outcome::Counted,
         values: Vec::new(),
-        marks: vec![mark("test", test)],
+        marks: vec![Mark::new("test", test)],
         times: Vec::new(),
     };
     let Some(repository) = repository else {
@@ -138,10 +137,15 @@ fn item(view: &View<'_>, boundary: &Boundary, tests: &Tests<'_>) -> Item {
     item.times.extend(passed.map(|(at, _)| ("passed_at", *at)));
     let fresh = passed.filter(|(at, _)| view.as_of - *at <= boundary.passes_for);
     item.marks.push(match fresh {
-        Some((_, run)) => {
-            Mark { name: COVERED, value: "yes".into(), evidence: Some(format!("run {run}")) }
-        }
-        None => mark("not_covered", format!("no run passed in {} d", boundary.passes_for.num_days())),
+        Some((at, run)) => Mark {
+            evidence: Some(format!("run {run}")),
+            at: Some(*at),
+            ..Mark::new(COVERED, "yes")
+        },
+        None => Mark::new(
+            "not_covered",
+            format!("no run passed in {} d", boundary.passes_for.num_days()),
+        ),
     });
     item
 }
@@ -181,23 +185,36 @@ mod tests {
         let story = Story::told("service web");
         expect![[r#"
             contract_coverage_ratio - n=0 numerator=0
-        "#]].assert_eq(&story.readings(&KPI, "org 30d"));
+        "#]]
+        .assert_eq(&story.readings(&KPI, "org 30d"));
     }
 
     #[test]
     fn a_test_that_passed_covers_its_boundary() {
-        check("20T10:00 run web Contract c1 finished 20T10:10", expect![[r#"
+        check(
+            "20T10:00 run web Contract c1 finished 20T10:10",
+            expect![[r#"
             contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
-        "#]]);
-        check("20T10:00 run web Contract c1 finished 20T10:10 conclusion failure", expect![[r#"
+        "#]],
+        );
+        check(
+            "20T10:00 run web Contract c1 finished 20T10:10 conclusion failure",
+            expect![[r#"
             contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
-        "#]]);
-        check("20T10:00 run web Deploy c1 finished 20T10:10", expect![[r#"
+        "#]],
+        );
+        check(
+            "20T10:00 run web Deploy c1 finished 20T10:10",
+            expect![[r#"
             contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
-        "#]]);
-        check("", expect![[r#"
+        "#]],
+        );
+        check(
+            "",
+            expect![[r#"
             contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -209,22 +226,30 @@ mod tests {
                 contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
             "#]],
         );
-        check("20T10:00 run web Contract c1 branch topic finished 20T10:10", expect![[r#"
+        check(
+            "20T10:00 run web Contract c1 branch topic finished 20T10:10",
+            expect![[r#"
             contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn it_counts_for_thirty_days_and_not_a_second_longer() {
-        let story = |at: &str| {
-            format!("as_of 31T10:00\n01T09:00 run web Contract c1 finished {at}")
-        };
-        check(&story("01T10:00"), expect![[r#"
+        let story =
+            |at: &str| format!("as_of 31T10:00\n01T09:00 run web Contract c1 finished {at}");
+        check(
+            &story("01T10:00"),
+            expect![[r#"
             contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
-        "#]]);
-        check(&story("01T09:59:59"), expect![[r#"
+        "#]],
+        );
+        check(
+            &story("01T09:59:59"),
+            expect![[r#"
             contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -239,13 +264,16 @@ mod tests {
         let of = |job: &str| Story::told(&story(job)).readings(&KPI, "org 30d");
         expect![[r#"
             contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
-        "#]].assert_eq(&of("pact success"));
+        "#]]
+        .assert_eq(&of("pact success"));
         expect![[r#"
             contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
-        "#]].assert_eq(&of("pact failure"));
+        "#]]
+        .assert_eq(&of("pact failure"));
         expect![[r#"
             contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
-        "#]].assert_eq(&of("lint success"));
+        "#]]
+        .assert_eq(&of("lint success"));
     }
 
     #[test]
@@ -261,9 +289,12 @@ mod tests {
 
     #[test]
     fn what_ends_at_as_of_or_later_is_not_known() {
-        check("as_of 20T10:10\n20T10:00 run web Contract c1 finished 20T10:10", expect![[r#"
+        check(
+            "as_of 20T10:10\n20T10:00 run web Contract c1 finished 20T10:10",
+            expect![[r#"
             contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -276,15 +307,24 @@ mod tests {
              20T10:00 run web Contract c1 finished 20T10:10",
         );
         for (scope, reading) in [
-            ("org", expect![[r#"
+            (
+                "org",
+                expect![[r#"
                 contract_coverage_ratio 1 n=2 numerator=2 coverage=1.00
-            "#]]),
-            ("team shop", expect![[r#"
+            "#]],
+            ),
+            (
+                "team shop",
+                expect![[r#"
                 contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
-            "#]]),
-            ("service pay", expect![[r#"
+            "#]],
+            ),
+            (
+                "service pay",
+                expect![[r#"
                 contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
-            "#]]),
+            "#]],
+            ),
         ] {
             reading.assert_eq(&story.readings(&KPI, &format!("{scope} 30d")));
         }
@@ -303,6 +343,7 @@ mod tests {
             orders counted test=Contract covered=yes(run 7)
             other excluded unknown test=CI
             users counted test=CI / pact
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
     }
 }

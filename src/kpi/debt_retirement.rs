@@ -6,8 +6,8 @@ use super::item::exclusions;
 use super::params::DebtRule;
 use super::statistics::{count, real};
 use super::{
-    Better, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading, Slice, TargetRule,
-    Unit, View,
+    Better, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading, Slice,
+    TargetRule, Unit, View,
 };
 use crate::domain::Instant;
 use crate::domain::fact::{ClosedAs, Issue, IssueEvent, IssueEventKind};
@@ -237,13 +237,17 @@ fn item(issue: &Issue, rule: &DebtRule, life: &Life, number: u32) -> Option<Item
     times.extend(life.labelled_at.map(|at| (LABELLED, at)));
     times.extend(closed_at.map(|at| ("closed_at", at)));
     Some(Item {
-        id: ItemId::Issue { repository: issue.repository.clone(), number: issue.number, life: number },
+        id: ItemId::Issue {
+            repository: issue.repository.clone(),
+            number: issue.number,
+            life: number,
+        },
         placement: Placement::default(),
         started_at,
         completed_at: closed_at,
         outcome,
         values: Vec::new(),
-        marks: vec![Mark { name: "labels", value: issue.labels.join(", ").into(), evidence: None }],
+        marks: vec![Mark::new("labels", issue.labels.join(", "))],
         times,
     })
 }
@@ -283,12 +287,16 @@ mod tests {
 
     #[test]
     fn without_issues_the_counts_are_zero() {
-        check("org 30d", "service web", expect![[r#"
+        check(
+            "org 30d",
+            "service web",
+            expect![[r#"
             debt_retired_items 0 [0, 3.6889] n=0
             debt_opened_items 0 [0, 3.6889] n=0
             debt_open_items 0 n=0
             debt_oldest_open_seconds - n=0
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -484,6 +492,7 @@ mod tests {
             web#1 counted 20T10:00 labels=debt, major
             web#2 open since 09T10:00 labels=debt, major
             web#3 excluded not_planned labels=debt, major
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
     }
 }

@@ -9,7 +9,7 @@ use super::params::FindingSeverity;
 use super::view::decisions::Decision;
 use super::view::incidents::Episode;
 use super::{Family, View};
-use crate::domain::fact::{Change, Deployment, DeploymentState};
+use crate::domain::fact::{Change, Deployment, DeploymentState, Finding};
 
 /// The families of facts.
 pub static FAMILIES: &[Family] = &[
@@ -68,7 +68,7 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
         let labels = vec![("repository", name), ("outcome", decision(record.decision).to_owned())];
         add("engkpi_decisions", labels);
     }
-    for finding in view.timeline.findings.values().filter(|it| it.detected_at < view.as_of) {
+    for finding in findings(view) {
         let severity = finding_closure::severity(view.params, finding);
         let labels = vec![
             ("severity", severity.map_or("", FindingSeverity::as_str).to_owned()),
@@ -92,10 +92,16 @@ pub(super) fn totals(view: &View<'_>) -> Vec<(&'static str, u64)> {
         ("engkpi_incidents_detected", incidents().count()),
         ("engkpi_incidents_resolved", incidents().filter(|it| it.resolved_at.is_some()).count()),
         ("engkpi_decisions", view.records.len()),
+        ("engkpi_findings", findings(view).count()),
     ]
     .into_iter()
     .map(|(family, number)| (family, super::statistics::count(number)))
     .collect()
+}
+
+fn findings<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Finding> {
+    let as_of = view.as_of;
+    view.timeline.findings.values().filter(move |it| it.detected_at < as_of)
 }
 
 fn merged<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Change> {

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::incident_items::mark;
 use super::item::elapsed;
 use super::params::{FindingSeverity, Params, Sla};
 use super::statistics::{count, real};
 use super::{
-    Aim, Better, Distribution, Family, Item, ItemId, Kpi, Need, Outcome, PlacedBy, Placement, Reading, Scope,
-    Slice, Stat, TargetRule, Unit, View,
+    Aim, Better, Distribution, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement,
+    Reading, Scope, Slice, Stat, TargetRule, Unit, View,
 };
 use crate::domain::fact::{Finding, FindingEventKind, FindingFeed, FindingPlace};
 use crate::domain::{Instant, SourceName};
@@ -137,7 +136,7 @@ fn feed(view: &View<'_>, source: &SourceName, native: &str, feed: &FindingFeed) 
         completed_at: None,
         outcome: if feed.readable { Outcome::Counted } else { Outcome::Excluded(UNREADABLE) },
         values: Vec::new(),
-        marks: vec![mark(FEED, feed.tool.clone())],
+        marks: vec![Mark::new(FEED, feed.tool.clone())],
         times: Vec::new(),
     }
 }
@@ -184,7 +183,7 @@ fn finding(view: &View<'_>, source: &SourceName, native: &str, finding: &Finding
         completed_at: None,
         outcome: Outcome::Open,
         values: Vec::new(),
-        marks: vec![mark("tool", finding.tool.clone())],
+        marks: vec![Mark::new("tool", finding.tool.clone())],
         times: vec![("detected_at", finding.detected_at)],
         placement,
     };
@@ -200,7 +199,7 @@ fn finding(view: &View<'_>, source: &SourceName, native: &str, finding: &Finding
         item.outcome = Outcome::Excluded("no_severity");
         return item;
     };
-    item.marks.push(mark(SEVERITY, severity.as_str()));
+    item.marks.push(Mark::new(SEVERITY, severity.as_str()));
     match elapsed(finding.detected_at, item.completed_at.unwrap_or(view.as_of)) {
         Ok(seconds) => item.values.push((TIME, seconds)),
         Err(reason) => item.outcome = Outcome::Excluded(reason),
@@ -348,7 +347,8 @@ mod tests {
             finding_closure_time_seconds low p90 - n=0 coverage=1.00
             finding_closure_time_seconds low mean - n=0 coverage=1.00
             finding_closure_time_seconds low km_median - n=0 coverage=1.00
-        "#]].assert_eq(&story.readings(&KPI, "org 30d"));
+        "#]]
+        .assert_eq(&story.readings(&KPI, "org 30d"));
     }
 
     #[test]
@@ -461,9 +461,12 @@ mod tests {
              20T00:00 dismiss 2",
         );
         let of = |slice: &str| story.reading(&KPI, slice, "sla_ratio critical");
-        expect!["finding_sla_ratio critical - n=0 numerator=0"].assert_eq(&of("org 01T00:00..09T00:00"));
-        expect!["finding_sla_ratio critical 0 [0, 0.6576] n=2 numerator=0"].assert_eq(&of("org 01T00:00..10T00:00"));
-        expect!["finding_sla_ratio critical 0 [0, 0.7935] n=1 numerator=0"].assert_eq(&of("org 10T00:00..21T00:00"));
+        expect!["finding_sla_ratio critical - n=0 numerator=0"]
+            .assert_eq(&of("org 01T00:00..09T00:00"));
+        expect!["finding_sla_ratio critical 0 [0, 0.6576] n=2 numerator=0"]
+            .assert_eq(&of("org 01T00:00..10T00:00"));
+        expect!["finding_sla_ratio critical 0 [0, 0.7935] n=1 numerator=0"]
+            .assert_eq(&of("org 10T00:00..21T00:00"));
     }
 
     #[test]
@@ -477,10 +480,12 @@ mod tests {
         );
         expect![[r#"
             findings_overdue critical 1 n=1
-            findings_overdue high 0 n=0"#]].assert_eq(&story.reading(&KPI, "org 30d", "overdue"));
+            findings_overdue high 0 n=0"#]]
+        .assert_eq(&story.reading(&KPI, "org 30d", "overdue"));
         expect![[r#"
             findings_overdue critical 1 n=1
-            findings_overdue high 0 n=0"#]].assert_eq(&story.reading(&KPI, "org 01T00:00..02T00:00", "overdue"));
+            findings_overdue high 0 n=0"#]]
+        .assert_eq(&story.reading(&KPI, "org 01T00:00..02T00:00", "overdue"));
     }
 
     #[test]
@@ -497,7 +502,8 @@ mod tests {
             3 excluded no_severity tool=dependabot
             dependabot of web counted feed=dependabot
             secret_scanning of web counted feed=secret_scanning
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
     }
 
     #[test]
@@ -575,7 +581,8 @@ mod tests {
             1 counted 03T00:00 closure=1d sla=7d tool=trivy severity=critical
             2 open since 02T00:00 closure=30d sla=30d tool=trivy severity=high
             trivy of acme/web counted feed=trivy
-        "#]].assert_eq(&story.items(&KPI, "service web"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "service web"));
     }
 
     #[test]
@@ -595,6 +602,7 @@ mod tests {
             3 counted 10T00:00 closure=0s sla=7d tool=dependabot severity=critical
             4 excluded negative_duration sla=7d tool=dependabot severity=critical
             dependabot of web counted feed=dependabot
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
     }
 }

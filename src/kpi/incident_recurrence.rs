@@ -109,18 +109,10 @@ fn item(
         |it: &&&Episode<'_>| episode.detected_at - it.detected_at <= TimeDelta::days(REACH_DAYS);
     let before = same.filter(within).max_by_key(|it| it.detected_at);
     match (&episode.cause, before) {
-        (Some(cause), _) => item.marks.push(Mark {
-            name: CAUSE,
-            value: cause.clone().into(),
-            evidence: None,
-            at: None,
-        }),
-        (None, Some(_)) => item.marks.push(Mark {
-            name: CAUSE,
-            value: "that of the incident before it was re-opened".into(),
-            evidence: None,
-            at: None,
-        }),
+        (Some(cause), _) => item.marks.push(Mark::new(CAUSE, cause.clone())),
+        (None, Some(_)) => {
+            item.marks.push(Mark::new(CAUSE, "that of the incident before it was re-opened"));
+        }
         (None, None) => item.outcome = Outcome::Excluded("no_cause"),
     }
     if let Some(before) = before {

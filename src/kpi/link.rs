@@ -52,7 +52,10 @@ impl Link {
             ItemId::Issue { repository, number, life } => {
                 let mut name = format!("{}#{number}", places.name(repository));
                 name.push_str(&again(*life));
-                Self { name, url: places.in_repository(repository, &["issues", &number.to_string()]) }
+                Self {
+                    name,
+                    url: places.in_repository(repository, &["issues", &number.to_string()]),
+                }
             }
             ItemId::Finding { source, native } => places.finding(source, native),
             ItemId::FindingFeed { source, native } => places.feed(source, native),
@@ -61,8 +64,7 @@ impl Link {
             }
             ItemId::Boundary { name } => {
                 let boundary = params.boundaries.iter().find(|it| it.name == *name);
-                let repository =
-                    boundary.and_then(|it| timeline.repository_named(&it.repository));
+                let repository = boundary.and_then(|it| timeline.repository_named(&it.repository));
                 let url = repository.and_then(|it| places.in_repository(&it.id, &["actions"]));
                 Self { name: name.clone(), url }
             }

@@ -1,11 +1,10 @@
 //! How many services have adopted a standard (kpis.md 3.15).
 
-use super::incident_items::mark;
 use super::params::{Check, CheckRule, Params, Service, Standard, WORKFLOW_FILES};
 use super::statistics::{count, real};
 use super::{
-    Aim, Better, Exclusions, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading,
-    Scope, Slice, TargetRule, Unit, View,
+    Aim, Better, Exclusions, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement,
+    Reading, Scope, Slice, TargetRule, Unit, View,
 };
 use crate::domain::fact::{Contents, FileText, Repository};
 
@@ -52,9 +51,7 @@ pub static KPI: Kpi = Kpi {
 
 fn aims(params: &Params, scope: Scope, rule: TargetRule) -> Vec<Aim> {
     let concerned = |standard: &&Standard| match scope {
-        Scope::Service(index) => {
-            is_in_scope(standard, index, &params.catalogue.services[index])
-        }
+        Scope::Service(index) => is_in_scope(standard, index, &params.catalogue.services[index]),
         Scope::Org | Scope::Team(_) => true,
     };
     let standards = params.standards.iter().filter(concerned);
@@ -107,7 +104,7 @@ fn item(view: &View<'_>, standard: &Standard, index: usize, service: &Service) -
         }
     }
     if all == Verdict::Passes {
-        marks.insert(0, mark(ADOPTED, "yes"));
+        marks.insert(0, Mark::new(ADOPTED, "yes"));
     }
     let outcome = match all {
         _ if repository.is_some_and(|it| it.archived) => Outcome::Excluded("archived"),
@@ -133,13 +130,12 @@ fn shown(check: &Check, verdict: Verdict) -> Mark {
         Verdict::Unknown => UNKNOWN,
     };
     let evidence = (!check.mandatory).then(|| "optional".to_owned());
-    Mark { name, value: check.name.clone().into(), evidence }
+    Mark { evidence, ..Mark::new(name, check.name.clone()) }
 }
 
 fn run(view: &View<'_>, repository: &Repository, check: &Check) -> Verdict {
-    let contents = |pattern: &str| {
-        view.timeline.contents.get(&(repository.id.clone(), pattern.to_owned()))
-    };
+    let contents =
+        |pattern: &str| view.timeline.contents.get(&(repository.id.clone(), pattern.to_owned()));
     match &check.rule {
         CheckRule::File { path } => match contents(path) {
             None => Verdict::Unknown,
@@ -361,7 +357,8 @@ mod tests {
         );
         expect![[r#"
             s:web counted adopted=yes passes=CODEOWNERS fails=CHANGELOG.md(optional)
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
     }
 
     #[test]
@@ -388,17 +385,28 @@ mod tests {
              01T10:00 holds web LICENSE
              01T10:00 holds api CODEOWNERS",
         );
-        for (scope, reading) in
-            [("org", expect![[r#"
+        for (scope, reading) in [
+            (
+                "org",
+                expect![[r#"
                 standard_adoption_ratio owners 0.5 n=2 numerator=1 coverage=1.00
                 standard_adoption_ratio license 0 n=1 numerator=0 coverage=1.00
-            "#]]), ("team shop", expect![[r#"
+            "#]],
+            ),
+            (
+                "team shop",
+                expect![[r#"
                 standard_adoption_ratio owners 1 n=1 numerator=1 coverage=1.00
                 standard_adoption_ratio license 0 n=1 numerator=0 coverage=1.00
-            "#]]), ("service api", expect![[r#"
+            "#]],
+            ),
+            (
+                "service api",
+                expect![[r#"
                 standard_adoption_ratio owners 0 n=1 numerator=0 coverage=1.00
-            "#]])]
-        {
+            "#]],
+            ),
+        ] {
             reading.assert_eq(&story.readings(&KPI, &format!("{scope} 30d")));
         }
     }

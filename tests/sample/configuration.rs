@@ -73,6 +73,14 @@ baseline_wave = "{baseline_wave}"
             records.repository, records.folder
         );
     }
+    text.push_str(QUALITY);
+    for service in SERVICES.iter().filter(|it| it.tier == 1) {
+        let _ = write!(
+            text,
+            "\n[boundaries.{0}]\nservice = {0:?}\nworkflow = \"Contract tests\"\njob = \"contract\"\n",
+            service.name
+        );
+    }
     let path = folder.join("engkpi.toml");
     fs::write(&path, text)?;
     Ok(path)
@@ -121,6 +129,23 @@ fn files_table(folder: &Path, now: Instant, start: chrono::NaiveDate) -> io::Res
     text.push_str("invited_by_group = { sales = 14, finance = 10, legal = 6 }\n");
     Ok(text)
 }
+
+/// What is debt, how soon findings are to be fixed, and what services are to adopt.
+const QUALITY: &str = r#"
+[rules.debt]
+
+[rules.findings]
+tools = ["dependabot", "code_scanning"]
+
+[rules.findings.teams.payments]
+critical = "5d"
+
+[standards.readme]
+checks = [{ file = "README.md" }]
+
+[standards.lifecycle]
+checks = [{ property = "lifecycle", values = ["production", "deprecated"] }]
+"#;
 
 fn service_table(service: &Service) -> String {
     let mut text = format!(

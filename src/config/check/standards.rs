@@ -25,11 +25,8 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             Some(repository) if !sources::reads(checker, repository.as_str()) => {
                 let names = sources::repositories(checker);
                 let otherwise = "add it to `repositories` of a GitHub source";
-                let fix = suggest::fix(
-                    repository.as_str(),
-                    names.iter().map(String::as_str),
-                    otherwise,
-                );
+                let fix =
+                    suggest::fix(repository.as_str(), names.iter().map(String::as_str), otherwise);
                 let rule = format!("no source reads the repository {:?}", repository.as_str());
                 checker.value(&path.key("repository"), rule, fix);
             }

@@ -312,11 +312,8 @@ fn properties(story: &mut Story, at: Instant, line: &mut Line) {
         let (name, value) = pair.split_once('=').expect("a property is name=value");
         (name.to_owned(), vec![value.to_owned()])
     });
-    let properties = Properties {
-        repository: Story::repository(&name).0,
-        since: at,
-        values: values.collect(),
-    };
+    let properties =
+        Properties { repository: Story::repository(&name).0, since: at, values: values.collect() };
     story.learn("github", Fact::Properties(properties));
 }
 

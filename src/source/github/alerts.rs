@@ -74,11 +74,7 @@ fn wanted(visit: &Visit<'_>) -> Vec<Tool> {
     Tool::ALL.into_iter().filter(|it| tools.contains(it.name())).collect()
 }
 
-async fn refuse(
-    visit: &mut Visit<'_>,
-    tool: Tool,
-    cursor: &mut Cursor,
-) -> Result<(), SourceError> {
+async fn refuse(visit: &mut Visit<'_>, tool: Tool, cursor: &mut Cursor) -> Result<(), SourceError> {
     visit.refused(tool.words(), false);
     cursor.refused = Some(visit.now);
     let mut batch = Batch { facts: vec![feed(visit, tool, false)], ..Batch::default() };
@@ -107,16 +103,24 @@ fn listing(visit: &Visit<'_>, tool: Tool) -> Request {
     if tool == Tool::SecretScanning { request.query("hide_secret", "true") } else { request }
 }
 
-/// Reads down to `floor`. Returns the numbers that it saw; nothing if nothing changed.
+/// What a pass saw.
+#[derive(Debug, Default)]
+struct Seen {
+    numbers: BTreeSet<u64>,
+    /// Some had no number: what is not among the numbers may be there.
+    holes: bool,
+}
+
+/// Reads down to `floor`. Nothing if nothing changed.
 async fn read(
     visit: &mut Visit<'_>,
     tool: Tool,
     cursor: &mut Cursor,
     floor: Option<Instant>,
     conditionally: bool,
-) -> Result<Option<BTreeSet<u64>>, SourceError> {
+) -> Result<Option<Seen>, SourceError> {
     let mut pages = visit.shared.outbound.pages(listing(visit, tool))?;
-    let mut seen = BTreeSet::new();
+    let mut seen = Seen::default();
     let mut top = cursor.through;
     let mut first: Option<Validator> = None;
     let mut is_first = true;
@@ -133,8 +137,10 @@ async fn read(
         is_first = false;
         let mut batch = Batch::default();
         let mut oldest = None;
-        for Marker { number, updated_at } in take(visit, tool, &page, &mut batch)? {
-            seen.insert(number);
+        let (markers, holes) = take(visit, tool, &page, &mut batch)?;
+        seen.holes |= holes;
+        for Marker { number, updated_at } in markers {
+            seen.numbers.insert(number);
             if updated_at <= visit.now {
                 top = top.max(Some(updated_at));
             }
@@ -156,14 +162,15 @@ async fn read(
     Ok(Some(seen))
 }
 
-/// Decodes the alerts of a page one by one.
+/// Decodes the alerts of a page one by one. Tells whether some had no number.
 fn take(
     visit: &mut Visit<'_>,
     tool: Tool,
     page: &Page,
     batch: &mut Batch,
-) -> Result<Vec<Marker>, SourceError> {
+) -> Result<(Vec<Marker>, bool), SourceError> {
     let items: Vec<&RawValue> = page.json_ref()?;
+    let count = items.len();
     let mut markers = Vec::new();
     for item in items {
         let marker: Option<Marker> = serde_json::from_str(item.get()).ok();
@@ -174,7 +181,8 @@ fn take(
             Err(error) => visit.reject(Kind::Finding, number, &error),
         }
     }
-    Ok(markers)
+    let holes = markers.len() < count;
+    Ok((markers, holes))
 }
 
 /// Reads every alert anew, and removes what GitHub does not have any more.
@@ -188,12 +196,15 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
             }
             other => other?.unwrap_or_default(),
         };
+        if seen.holes {
+            continue;
+        }
         let id = visit.repository.fact.id.as_str();
         let mut batch = Batch::default();
         for fact in visit.store.facts(&visit.shared.source, Kind::Finding, Some(id)).await? {
             if let Fact::Finding(it) = &fact
                 && it.tool == tool.name()
-                && !tool.number(&it.id).is_some_and(|number| seen.contains(&number))
+                && !tool.number(&it.id).is_some_and(|number| seen.numbers.contains(&number))
             {
                 batch.removed.push(fact.key(&visit.shared.source));
             }

@@ -152,7 +152,8 @@ async fn list(
 ) -> Result<BTreeMap<String, BTreeMap<String, FileText>>, SourceError> {
     let folders: BTreeSet<String> = wanted.keys().map(|it| folder_of(it).to_owned()).collect();
     let folders: Vec<String> = folders.into_iter().collect();
-    let listed: BTreeMap<String, Folder> = objects(visit, "ContentFolders", FOLDER, head, &folders).await?;
+    let listed: BTreeMap<String, Folder> =
+        objects(visit, "ContentFolders", FOLDER, head, &folders).await?;
     let mut found = BTreeMap::new();
     for pattern in wanted.keys() {
         let folder = folder_of(pattern);
@@ -160,11 +161,8 @@ async fn list(
         let name = glob(name);
         let entries = listed.get(folder).and_then(|it| it.entries.as_ref());
         let files = entries.into_iter().flatten().filter(|it| name.is_match(&it.name)).map(|it| {
-            let path = if folder.is_empty() {
-                it.name.clone()
-            } else {
-                format!("{folder}/{}", it.name)
-            };
+            let path =
+                if folder.is_empty() { it.name.clone() } else { format!("{folder}/{}", it.name) };
             (path, kind(it))
         });
         found.insert(pattern.clone(), files.collect());

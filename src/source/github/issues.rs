@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::graphql::{Connection, ISSUE_REST, ISSUES, NodeOf, PageSize, QueryError, Reply, variables};
+use super::graphql::{
+    Connection, ISSUE_REST, ISSUES, NodeOf, PageSize, Pager, QueryError, Reply, Trail, variables,
+};
 use super::{Visit, cursor};
 use crate::domain::fact::{ClosedAs, Issue, IssueEvent, IssueEventKind};
 use crate::domain::{Fact, Instant, Kind};
@@ -140,7 +142,7 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
     cursor.pass = Some(Pass::default());
     let floor = floor(&cursor);
     let seen = descend(visit, &mut cursor, floor).await?;
-    if before.is_some_and(|it| !seen.contains(&it.number)) {
+    if before.is_some_and(|it| !seen.numbers.contains(&it.number)) {
         visit.gap("issues", "the one that was updated last is not there any more");
         cursor.pass = Some(Pass::default());
         descend(visit, &mut cursor, None).await?;
@@ -159,45 +161,55 @@ fn has_news(visit: &Visit<'_>, cursor: &Cursor) -> bool {
     shown.updated_at > visit.now || !cursor.settled || !cursor.newest.as_ref().is_some_and(same)
 }
 
-/// Continues the cursor's pass down to `floor`. Returns the numbers that it saw.
+/// What a pass saw.
+#[derive(Debug, Default)]
+struct Seen {
+    numbers: BTreeSet<u64>,
+    /// Something was left out: what is not among the numbers may be there.
+    holes: bool,
+}
+
+/// Continues the cursor's pass down to `floor`.
 async fn descend(
     visit: &mut Visit<'_>,
     cursor: &mut Cursor,
     floor: Option<Instant>,
-) -> Result<BTreeSet<u64>, SourceError> {
-    let mut size = PageSize::of(PAGE);
-    let mut seen = BTreeSet::new();
+) -> Result<Seen, SourceError> {
+    let mut seen = Seen::default();
     let mut pass = cursor.pass.take().unwrap_or_default();
+    let mut pager = Pager::new(&visit.shared.graphql, ISSUES, PAGE, pass.after.clone());
+    let asked = variables([("repository", json!(visit.repository.node))]);
     loop {
-        let asked =
-            variables([("repository", json!(visit.repository.node)), ("after", json!(pass.after))]);
-        let reply: Reply<NodeOf<Issues>> =
-            match visit.shared.graphql.page(ISSUES, &mut size, &asked).await {
-                Err(error @ QueryError::StaleCursor { .. }) if pass.after.is_some() => {
-                    visit.starts_again("issues", &error);
-                    (pass, seen) = Default::default();
-                    continue;
-                }
-                other => other?,
-            };
-        let Some(Issues { issues }) = reply.data.node else { return Err(visit.gone()) };
-        let Some(page) = issues.filter(|it| !it.is_veiled()) else {
-            visit.refused("issues", true);
-            return Ok(seen);
+        let reply: Reply<NodeOf<Issues>> = match pager.ask(&asked).await {
+            Err(error @ QueryError::StaleCursor { .. }) if pager.restart() => {
+                visit.starts_again("issues", &error);
+                (pass, seen) = Default::default();
+                continue;
+            }
+            other => other?,
         };
+        let Some(Issues { issues }) = reply.data.node else { return Err(visit.gone()) };
+        let Some(page) = issues else {
+            visit.refused("issues", true);
+            return Ok(Seen { holes: true, ..seen });
+        };
+        seen.holes |= reply.partial || page.is_veiled();
         let mut batch = Batch::default();
         let mut oldest = None;
         for node in page.items() {
-            if let Ok(Marker { number, updated_at }) = serde_json::from_str(node.get()) {
-                seen.insert(number);
-                // A date from the future is no place to continue from.
-                let newer = pass.top.as_ref().is_none_or(|it| it.updated_at < updated_at);
-                if updated_at <= visit.now && newer {
-                    pass.top = Some(Newest { number, updated_at });
+            match serde_json::from_str(node.get()) {
+                Ok(Marker { number, updated_at }) => {
+                    seen.numbers.insert(number);
+                    // A date from the future is no place to continue from.
+                    let newer = pass.top.as_ref().is_none_or(|it| it.updated_at < updated_at);
+                    if updated_at <= visit.now && newer {
+                        pass.top = Some(Newest { number, updated_at });
+                    }
+                    if visit.is_possible(updated_at) {
+                        oldest = Some(updated_at);
+                    }
                 }
-                if visit.is_possible(updated_at) {
-                    oldest = Some(updated_at);
-                }
+                Err(_) => seen.holes = true,
             }
             if let Some(issue) = read(visit, node, reply.partial).await?
                 && concerns(&issue, &cursor.labels)
@@ -206,8 +218,8 @@ async fn descend(
             }
         }
         let reached = oldest.is_some_and(|oldest| floor.is_some_and(|floor| oldest < floor));
-        pass.after = page.next().filter(|_| !reached).map(str::to_owned);
-        let done = pass.after.is_none();
+        let done = reached || !pager.follow(&page)?;
+        pass.after = pager.after();
         if done {
             cursor.newest = pass.top.take().or(cursor.newest.take());
             let newest = cursor.newest.as_ref();
@@ -250,8 +262,14 @@ async fn read(
         visit.reject(Kind::Issue, Some(node.number), &"the server leaves parts of it out");
         return Ok(None);
     }
-    complete(visit, &mut node).await?;
-    Ok(Some(normalise(visit, node)))
+    match complete(visit, &mut node).await {
+        Ok(()) => Ok(Some(normalise(visit, node))),
+        Err(error) if error.is_about_the_item() => {
+            visit.reject(Kind::Issue, Some(node.number), &error);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[derive(Deserialize)]
@@ -263,36 +281,43 @@ struct Rest {
     timeline_items: Option<Connection<Event>>,
 }
 
-async fn complete(visit: &Visit<'_>, node: &mut Node) -> Result<(), SourceError> {
-    loop {
-        let labels = node.labels.as_ref().and_then(Connection::next).map(str::to_owned);
-        let log = node.timeline_items.as_ref().and_then(Connection::next).map(str::to_owned);
-        if labels.is_none() && log.is_none() {
-            return Ok(());
-        }
-        let asked = json!({
-            "id": node.id,
-            "moreLabels": labels.is_some(), "labels": labels,
-            "moreLog": log.is_some(), "log": log,
-        });
-        let reply: Reply<NodeOf<Rest>> = visit.shared.graphql.ask(ISSUE_REST, asked).await?;
-        // It is gone: the next pass finds out.
-        let Some(rest) = reply.data.node else { return Ok(()) };
-        extend(node.labels.as_mut().filter(|_| labels.is_some()), rest.labels);
-        extend(node.timeline_items.as_mut().filter(|_| log.is_some()), rest.timeline_items);
+/// Reads what did not fit on the page.
+async fn complete(visit: &Visit<'_>, node: &mut Node) -> Result<(), QueryError> {
+    let graphql = &visit.shared.graphql;
+    let mut trails = (graphql.trail(ISSUE_REST), graphql.trail(ISSUE_REST));
+    let mut size = PageSize::of(100);
+    let mut labels = node.labels.as_ref().map_or(Ok(None), |it| trails.0.next(it))?;
+    let mut log = node.timeline_items.as_ref().map_or(Ok(None), |it| trails.1.next(it))?;
+    while labels.is_some() || log.is_some() {
+        let asked = variables([
+            ("id", json!(node.id)),
+            ("moreLabels", json!(labels.is_some())),
+            ("labels", json!(labels)),
+            ("moreLog", json!(log.is_some())),
+            ("log", json!(log)),
+        ]);
+        let reply: Reply<NodeOf<Rest>> = graphql.page(ISSUE_REST, &mut size, &asked).await?;
+        let rest = reply.data.node.filter(|_| !reply.partial);
+        let Some(Rest { labels: more_labels, timeline_items }) = rest else {
+            let message = "the rest of an issue is not there".to_owned();
+            return Err(QueryError::NotFound { operation: ISSUE_REST.operation, message });
+        };
+        labels = extend(&mut trails.0, node.labels.as_mut(), more_labels)?;
+        log = extend(&mut trails.1, node.timeline_items.as_mut(), timeline_items)?;
     }
+    Ok(())
 }
 
-fn extend<T>(connection: Option<&mut Connection<T>>, more: Option<Connection<T>>) {
-    if let Some(connection) = connection {
-        match more {
-            Some(more) => {
-                connection.nodes.extend(more.nodes);
-                connection.page_info = more.page_info;
-            }
-            None => connection.page_info.has_next_page = false,
-        }
-    }
+/// Adds the next page to a connection. Where the page after it starts, if there is one.
+fn extend<T>(
+    trail: &mut Trail,
+    connection: Option<&mut Connection<T>>,
+    more: Option<Connection<T>>,
+) -> Result<Option<String>, QueryError> {
+    let (Some(connection), Some(more)) = (connection, more) else { return Ok(None) };
+    let next = trail.next(&more)?;
+    connection.nodes.extend(more.nodes);
+    Ok(next)
 }
 
 fn normalise(visit: &Visit<'_>, node: Node) -> Issue {
@@ -344,14 +369,15 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
     let labels = visit.repository.needs.issue_labels.clone();
     let mut cursor = Cursor { labels, ..Cursor::default() };
     let seen = descend(visit, &mut cursor, None).await?;
-    if cursor.pass.is_some() || visit.refusal.is_some() {
+    // What could not be seen may be there.
+    if seen.holes {
         return Ok(());
     }
     let id = visit.repository.fact.id.as_str();
     let mut batch = Batch::default();
     for fact in visit.store.facts(&visit.shared.source, Kind::Issue, Some(id)).await? {
         if let Fact::Issue(issue) = &fact
-            && !seen.contains(&issue.number)
+            && !seen.numbers.contains(&issue.number)
         {
             batch.removed.push(fact.key(&visit.shared.source));
         }

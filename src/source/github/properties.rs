@@ -77,7 +77,8 @@ async fn take(visit: &mut Visit<'_>, page: &Page) -> Result<(), SourceError> {
         .filter(|(_, values)| !values.is_empty())
         .collect();
     let repository = &visit.repository.fact;
-    let fact = Properties { repository: repository.id.clone(), since: repository.created_at, values };
+    let fact =
+        Properties { repository: repository.id.clone(), since: repository.created_at, values };
     let mut batch = Batch { facts: vec![Fact::Properties(fact)], ..Batch::default() };
     batch.validators.extend(page.validator.clone());
     cursor::save(&mut batch, &stream(visit), &Cursor::default());

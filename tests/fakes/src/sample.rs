@@ -7,6 +7,7 @@ mod decisions;
 mod delivery;
 pub mod files;
 mod incidents;
+mod quality;
 mod random;
 
 use chrono::{Datelike, Duration, NaiveDate, Weekday};
@@ -177,6 +178,7 @@ pub fn organisation(now: Instant) -> World {
         world.add_repository(name, |repository| {
             let history = delivery::History::new(repository, &lines, &calendar, &mut random);
             failures.extend(history.tell(plans));
+            quality::tell(repository, &calendar);
         });
     }
     incidents::tell(&mut world.pagerduty, failures, &calendar, &mut random);

@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 pub(crate) use git::digest;
 pub use git::{Commit, File, FileStatus};
 pub use incidents::{Alert, Incident, LogEntry, LogKind, PagerDuty, Priority, Service, Team};
+pub use issue::{Issue, IssueEvent, IssueEventKind, SecurityAlert, SecurityAlertEvent};
 pub use metrics::{Metrics, Series, Traffic};
-pub use issue::{SecurityAlert, SecurityAlertEvent, Issue, IssueEvent, IssueEventKind};
 pub use pull::{Pull, PullEvent, PullEventKind, PullStory, Review};
 pub use repository::{Attempt, Deployment, DeploymentStatus, Release, Repository, WorkflowRun};
 

@@ -230,8 +230,18 @@ async fn alerts_of_every_tool_are_findings() {
         told,
         [
             ("code_scanning", Some("high"), Some("api/main.rs"), Some(FindingEventKind::Dismissed)),
-            ("dependabot", Some("critical"), Some("package-lock.json"), Some(FindingEventKind::Fixed)),
-            ("dependabot", Some("low"), Some("package-lock.json"), Some(FindingEventKind::AutoDismissed)),
+            (
+                "dependabot",
+                Some("critical"),
+                Some("package-lock.json"),
+                Some(FindingEventKind::Fixed)
+            ),
+            (
+                "dependabot",
+                Some("low"),
+                Some("package-lock.json"),
+                Some(FindingEventKind::AutoDismissed)
+            ),
             ("secret_scanning", None, None, Some(FindingEventKind::Fixed)),
         ]
     );
@@ -279,10 +289,7 @@ async fn pitfall_20_a_tool_that_is_switched_off_or_refused_has_unknown_findings(
     );
     let feeds = site.feeds().await;
     let told: Vec<_> = feeds.iter().map(|(tool, readable)| (tool.as_str(), *readable)).collect();
-    assert_eq!(
-        told,
-        [("code_scanning", false), ("dependabot", true), ("secret_scanning", false)]
-    );
+    assert_eq!(told, [("code_scanning", false), ("dependabot", true), ("secret_scanning", false)]);
     assert_eq!(site.findings().await.len(), 1, "the rest is read");
     // A refusal is believed for a while: asking costs a request.
     site.fakes.github.clear_requests();

@@ -228,7 +228,10 @@ mod tests {
             it["most_recent_instance"] = json!({"location": {"path": "api/a.rs"}});
         })
         .unwrap();
-        assert_eq!((it.severity.as_deref(), it.file.as_deref()), (Some("critical"), Some("api/a.rs")));
+        assert_eq!(
+            (it.severity.as_deref(), it.file.as_deref()),
+            (Some("critical"), Some("api/a.rs"))
+        );
         let style = finding(Tool::CodeScanning, |it| it["rule"] = json!({"severity": "warning"}));
         assert_eq!(style.unwrap().severity.as_deref(), Some("none"));
     }

@@ -8,7 +8,7 @@ use super::rest::Answer;
 use super::{Rest, error};
 use crate::server::Reply;
 use crate::time::text;
-use crate::world::{SecurityAlert, Repository};
+use crate::world::{Repository, SecurityAlert};
 
 impl<'a> Rest<'a> {
     /// The alerts of a tool. Dependabot's have cursors and no pages: `page` is ignored.
@@ -40,8 +40,7 @@ impl<'a> Rest<'a> {
         if self.call.get("direction") != Some("asc") {
             all.reverse();
         }
-        let link =
-            format!("{}/repositories/{}/{tool}/alerts", self.call.base, repository.id);
+        let link = format!("{}/repositories/{}/{tool}/alerts", self.call.base, repository.id);
         if tool == "dependabot" {
             return Ok(self.by_cursor(&all, &link));
         }

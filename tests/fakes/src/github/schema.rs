@@ -742,7 +742,11 @@ impl<'w> View<'w> {
             found.push((event.at, word, Item::Event { kind, at: event.at, label, reason: None }));
         }
         if let Some(at) = pull.merged_at {
-            found.push((at, "MERGED_EVENT", Item::Event { kind: "MergedEvent", at, label: None, reason: None }));
+            found.push((
+                at,
+                "MERGED_EVENT",
+                Item::Event { kind: "MergedEvent", at, label: None, reason: None },
+            ));
         }
         let reviews = pull.reviews.iter();
         found.extend(reviews.map(|it| (it.at, "PULL_REQUEST_REVIEW", Item::Review(it))));
