@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::TimeDelta;
+
 use super::params::Boundary;
 use super::statistics::{count, real};
 use super::{
@@ -15,6 +17,8 @@ const COVERAGE: &str = "engkpi_contract_coverage_ratio";
 
 const COVERED: &str = "covered";
 const UNKNOWN: &str = "unknown";
+/// How long the test of an entry of a register passes for.
+const PASSES_FOR: TimeDelta = TimeDelta::days(30);
 /// The conclusion of what passed.
 const PASSED: &str = "success";
 
@@ -39,7 +43,7 @@ pub static KPI: Kpi = Kpi {
     placed_by: PlacedBy::Start,
     lookback_days: 0,
     needs: &[Need::Boundaries],
-    uses: &[],
+    uses: &[Need::Deployments],
     baseline_value: None,
     families: &[Family {
         name: COVERAGE,
@@ -54,8 +58,34 @@ pub static KPI: Kpi = Kpi {
 };
 
 fn assess(view: &View<'_>) -> Vec<Item> {
-    let tests = Tests::of(view);
-    view.params.boundaries.iter().map(|boundary| item(view, boundary, &tests)).collect()
+    let boundaries = boundaries(view);
+    let tests = Tests::of(view, &boundaries);
+    boundaries.iter().map(|(id, boundary)| item(view, id.clone(), boundary, &tests)).collect()
+}
+
+/// Those of the configuration, and those of registers that count now. A register names a workflow.
+fn boundaries(view: &View<'_>) -> Vec<(ItemId, Boundary)> {
+    let configured = view.params.boundaries.iter();
+    let configured = configured.map(|it| (ItemId::Boundary { name: it.name.clone() }, it.clone()));
+    let today = view.params.calendar.date(view.as_of);
+    let registered = view.timeline.boundaries.iter().filter(|(_, it)| {
+        it.since.is_none_or(|since| since <= today) && it.until.is_none_or(|until| today < until)
+    });
+    let registered = registered.map(|((source, id), it)| {
+        let catalogue = &view.params.catalogue;
+        let service = it.service.as_deref().and_then(|name| catalogue.service_called(name));
+        let own = service.map(|index| catalogue.services[index].repository.clone());
+        let boundary = Boundary {
+            name: it.name.clone(),
+            service,
+            repository: it.repository.clone().or(own).unwrap_or_default(),
+            workflow: it.test.clone().unwrap_or_default(),
+            job: None,
+            passes_for: PASSES_FOR,
+        };
+        (ItemId::Entry { source: source.clone(), native: id.clone() }, boundary)
+    });
+    configured.chain(registered).collect()
 }
 
 /// A test: a repository, a workflow, and a job of it.
@@ -66,10 +96,10 @@ struct Tests<'a>(HashMap<Test<'a>, (Instant, &'a str)>);
 
 impl<'a> Tests<'a> {
     /// What is known of the default branches' runs.
-    fn of(view: &View<'a>) -> Self {
+    fn of(view: &View<'a>, boundaries: &[(ItemId, Boundary)]) -> Self {
         let mut tests = Self(HashMap::new());
         let workflows: BTreeSet<&str> =
-            view.params.boundaries.iter().map(|it| it.workflow.as_str()).collect();
+            boundaries.iter().map(|(_, it)| it.workflow.as_str()).collect();
         let mut runs: HashMap<(&SourceName, &str), &WorkflowRun> = HashMap::new();
         for ((source, id), run) in &view.timeline.runs {
             let repository = view.timeline.repositories.get(&run.repository);
@@ -103,7 +133,7 @@ impl<'a> Tests<'a> {
     }
 }
 
-fn item(view: &View<'_>, boundary: &Boundary, tests: &Tests<'_>) -> Item {
+fn item(view: &View<'_>, id: ItemId, boundary: &Boundary, tests: &Tests<'_>) -> Item {
     let catalogue = &view.params.catalogue;
     let repository = view.timeline.repository_named(&boundary.repository);
     let placement = match (boundary.service, repository) {
@@ -119,7 +149,7 @@ fn item(view: &View<'_>, boundary: &Boundary, tests: &Tests<'_>) -> Item {
         None => boundary.workflow.clone(),
     };
     let mut item = Item {
-        id: ItemId::Boundary { name: boundary.name.clone() },
+        id,
         placement,
         started_at: view.as_of,
         completed_at: None,
@@ -331,6 +361,30 @@ mod tests {
     }
 
     #[test]
+    fn a_register_may_name_boundaries_and_for_how_long_they_count() {
+        let story = Story::told(
+            "service web
+             as_of 25T00:00
+             01T00:00 exposes b1 service web test Contract
+             01T00:00 exposes b2 service web test Other
+             01T00:00 exposes b3 service web
+             01T00:00 exposes b4 service web test Contract until 25T00:00
+             26T00:00 exposes b5 service web test Contract
+             01T00:00 exposes b6 test Contract
+             20T10:10 run web Contract c1 id 7 finished 20T10:10",
+        );
+        expect![[r#"
+            b1 counted test=Contract covered=yes(run 7)
+            b2 counted test=Other not_covered=no run passed in 30 d
+            b3 counted test= not_covered=no run passed in 30 d
+            b6 excluded unknown test=Contract
+        "#]].assert_eq(&story.items(&KPI, "org"));
+        expect![[r#"
+            contract_coverage_ratio 0.3333 [0.25, 0.5] n=3 numerator=1 unknown=1 coverage=0.75
+        "#]].assert_eq(&story.readings(&KPI, "org 30d"));
+    }
+
+    #[test]
     fn explain_shows_the_test_and_the_run() {
         let story = Story::told(
             "service web
@@ -342,7 +396,7 @@ mod tests {
         expect![[r#"
             orders counted test=Contract covered=yes(run 7)
             other excluded unknown test=CI
-            users counted test=CI / pact
+            users counted test=CI / pact not_covered=no run passed in 30 d
         "#]]
         .assert_eq(&story.items(&KPI, "org"));
     }

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use chrono::TimeDelta;
+
 use super::item::exclusions;
 use super::params::DebtRule;
+use super::register_items::placement;
 use super::statistics::{count, real};
 use super::{
     Better, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading, Slice,
     TargetRule, Unit, View,
 };
-use crate::domain::Instant;
-use crate::domain::fact::{ClosedAs, Issue, IssueEvent, IssueEventKind};
+use crate::domain::fact::{ClosedAs, DebtItem, Issue, IssueEvent, IssueEventKind};
+use crate::domain::{Instant, SourceName};
 
 const RETIRED: &str = "engkpi_debt_retired_items";
 const OPENED: &str = "engkpi_debt_opened_items";
@@ -19,12 +22,15 @@ const OLDEST: &str = "engkpi_debt_oldest_open_seconds";
 
 const LABELLED: &str = "labelled_at";
 
+/// How long an entry of a register must have been there when it is closed, if no rule says it.
+const AGREED_FOR: TimeDelta = TimeDelta::days(7);
+
 /// Debt items retired per period.
 pub static KPI: Kpi = Kpi {
     id: "debt_retirement",
     title: "Technical debt retired",
     definition: "Issues labelled as debt and as major that were closed as completed in the window, had both labels for at least \
-        7 days when they were closed, and were not re-opened within 30 days. Re-opened later it is a new item. An item was opened \
+        7 days when they were closed, and were not re-opened within 30 days; and major entries of a register that were completed. Re-opened later it is a new item. An item was opened \
         when it had both labels. The target is a band for a quarter; above it is met and shown as above.",
     unit: Unit::Items,
     better: Better::Band,
@@ -80,6 +86,42 @@ pub static KPI: Kpi = Kpi {
 };
 
 fn assess(view: &View<'_>) -> Vec<Item> {
+    let registered = view.timeline.debt_items.iter();
+    let registered = registered.filter_map(|((source, id), it)| entry(view, source, id, it));
+    issues(view).into_iter().chain(registered).collect()
+}
+
+/// The item of an entry of a register. What the register does not call major is none.
+fn entry(view: &View<'_>, source: &SourceName, id: &str, entry: &DebtItem) -> Option<Item> {
+    let calendar = &view.params.calendar;
+    let opened_at = calendar.start_of(entry.opened_on);
+    if !entry.major || opened_at >= view.as_of {
+        return None;
+    }
+    let closed_at = entry.closed_on.map(|day| calendar.start_of(day));
+    let closed_at = closed_at.filter(|at| *at < view.as_of);
+    let agreed_for = view.params.rules.debt.as_ref().map_or(AGREED_FOR, |it| it.labelled_for);
+    let outcome = match closed_at {
+        None => Outcome::Open,
+        Some(_) if !entry.completed => Outcome::Excluded("not_planned"),
+        Some(at) if at - opened_at < agreed_for => Outcome::Excluded("labelled_late"),
+        Some(_) => Outcome::Counted,
+    };
+    let mut times = vec![(LABELLED, opened_at)];
+    times.extend(closed_at.map(|at| ("closed_at", at)));
+    Some(Item {
+        id: ItemId::Entry { source: source.clone(), native: id.to_owned() },
+        placement: placement(view, entry.service.as_deref(), entry.team.as_deref()),
+        started_at: opened_at,
+        completed_at: closed_at,
+        outcome,
+        values: Vec::new(),
+        marks: vec![Mark::new("register", entry.file.clone())],
+        times,
+    })
+}
+
+fn issues(view: &View<'_>) -> Vec<Item> {
     let Some(rule) = &view.params.rules.debt else { return Vec::new() };
     view.timeline
         .issues
@@ -469,6 +511,33 @@ mod tests {
         ] {
             reading.assert_eq(&retired(scope));
         }
+    }
+
+    #[test]
+    fn major_entries_of_a_register_count_too() {
+        let story = Story::told(
+            "service web team shop
+             as_of 31T10:00
+             01T00:00 owes d1 service web closed 12T00:00
+             01T00:00 owes d2 closed 12T00:00 dropped
+             01T00:00 owes d3 closed 12T00:00 minor
+             10T00:00 owes d4 closed 12T00:00
+             05T00:00 owes d5 team shop
+             05T00:00 owes d6 closed 31T12:00",
+        );
+        expect![[r#"
+            d1 counted 12T00:00 register=debt.csv
+            d2 excluded not_planned register=debt.csv
+            d4 excluded labelled_late register=debt.csv
+            d5 open since 05T00:00 register=debt.csv
+            d6 counted 31T00:00 register=debt.csv
+        "#]].assert_eq(&story.items(&KPI, "org"));
+        expect![[r#"
+            debt_retired_items 1 [0.0253, 5.5716] n=1 open=1
+            debt_opened_items 1 [0.0253, 5.5716] n=1
+            debt_open_items 1 n=1
+            debt_oldest_open_seconds 26d10h n=1
+        "#]].assert_eq(&story.readings(&KPI, "team shop 30d"));
     }
 
     #[test]

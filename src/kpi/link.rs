@@ -137,10 +137,16 @@ impl<'a> Places<'a> {
         let key = (source.clone(), native.to_owned());
         let escalation = self.timeline.escalations.get(&key);
         let mentoring = self.timeline.mentoring.get(&key);
-        let (name, link) = match (escalation, mentoring) {
-            (Some(it), _) => (format!("escalation of {}", it.day), it.link.as_deref()),
-            (None, Some(it)) => (format!("entry of {}", it.day), it.evidence.as_deref()),
-            (None, None) => ("entry".to_owned(), None),
+        let (name, link) = if let Some(it) = escalation {
+            (format!("escalation of {}", it.day), it.link.as_deref())
+        } else if let Some(it) = mentoring {
+            (format!("entry of {}", it.day), it.evidence.as_deref())
+        } else if let Some(it) = self.timeline.debt_items.get(&key) {
+            (format!("debt {native}"), it.link.as_deref())
+        } else if let Some(it) = self.timeline.boundaries.get(&key) {
+            (it.name.clone(), None)
+        } else {
+            ("entry".to_owned(), None)
         };
         let url = link.and_then(|it| Url::parse(it).ok()).filter(|url| url.scheme() == "https");
         Link { name, url }

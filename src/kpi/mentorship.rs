@@ -85,7 +85,9 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
     let mut excluded = Exclusions::new();
     for item in items.iter().filter(|it| slice.window.contains(it.started_at)) {
         match item.outcome {
-            Outcome::Excluded(reason) => *excluded.entry(reason).or_default() += 1,
+            Outcome::Excluded(reason) | Outcome::Censored(reason) => {
+                *excluded.entry(reason).or_default() += 1;
+            }
             Outcome::Counted | Outcome::Open => {
                 people.extend(item.mark(PERSON).map(|mark| mark.value.as_ref()));
             }

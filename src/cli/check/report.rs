@@ -170,10 +170,14 @@ fn missing_source(need: Need) -> &'static str {
         Need::IncidentNotes => {
             "no source brings post-mortems: add `incidents` to a source of files"
         }
-        Need::Debt => "nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files",
+        Need::Debt => {
+            "nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files"
+        }
         Need::Findings => "nobody says which findings count: add [rules.findings]",
         Need::Standards => "nobody says what services are to adopt: add [standards.NAME]",
-        Need::Boundaries => "nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files",
+        Need::Boundaries => {
+            "nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files"
+        }
     }
 }
 

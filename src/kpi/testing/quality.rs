@@ -21,6 +21,9 @@
 //! 05T10:00 archive web
 //! boundary orders of web in repo workflow Contract job pact
 //! 05T10:10 job web 7 pact success               # of the run 7
+//!
+//! 05T00:00 owes d1 service web team core closed 07T00:00 dropped minor   # a register's debt
+//! 05T00:00 exposes b1 service web test Contract until 07T00:00           # its boundary
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,7 +32,7 @@ use chrono::Duration;
 
 use super::{Line, Story, delivery, scene};
 use crate::domain::fact::{
-    ClosedAs, Contents, FileText, Finding, FindingEvent, FindingEventKind, FindingFeed,
+    ClosedAs, Contents, DebtItem, FileText, Finding, FindingEvent, FindingEventKind, FindingFeed,
     FindingPlace, Issue, IssueEvent, IssueEventKind, Properties, WorkflowJob,
 };
 use crate::domain::{Fact, Instant, ServiceName};
@@ -116,6 +119,8 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
             }
         }
         "job" => job(story, at, line),
+        "owes" => owes(story, at, line),
+        "exposes" => exposes(story, at, line),
         "feed" => feed(story, at, line),
         "finding" => detect(story, at, line),
         "fix" => happens(story, at, FindingEventKind::Fixed, line),
@@ -330,4 +335,36 @@ fn job(story: &mut Story, at: Instant, line: &mut Line) {
         conclusion: line.next("a conclusion"),
     };
     story.learn("github", Fact::WorkflowJob(job));
+}
+
+#[track_caller]
+fn owes(story: &mut Story, at: Instant, line: &mut Line) {
+    let item = DebtItem {
+        id: line.next("an id"),
+        file: "debt.csv".to_owned(),
+        service: line.after("service"),
+        team: line.after("team"),
+        opened_on: at.date_naive(),
+        closed_on: line.time("closed").map(|at| at.date_naive()),
+        completed: !line.flag("dropped"),
+        major: !line.flag("minor"),
+        link: None,
+    };
+    story.learn("files", Fact::DebtItem(item));
+}
+
+#[track_caller]
+fn exposes(story: &mut Story, at: Instant, line: &mut Line) {
+    let id = line.next("an id");
+    let boundary = crate::domain::fact::Boundary {
+        name: format!("boundary {id}"),
+        id,
+        file: "boundaries.csv".to_owned(),
+        service: line.after("service"),
+        repository: None,
+        test: line.after("test"),
+        since: Some(at.date_naive()),
+        until: line.time("until").map(|at| at.date_naive()),
+    };
+    story.learn("files", Fact::Boundary(boundary));
 }
