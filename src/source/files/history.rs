@@ -30,7 +30,8 @@ pub(super) fn changes(
                 detected_at: at,
                 updated_at: at,
                 events: Vec::new(),
-                path: None,
+                file: None,
+                page: None,
             }),
         }
     }
