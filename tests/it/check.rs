@@ -57,7 +57,7 @@ fn a_fine_configuration_exits_0_and_says_which_kpi_is_fed() {
     assert_eq!((code, stderr.as_str()), (0, ""));
     expect![[r#"
         The configuration is fine: 1 source, 1 team, 1 service.
-        source github feeds incident_detection_time, change_failure, deployment_frequency, change_lead_time
+        source github feeds incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
         no data for architecture_throughput: nobody says where decision records are: add [rules.decisions]
         no data for decision_time: nobody says where decision records are: add [rules.decisions]
         no data for incident_frequency: no source brings incidents: add a PagerDuty source
@@ -66,6 +66,10 @@ fn a_fine_configuration_exits_0_and_says_which_kpi_is_fed() {
         no data for incident_recurrence: no source brings incidents: add a PagerDuty source
         no data for unit_cost: no source brings costs: add `costs` to a source of files
         no data for unit_cost: no source brings units of demand: add `units` to a source of files
+        no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+        no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+        no data for finding_closure: nobody says which findings count: add [rules.findings]
+        no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
         no data for developer_experience: no source brings surveys of developers: add one of files
         no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
         no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -243,10 +247,14 @@ async fn what_is_as_the_configuration_says_exits_0() {
         0,
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
-            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
             no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+            no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+            no data for finding_closure: nobody says which findings count: add [rules.findings]
+            no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -280,10 +288,14 @@ deployments = { environments = ["productoin", "staging"] }
         1,
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 3 services.
-            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
             no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+            no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+            no data for finding_closure: nobody says which findings count: add [rules.findings]
+            no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -319,10 +331,14 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
         1,
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
-            source github would feed architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+            source github would feed architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
             no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+            no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+            no data for finding_closure: nobody says which findings count: add [rules.findings]
+            no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -342,10 +358,14 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
         1,
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
-            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+            source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty would feed incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
             no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+            no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+            no data for finding_closure: nobody says which findings count: add [rules.findings]
+            no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -369,10 +389,14 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             "pull_requests",
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
-                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
                 no data for unit_cost: no source brings costs: add `costs` to a source of files
                 no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+                no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+                no data for finding_closure: nobody says which findings count: add [rules.findings]
+                no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
                 no data for developer_experience: no source brings surveys of developers: add one of files
                 no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
                 no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -393,10 +417,14 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             "deployments",
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
-                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
                 no data for unit_cost: no source brings costs: add `costs` to a source of files
                 no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+                no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+                no data for finding_closure: nobody says which findings count: add [rules.findings]
+                no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
                 no data for developer_experience: no source brings surveys of developers: add one of files
                 no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
                 no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -419,10 +447,14 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             "actions",
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
-                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
                 no data for unit_cost: no source brings costs: add `costs` to a source of files
                 no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+                no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+                no data for finding_closure: nobody says which findings count: add [rules.findings]
+                no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
                 no data for developer_experience: no source brings surveys of developers: add one of files
                 no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
                 no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -443,10 +475,14 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
             "contents",
             expect![[r#"
                 The configuration is fine: 2 sources, 1 team, 2 services.
-                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+                source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
                 no data for unit_cost: no source brings costs: add `costs` to a source of files
                 no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+                no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+                no data for finding_closure: nobody says which findings count: add [rules.findings]
+                no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
                 no data for developer_experience: no source brings surveys of developers: add one of files
                 no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
                 no data for mentorship: no source brings mentorship: add `mentorship` to a source of files
@@ -487,10 +523,14 @@ async fn of_an_app_the_permissions_of_its_installation_are_asked() {
         1,
         expect![[r#"
             The configuration is fine: 2 sources, 1 team, 2 services.
-            source github (installation 1 of a GitHub App) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time
+            source github (installation 1 of a GitHub App) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
             no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
+            no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
+            no data for finding_closure: nobody says which findings count: add [rules.findings]
+            no data for contract_coverage: nobody names the critical API boundaries: add [boundaries.NAME], or `boundaries` to a source of files
             no data for developer_experience: no source brings surveys of developers: add one of files
             no data for stakeholder_satisfaction: no source brings surveys of stakeholders: add one of files
             no data for mentorship: no source brings mentorship: add `mentorship` to a source of files

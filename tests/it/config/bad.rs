@@ -100,7 +100,7 @@ fn keys_that_do_not_exist() {
         "interval = 5\n",
         expect![[r#"
             bad.toml:1:1: interval: is not a setting
-                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, slos, rules, kpis, baseline
+                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, slos, rules, standards, boundaries and 2 more
             1 problem in the configuration"#]],
     );
     bad(
@@ -782,7 +782,7 @@ fn environment_variables() {
             environment ENGKPI__EVALUATE__INTERVALL: evaluate.intervall: is not a setting
                 fix: did you mean "interval"?
             environment ENGKPI__NOTHING: nothing: is not a setting
-                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, slos, rules, kpis, baseline
+                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, slos, rules, standards, boundaries and 2 more
             environment ENGKPI__SERVICES__CHECKOUT__TEAM: services.checkout.team: there is no team "nobody"
                 fix: add [teams.nobody]; known are payments, search
             environment ENGKPI__SERVICES__CHECKOUT__TIER: services.checkout.tier: must be a whole number from 0 to 255, not the text "gold"
