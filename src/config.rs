@@ -33,8 +33,8 @@ use std::path::{Path, PathBuf};
 
 pub use calendar::CalendarSettings;
 pub use catalogue::{DeploymentSettings, ServiceSettings, TeamSettings};
-pub use endpoints::{EndpointSettings, Latency, LatencyUnit, Quantile};
 pub use debt::DebtSettings;
+pub use endpoints::{EndpointSettings, Latency, LatencyUnit, Quantile};
 pub use findings::{FindingSettings, Severity, SlaSettings, Tool};
 pub use path::KeyPath;
 pub use problem::{Place, Problem, Problems};

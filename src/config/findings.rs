@@ -48,7 +48,7 @@ impl Default for FindingSettings {
 pub enum Tool {
     /// Dependencies with known vulnerabilities.
     Dependabot,
-    /// Code scanning, by CodeQL or another tool that uploads its results.
+    /// Code scanning, by `CodeQL` or another tool that uploads its results.
     CodeScanning,
     /// Secrets in the code.
     SecretScanning,

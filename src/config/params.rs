@@ -16,8 +16,8 @@ use super::targets::{BaselineSettings, KpiSettings};
 use super::{Config, secrets};
 use crate::domain::{Calendar, ServiceName, SourceName, TeamName};
 use crate::kpi::params::{
-    Boundary, Catalogue, Endpoint, FindingRule, KpiParams, Params, Rules, Service, Slo, SourceParams,
-    Standard,
+    Boundary, Catalogue, Endpoint, FindingRule, KpiParams, Params, Rules, Service, Slo,
+    SourceParams, Standard,
 };
 use crate::kpi::{Need, Span, TargetRule};
 

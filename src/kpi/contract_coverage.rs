@@ -378,10 +378,12 @@ mod tests {
             b2 counted test=Other not_covered=no run passed in 30 d
             b3 counted test= not_covered=no run passed in 30 d
             b6 excluded unknown test=Contract
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
         expect![[r#"
             contract_coverage_ratio 0.3333 [0.25, 0.5] n=3 numerator=1 unknown=1 coverage=0.75
-        "#]].assert_eq(&story.readings(&KPI, "org 30d"));
+        "#]]
+        .assert_eq(&story.readings(&KPI, "org 30d"));
     }
 
     #[test]

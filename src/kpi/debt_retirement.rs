@@ -531,13 +531,15 @@ mod tests {
             d4 excluded labelled_late register=debt.csv
             d5 open since 05T00:00 register=debt.csv
             d6 counted 31T00:00 register=debt.csv
-        "#]].assert_eq(&story.items(&KPI, "org"));
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
         expect![[r#"
             debt_retired_items 1 [0.0253, 5.5716] n=1 open=1
             debt_opened_items 1 [0.0253, 5.5716] n=1
             debt_open_items 1 n=1
             debt_oldest_open_seconds 26d10h n=1
-        "#]].assert_eq(&story.readings(&KPI, "team shop 30d"));
+        "#]]
+        .assert_eq(&story.readings(&KPI, "team shop 30d"));
     }
 
     #[test]

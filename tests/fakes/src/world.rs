@@ -5,8 +5,8 @@
 
 mod git;
 mod incidents;
-mod metrics;
 mod issue;
+mod metrics;
 mod pull;
 mod repository;
 
