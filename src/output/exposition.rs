@@ -366,7 +366,7 @@ impl<'a> Draft<'a> {
             About::Provisional if has_number(it.state) && (self.complete || is_late(it)) => {
                 Some(if it.provisional { 1.0 } else { 0.0 })
             }
-            About::Status => Some(1.0),
+            About::Status if self.complete || is_state_exposed(it) => Some(1.0),
             _ => None,
         };
         self.add(value, |labels| {
@@ -437,6 +437,12 @@ fn is_late(it: &Judged) -> bool {
 /// Whether a state is that of a number, rather than of its absence.
 fn has_number(state: State) -> bool {
     !matches!(state, State::NoData | State::Stale)
+}
+
+/// That a service has no number is said once, in the KPI's default window.
+fn is_state_exposed(it: &Judged) -> bool {
+    let of_service = matches!(it.scope, Scope::Service(_));
+    has_number(it.state) || !of_service || it.window == it.kpi.default_window
 }
 
 // The series budget: a thousand services and fifty teams stay below 300,000 series. What is left

@@ -197,6 +197,7 @@ impl Settings {
             (self.boundaries.is_some(), Need::Boundaries),
             (self.debt.is_some(), Need::Debt),
             (self.incidents.is_some(), Need::IncidentNotes),
+            (!self.findings.is_empty(), Need::Findings),
         ];
         let registers = registers.into_iter().filter_map(|(given, need)| given.then_some(need));
         let mut feeds: Vec<Need> = registers.chain(surveys).collect();
