@@ -9,8 +9,6 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 pub use coverage::{Freshness, SourceFreshness, SourceHealth};
 pub use scope::Scope;
 
@@ -21,7 +19,7 @@ use super::link::Link;
 use super::params::Service;
 use super::status::State;
 use super::window::{Cut, Window};
-use super::{Family, Item, Kpi, Need, Params, Reading, Slice, TargetRule, View};
+use super::{Item, Kpi, Need, Params, Reading, Slice, TargetRule, View};
 use crate::domain::{Instant, Timeline};
 
 /// The version of the written definitions that the numbers follow.
@@ -482,12 +480,4 @@ impl Evaluator<'_> {
         });
         readings
     }
-}
-
-/// The families of every KPI by name, for rendering.
-pub fn families() -> BTreeMap<&'static str, (&'static Kpi, &'static Family)> {
-    super::ALL
-        .iter()
-        .flat_map(|kpi| kpi.families.iter().map(move |family| (family.name, (*kpi, family))))
-        .collect()
 }

@@ -4,7 +4,6 @@
 //! and each family is deduplicated before it is written, so a scrape cannot be refused.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
@@ -549,30 +548,10 @@ fn clean(value: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// Label names of every family about KPIs, for those who check queries against them.
-pub fn label_names() -> BTreeSet<&'static str> {
-    let common = [
-        "kpi",
-        "scope",
-        "team",
-        "service",
-        "window",
-        "period",
-        "stat",
-        "bound",
-        "state",
-        "reason",
-        "title",
-        "unit",
-        "better",
-        "definition",
-    ];
-    let own = kpi::ALL.iter().flat_map(|kpi| kpi.families).flat_map(|it| it.dimensions);
-    common.into_iter().chain(own.copied()).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use std::io::Write as _;
     use std::process::{Command, Stdio};
 

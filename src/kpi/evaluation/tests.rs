@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::SourceName;
 use crate::kpi::params::{KpiParams, SourceParams};
 use crate::kpi::testing::Story;
-use crate::kpi::{Better, ItemId, Need, Outcome, PlacedBy, Placement, Slice, Unit};
+use crate::kpi::{Better, Family, ItemId, Need, Outcome, PlacedBy, Placement, Slice, Unit};
 
 const FAMILY: &str = "engkpi_test_merges";
 
