@@ -5,16 +5,20 @@
 //! what it means.
 
 pub mod calendar;
+mod commit_id;
 pub mod extent;
 pub mod fact;
 pub mod graph;
 pub mod name;
+pub mod text;
 pub mod timeline;
 
 pub use calendar::Calendar;
+pub use commit_id::{CommitId, CommitText};
 pub use extent::Extent;
 pub use fact::{Fact, FactKey, Kind};
-pub use name::{CommitId, RepositoryId, ServiceName, SourceName, TeamName};
+pub use name::{RepositoryId, ServiceName, SourceName, TeamName};
+pub use text::{Attributes, Text};
 pub use timeline::Timeline;
 
 /// An instant. Every instant in the program is UTC; zones appear only where calendar windows are cut.

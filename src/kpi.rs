@@ -32,6 +32,7 @@ pub mod ledger;
 mod ledger_items;
 pub mod link;
 pub mod mentorship;
+pub(crate) mod parallel;
 pub mod params;
 pub mod reading;
 mod register_items;
@@ -285,8 +286,17 @@ pub struct Kpi {
     pub families: &'static [Family],
     /// Judges every item that exists at `as_of`. Called once per evaluation.
     pub assess: fn(&View<'_>) -> Vec<Item>,
+    /// Whether a window is measured from the items that concern it: those that are open and those
+    /// with an instant in it (families about the present are measured from all items). Otherwise
+    /// each window is measured from all items of the scope, which takes longer.
+    pub by_window: bool,
     /// Measures one slice of the items. The items are those of one scope, each at most once, in
-    /// the order of their ids.
+    /// the order of their ids; see `by_window` for which.
+    ///
+    /// For the families about the present ([`Family::now`]) they are all items of the scope. For
+    /// the others they are those that the window concerns, and no other item may matter: those
+    /// that are open or have no `completed_at`, and those whose instants (`started_at`, `completed_at`, `times`, times of
+    /// marks) do not all lie before or all after the window.
     pub measure: fn(&[&Item], &Slice<'_>) -> Vec<Reading>,
 }
 
@@ -326,6 +336,12 @@ impl Kpi {
         self.is_headline(reading)
             && (self.aims.is_some()
                 || named.into_iter().all(|(name, value)| reading.has(name, value)))
+    }
+}
+
+impl PartialEq for Kpi {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
     }
 }
 

@@ -45,6 +45,7 @@ pub use survey::SurveyCell;
 use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
 
+use super::text::Pool;
 use super::{Instant, SourceName};
 
 /// What kind of thing a fact is about. The text form is stored and exported: it is stable.
@@ -231,22 +232,39 @@ impl Fact {
         }
     }
 
+    /// Lets texts that other facts have too point at one copy in `pool`, and lets go of unused
+    /// room: what many facts do before they are held for long.
+    pub fn compact(&mut self, pool: &mut Pool) {
+        match self {
+            Self::Change(fact) => fact.compact(pool),
+            Self::Deployment(fact) => fact.compact(pool),
+            Self::WorkflowRun(fact) => fact.compact(pool),
+            Self::Release(fact) => fact.compact(pool),
+            Self::DecisionRevision(fact) => fact.compact(pool),
+            Self::Incident(fact) => fact.compact(pool),
+            Self::IncidentEvent(fact) => fact.compact(pool),
+            Self::IncidentAlert(fact) => fact.compact(pool),
+            // Few, or taken apart by the graph that holds them.
+            _ => {}
+        }
+    }
+
     /// The native id, unique within (source, kind).
     pub fn id(&self) -> String {
         match self {
             Self::Repository(fact) => fact.id.to_string(),
             Self::Change(fact) => format!("{}#{}", fact.repository, fact.number),
             Self::Commit(fact) => format!("{}@{}", fact.repository, fact.id),
-            Self::Deployment(fact) => fact.id.clone(),
-            Self::WorkflowRun(fact) => fact.id.clone(),
-            Self::Release(fact) => fact.id.clone(),
+            Self::Deployment(fact) => fact.id.to_string(),
+            Self::WorkflowRun(fact) => fact.id.to_string(),
+            Self::Release(fact) => fact.id.to_string(),
             Self::DecisionRevision(fact) => {
                 format!("{}@{}:{}", fact.repository, fact.commit, fact.path)
             }
-            Self::IncidentService(fact) => fact.id.clone(),
-            Self::Incident(fact) => fact.id.clone(),
-            Self::IncidentEvent(fact) => fact.id.clone(),
-            Self::IncidentAlert(fact) => fact.id.clone(),
+            Self::IncidentService(fact) => fact.id.to_string(),
+            Self::Incident(fact) => fact.id.to_string(),
+            Self::IncidentEvent(fact) => fact.id.to_string(),
+            Self::IncidentAlert(fact) => fact.id.to_string(),
             Self::Issue(fact) => format!("{}#{}", fact.repository, fact.number),
             Self::Finding(fact) => fact.id.clone(),
             Self::FindingFeed(fact) => fact.id.clone(),

@@ -1,9 +1,9 @@
 //! The commit graph of one repository: answers ancestry, never time order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::CommitId;
 use super::fact::Commit;
+use super::{CommitId, Instant};
 
 /// The commits of one repository and how they hang together.
 ///
@@ -22,8 +22,21 @@ pub struct Node(u32);
 /// What is known under one number: nothing yet, where only a child has named the commit.
 #[derive(Clone, Debug, Default)]
 struct Entry {
-    commit: Option<Commit>,
-    parents: Vec<Node>,
+    commit: Option<KnownCommit>,
+    parents: Box<[Node]>,
+}
+
+/// What rules ask about a commit of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownCommit {
+    /// Its sha.
+    pub id: CommitId,
+    /// The author date.
+    pub authored_at: Instant,
+    /// The committer date.
+    pub committed_at: Instant,
+    /// Commits that its message says it reverts.
+    pub reverts: Box<[CommitId]>,
 }
 
 impl Node {
@@ -37,6 +50,8 @@ impl CommitGraph {
     pub fn insert(&mut self, commit: Commit) {
         let parents = commit.parents.iter().map(|parent| self.number(parent)).collect();
         let node = self.number(&commit.id);
+        let Commit { id, authored_at, committed_at, reverts, .. } = commit;
+        let commit = KnownCommit { id, authored_at, committed_at, reverts: reverts.into() };
         self.entries[node.index()] = Entry { commit: Some(commit), parents };
     }
 
@@ -59,8 +74,14 @@ impl CommitGraph {
     }
 
     /// The commit with this sha.
-    pub fn get(&self, id: &CommitId) -> Option<&Commit> {
+    pub fn get(&self, id: &CommitId) -> Option<&KnownCommit> {
         self.nodes.get(id).and_then(|node| self.entries[node.index()].commit.as_ref())
+    }
+
+    /// The first parent of the commit with this sha, where it is known.
+    pub fn first_parent(&self, id: &CommitId) -> Option<&KnownCommit> {
+        let parent = self.entries[self.nodes.get(id)?.index()].parents.first()?;
+        self.entries[parent.index()].commit.as_ref()
     }
 
     /// The number of the commit with this sha. It has one too where it is only known as a parent.
@@ -69,8 +90,18 @@ impl CommitGraph {
     }
 
     /// Every commit, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Commit> {
+    pub fn iter(&self) -> impl Iterator<Item = &KnownCommit> {
         self.entries.iter().filter_map(|entry| entry.commit.as_ref())
+    }
+
+    /// Every commit with its parents, by sha.
+    fn edges(&self) -> BTreeMap<&CommitId, (&KnownCommit, Vec<&CommitId>)> {
+        let names: HashMap<Node, &CommitId> = self.nodes.iter().map(|(id, it)| (*it, id)).collect();
+        let known = self.entries.iter().filter_map(|it| Some((it.commit.as_ref()?, &it.parents)));
+        let named = known.map(|(commit, parents)| {
+            (&commit.id, (commit, parents.iter().map(|parent| names[parent]).collect()))
+        });
+        named.collect()
     }
 
     /// Walks from one tip after the other and notes for each commit the first tip that reaches it.
@@ -85,7 +116,7 @@ impl CommitGraph {
                 let reached = &mut by[node.index()];
                 if *reached == NEVER {
                     *reached = number;
-                    pending.extend(&self.entries[node.index()].parents);
+                    pending.extend(&*self.entries[node.index()].parents);
                 }
             }
         }
@@ -105,7 +136,7 @@ impl CommitGraph {
                 return true;
             }
             if !std::mem::replace(&mut seen[node.index()], true) {
-                pending.extend(&self.entries[node.index()].parents);
+                pending.extend(&*self.entries[node.index()].parents);
             }
         }
         false
@@ -115,8 +146,7 @@ impl CommitGraph {
 /// Two graphs are equal when they hold the same commits, however these are numbered.
 impl PartialEq for CommitGraph {
     fn eq(&self, other: &Self) -> bool {
-        self.iter().count() == other.iter().count()
-            && self.iter().all(|commit| other.get(&commit.id) == Some(commit))
+        self.edges() == other.edges()
     }
 }
 

@@ -1,25 +1,33 @@
 //! Names as types, so that a team can never be passed where a service is meant.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::text::Pool;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps a name that has already been checked at the boundary where it entered.
-            pub fn new(name: impl Into<String>) -> Self {
+            pub fn new(name: impl Into<Arc<str>>) -> Self {
                 Self(name.into())
             }
 
             /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+
+            /// Points at the equal name that `pool` knows already.
+            pub fn share(&mut self, pool: &mut Pool) {
+                pool.share_arc(&mut self.0);
             }
         }
 
@@ -48,10 +56,6 @@ name!(
 name!(
     /// A team of the catalogue.
     TeamName
-);
-name!(
-    /// A full commit sha, lower case.
-    CommitId
 );
 name!(
     /// A repository for ever: the source's name and the vendor's numeric id, so that a rename

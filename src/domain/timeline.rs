@@ -1,6 +1,7 @@
 //! The timeline: every fact that is known, by kind and identity.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use chrono::NaiveDate;
 
@@ -11,36 +12,42 @@ use super::fact::{
     WorkflowRun,
 };
 use super::graph::CommitGraph;
-use super::{CommitId, Fact, FactKey, Kind, RepositoryId, SourceName};
+use super::text::Pool;
+use super::{CommitId, Fact, FactKey, Kind, RepositoryId, SourceName, Text};
+
+/// Facts of one repository and source by the vendor's id.
+pub type ById<T> = BTreeMap<Text, Arc<T>>;
 
 /// All facts, independent of the order in which they arrived. Keys order everything, so that two
 /// timelines with the same facts are walked the same way.
-#[derive(Clone, Debug, Default, PartialEq)]
+///
+/// What there are hundreds of thousands of is kept by repository and shared, so that the part of a
+/// timeline that concerns a few repositories is quickly taken out.
+#[derive(Debug, Default)]
 pub struct Timeline {
     /// Repositories by id.
     pub repositories: BTreeMap<RepositoryId, Repository>,
     /// Changes by (repository, number).
-    pub changes: BTreeMap<(RepositoryId, u64), Change>,
+    pub changes: BTreeMap<(RepositoryId, u64), Arc<Change>>,
     /// Commit graphs by repository.
-    pub commits: HashMap<RepositoryId, CommitGraph>,
-    /// Deployments by (source, id).
-    pub deployments: BTreeMap<(SourceName, String), Deployment>,
-    /// Workflow runs by (source, id).
-    pub runs: BTreeMap<(SourceName, String), WorkflowRun>,
-    /// Releases by (source, id).
-    pub releases: BTreeMap<(SourceName, String), Release>,
+    pub commits: HashMap<RepositoryId, Arc<CommitGraph>>,
+    /// Deployments by (repository, source) and id.
+    pub deployments: BTreeMap<(RepositoryId, SourceName), ById<Deployment>>,
+    /// Workflow runs by (repository, source) and id.
+    pub runs: BTreeMap<(RepositoryId, SourceName), ById<WorkflowRun>>,
+    /// Releases by (repository, source) and id.
+    pub releases: BTreeMap<(RepositoryId, SourceName), ById<Release>>,
     /// Decision revisions by (repository, path, commit).
-    pub revisions: BTreeMap<(RepositoryId, String, CommitId), DecisionRevision>,
+    pub revisions: BTreeMap<(RepositoryId, Text, CommitId), Arc<DecisionRevision>>,
     /// Incident services by (source, id).
-    pub incident_services: BTreeMap<(SourceName, String), IncidentService>,
+    pub incident_services: BTreeMap<(SourceName, Text), IncidentService>,
     /// Incidents by (source, id).
-    pub incidents: BTreeMap<(SourceName, String), Incident>,
+    pub incidents: BTreeMap<(SourceName, Text), Arc<Incident>>,
     /// Log entries by (source, incident) and entry id.
-    pub incident_events: BTreeMap<(SourceName, String), BTreeMap<String, IncidentEvent>>,
+    pub incident_events: BTreeMap<(SourceName, Text), ById<IncidentEvent>>,
     /// Alerts by (source, incident) and alert id.
-    pub incident_alerts: BTreeMap<(SourceName, String), BTreeMap<String, IncidentAlert>>,
+    pub incident_alerts: BTreeMap<(SourceName, Text), ById<IncidentAlert>>,
     /// The incident that each alert is filed under.
-    alert_incidents: HashMap<(SourceName, String), String>,
     /// Issues by (repository, number).
     pub issues: BTreeMap<(RepositoryId, u64), Issue>,
     /// Findings by (source, id).
@@ -73,47 +80,63 @@ pub struct Timeline {
     pub ledgers: BTreeMap<(SourceName, String), BTreeMap<NaiveDate, LedgerDay>>,
     /// Short windows of SLOs by (source, ledger).
     pub burns: BTreeMap<(SourceName, String), Burn>,
+    alert_incidents: HashMap<(SourceName, Text), Text>,
+    named: Names,
+    pool: Pool,
 }
 
 impl Timeline {
     /// Takes a fact in, replacing what was known under its key.
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
-    pub fn apply(&mut self, source: &SourceName, fact: Fact) {
+    pub fn apply(&mut self, source: &SourceName, mut fact: Fact) {
+        fact.compact(&mut self.pool);
+        let mut source = source.clone();
+        source.share(&mut self.pool);
         match fact {
-            Fact::Repository(fact) => {
-                self.repositories.insert(fact.id.clone(), fact);
+            Fact::Repository(mut fact) => {
+                fact.id.share(&mut self.pool);
+                self.insert_repository(fact);
             }
             Fact::Change(fact) => {
-                self.changes.insert((fact.repository.clone(), fact.number), fact);
+                self.changes.insert((fact.repository.clone(), fact.number), Arc::new(fact));
             }
             Fact::Commit(fact) => {
-                self.commits.entry(fact.repository.clone()).or_default().insert(fact);
+                if let Some(graph) = self.commits.get_mut(&fact.repository) {
+                    Arc::make_mut(graph).insert(fact);
+                } else {
+                    let mut repository = fact.repository.clone();
+                    repository.share(&mut self.pool);
+                    let graph = self.commits.entry(repository).or_default();
+                    Arc::make_mut(graph).insert(fact);
+                }
             }
             Fact::Deployment(fact) => {
-                self.deployments.insert((source.clone(), fact.id.clone()), fact);
+                let of = (fact.repository.clone(), source);
+                self.deployments.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
             }
             Fact::WorkflowRun(fact) => {
-                self.runs.insert((source.clone(), fact.id.clone()), fact);
+                let of = (fact.repository.clone(), source);
+                self.runs.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
             }
             Fact::Release(fact) => {
-                self.releases.insert((source.clone(), fact.id.clone()), fact);
+                let of = (fact.repository.clone(), source);
+                self.releases.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
             }
             Fact::DecisionRevision(fact) => {
                 let key = (fact.repository.clone(), fact.path.clone(), fact.commit.clone());
-                self.revisions.insert(key, fact);
+                self.revisions.insert(key, Arc::new(fact));
             }
             Fact::IncidentService(fact) => {
-                self.incident_services.insert((source.clone(), fact.id.clone()), fact);
+                self.incident_services.insert((source, fact.id.clone()), fact);
             }
             Fact::Incident(fact) => {
-                self.incidents.insert((source.clone(), fact.id.clone()), fact);
+                self.incidents.insert((source, fact.id.clone()), Arc::new(fact));
             }
             Fact::IncidentEvent(fact) => {
-                let incident = (source.clone(), fact.incident.clone());
-                self.incident_events.entry(incident).or_default().insert(fact.id.clone(), fact);
+                let of = (source, fact.incident.clone());
+                self.incident_events.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
             }
             Fact::IncidentAlert(fact) => {
-                let incident = (source.clone(), fact.incident.clone());
                 // An alert can be moved to another incident.
                 let key = (source.clone(), fact.id.clone());
                 if let Some(before) = self.alert_incidents.insert(key, fact.incident.clone())
@@ -122,7 +145,8 @@ impl Timeline {
                 {
                     alerts.remove(&fact.id);
                 }
-                self.incident_alerts.entry(incident).or_default().insert(fact.id.clone(), fact);
+                let of = (source, fact.incident.clone());
+                self.incident_alerts.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
             }
             Fact::Issue(fact) => {
                 self.issues.insert((fact.repository.clone(), fact.number), fact);
@@ -181,10 +205,11 @@ impl Timeline {
     /// Takes a fact out that is gone upstream. Unknown keys change nothing.
     #[expect(clippy::too_many_lines, reason = "one arm for each kind of fact")]
     pub fn remove(&mut self, key: &FactKey) {
-        let by_id = (key.source.clone(), key.id.clone());
+        let by_id = (key.source.clone(), Text::from(&key.id));
+        let named = (key.source.clone(), key.id.clone());
         match key.kind {
             Kind::Repository => {
-                self.repositories.remove(&RepositoryId::new(key.id.as_str()));
+                self.remove_repository(&RepositoryId::new(key.id.as_str()));
             }
             Kind::Change => {
                 if let Some((repository, number)) = key.id.rsplit_once('#')
@@ -197,24 +222,20 @@ impl Timeline {
                 if let Some((repository, commit)) = key.id.rsplit_once('@')
                     && let Some(graph) = self.commits.get_mut(&RepositoryId::new(repository))
                 {
-                    graph.remove(&CommitId::new(commit));
+                    Arc::make_mut(graph).remove(&CommitId::new(commit));
                 }
             }
             Kind::Deployment => {
-                self.deployments.remove(&by_id);
+                remove_by_id(&mut self.deployments, &key.id, |(_, it)| *it == key.source)
             }
-            Kind::WorkflowRun => {
-                self.runs.remove(&by_id);
-            }
-            Kind::Release => {
-                self.releases.remove(&by_id);
-            }
+            Kind::WorkflowRun => remove_by_id(&mut self.runs, &key.id, |(_, it)| *it == key.source),
+            Kind::Release => remove_by_id(&mut self.releases, &key.id, |(_, it)| *it == key.source),
             Kind::DecisionRevision => {
                 if let Some((repository, rest)) = key.id.split_once('@')
                     && let Some((commit, path)) = rest.split_once(':')
                 {
                     let key =
-                        (RepositoryId::new(repository), path.to_owned(), CommitId::new(commit));
+                        (RepositoryId::new(repository), Text::from(path), CommitId::new(commit));
                     self.revisions.remove(&key);
                 }
             }
@@ -225,16 +246,14 @@ impl Timeline {
                 self.incidents.remove(&by_id);
             }
             Kind::IncidentEvent => {
-                for events in self.incident_events.values_mut() {
-                    events.remove(&key.id);
-                }
+                remove_by_id(&mut self.incident_events, &key.id, |(it, _)| *it == key.source)
             }
             Kind::IncidentAlert => {
                 if let Some(incident) = self.alert_incidents.remove(&by_id)
                     && let Some(alerts) =
                         self.incident_alerts.get_mut(&(key.source.clone(), incident))
                 {
-                    alerts.remove(&key.id);
+                    alerts.remove(key.id.as_str());
                 }
             }
             Kind::Issue => {
@@ -245,10 +264,10 @@ impl Timeline {
                 }
             }
             Kind::Finding => {
-                self.findings.remove(&by_id);
+                self.findings.remove(&named);
             }
             Kind::FindingFeed => {
-                self.finding_feeds.remove(&by_id);
+                self.finding_feeds.remove(&named);
             }
             Kind::Contents => {
                 if let Some((repository, pattern)) = key.id.split_once(':') {
@@ -259,34 +278,34 @@ impl Timeline {
                 self.properties.remove(&RepositoryId::new(key.id.as_str()));
             }
             Kind::WorkflowJob => {
-                self.jobs.remove(&by_id);
+                self.jobs.remove(&named);
             }
             Kind::Cost => {
-                self.costs.remove(&by_id);
+                self.costs.remove(&named);
             }
             Kind::Units => {
-                self.units.remove(&by_id);
+                self.units.remove(&named);
             }
             Kind::SurveyCell => {
-                self.survey_cells.remove(&by_id);
+                self.survey_cells.remove(&named);
             }
             Kind::Mentoring => {
-                self.mentoring.remove(&by_id);
+                self.mentoring.remove(&named);
             }
             Kind::Escalation => {
-                self.escalations.remove(&by_id);
+                self.escalations.remove(&named);
             }
             Kind::Boundary => {
-                self.boundaries.remove(&by_id);
+                self.boundaries.remove(&named);
             }
             Kind::DebtItem => {
-                self.debt_items.remove(&by_id);
+                self.debt_items.remove(&named);
             }
             Kind::IncidentNote => {
-                self.incident_notes.remove(&by_id);
+                self.incident_notes.remove(&named);
             }
             Kind::Burn => {
-                self.burns.remove(&by_id);
+                self.burns.remove(&named);
             }
             Kind::LedgerDay => {
                 if let Some((ledger, day)) = LedgerDay::parse_id(&key.id)
@@ -302,12 +321,77 @@ impl Timeline {
     /// The repository that has, or once had, this `owner/name`. A present name goes first; of two
     /// that have it the younger one does: the other was deleted or moved out of sight.
     pub fn repository_named(&self, name: &str) -> Option<&Repository> {
-        let named = self.repositories.values().filter(|it| it.name.eq_ignore_ascii_case(name));
-        let present = named.max_by_key(|it| it.created_at);
-        present.or_else(|| {
-            self.repositories
-                .values()
-                .find(|it| it.former_names.iter().any(|former| former.eq_ignore_ascii_case(name)))
-        })
+        let name = name.to_ascii_lowercase();
+        let known = |id: &RepositoryId| self.repositories.get(id);
+        let present = self.named.present.get(&name).into_iter().flatten().filter_map(known);
+        let former = || self.named.former.get(&name).and_then(|ids| known(ids.first()?));
+        present.max_by_key(|it| it.created_at).or_else(former)
+    }
+
+    fn insert_repository(&mut self, repository: Repository) {
+        self.remove_repository(&repository.id.clone());
+        self.named.add(&repository);
+        self.repositories.insert(repository.id.clone(), repository);
+    }
+
+    fn remove_repository(&mut self, id: &RepositoryId) {
+        if let Some(repository) = self.repositories.remove(id) {
+            self.named.forget(&repository);
+        }
+    }
+}
+
+/// Which repositories have, or once had, an `owner/name`, in lower case.
+#[derive(Debug, Default)]
+struct Names {
+    present: HashMap<String, BTreeSet<RepositoryId>>,
+    former: HashMap<String, BTreeSet<RepositoryId>>,
+}
+
+impl Names {
+    fn add(&mut self, repository: &Repository) {
+        let id = || repository.id.clone();
+        self.present.entry(repository.name.to_ascii_lowercase()).or_default().insert(id());
+        for name in &repository.former_names {
+            self.former.entry(name.to_ascii_lowercase()).or_default().insert(id());
+        }
+    }
+
+    fn forget(&mut self, repository: &Repository) {
+        let forget = |names: &mut HashMap<String, BTreeSet<RepositoryId>>, name: &str| {
+            if let Some(ids) = names.get_mut(&name.to_ascii_lowercase()) {
+                ids.remove(&repository.id);
+            }
+        };
+        forget(&mut self.present, &repository.name);
+        repository.former_names.iter().for_each(|name| forget(&mut self.former, name));
+    }
+}
+
+/// Takes out what `source` calls `id`, whatever it belongs to.
+fn remove_by_id<K, T>(facts: &mut BTreeMap<K, ById<T>>, id: &str, is_source: impl Fn(&K) -> bool) {
+    for (_, of) in facts.iter_mut().filter(|(key, _)| is_source(key)) {
+        if of.remove(id).is_some() {
+            return;
+        }
+    }
+}
+
+/// Equal facts make equal timelines.
+impl PartialEq for Timeline {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { repositories, changes, commits, deployments, runs, releases, .. } = self;
+        let Self { revisions, incident_services, incidents, incident_events, .. } = self;
+        *repositories == other.repositories
+            && *changes == other.changes
+            && *commits == other.commits
+            && *deployments == other.deployments
+            && *runs == other.runs
+            && *releases == other.releases
+            && *revisions == other.revisions
+            && *incident_services == other.incident_services
+            && *incidents == other.incidents
+            && *incident_events == other.incident_events
+            && self.incident_alerts == other.incident_alerts
     }
 }

@@ -1,7 +1,7 @@
 //! `/metrics`: one buffer per evaluation, shared by all scrapes, plus the daemon's own few series at
 //! each scrape.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::kpi::evaluation::Evaluation;
-use crate::output::exposition;
+use crate::kpi::parallel;
+use crate::output::exposition::{self, Block, Rendering};
 use crate::telemetry::Telemetry;
 
 /// An evaluation as text, plain and compressed.
@@ -22,11 +23,28 @@ use crate::telemetry::Telemetry;
 pub struct Exposition {
     /// What it shows.
     pub evaluation: Arc<Evaluation>,
-    plain: Bytes,
-    /// A raw deflate stream that ends on a byte boundary and is not finished, so that the daemon's
-    /// own series can follow it inside one gzip member.
+    rendering: Rendering,
+    /// The blocks of `rendering`, compressed.
+    pressed: Vec<Arc<Pressed>>,
+    /// All of them: a raw deflate stream that ends on a byte boundary and is not finished, so that
+    /// the daemon's own series can follow it inside one gzip member.
     deflated: Bytes,
     crc: Crc,
+}
+
+/// A block as a piece of a raw deflate stream.
+#[derive(Debug)]
+struct Pressed {
+    deflated: Vec<u8>,
+    crc: Crc,
+}
+
+impl Pressed {
+    fn of(block: &Block) -> Self {
+        let mut crc = Crc::new();
+        crc.update(&block.text);
+        Self { deflated: deflate(&block.text, FlushCompress::Sync), crc }
+    }
 }
 
 /// Bytes that a connection gets at a time.
@@ -59,25 +77,48 @@ impl Body for Parts {
 }
 
 impl Exposition {
-    /// Renders `evaluation`.
+    /// Renders `evaluation`. What is as in `before`, rendered with the same options, is neither
+    /// rendered nor compressed again.
     pub fn of(
         evaluation: Arc<Evaluation>,
         options: &exposition::Options,
         telemetry: &Telemetry,
+        before: Option<&Self>,
     ) -> Self {
-        let rendered = exposition::render(&evaluation, options);
-        for (family, dropped) in &rendered.dropped {
-            telemetry.series_dropped_total.with_label_values(&[family]).inc_by(*dropped);
+        let earlier = before.map(|it| (&*it.evaluation, &it.rendering));
+        let rendering = Rendering::of(&evaluation, options, earlier);
+        for (family, dropped) in rendering.dropped() {
+            telemetry.series_dropped_total.with_label_values(&[family]).inc_by(dropped);
         }
-        let deflated = deflate(&rendered.text, FlushCompress::Sync).into();
+        // Both renderings are alive, so no two of their blocks have the same address.
+        let address = |block: &Arc<Block>| Arc::as_ptr(block).addr();
+        let known: HashMap<usize, &Arc<Pressed>> = before
+            .iter()
+            .flat_map(|it| it.rendering.blocks().map(address).zip(&it.pressed))
+            .collect();
+        let blocks: Vec<&Arc<Block>> = rendering.blocks().collect();
+        let pressed = parallel::map(blocks.len(), |at| match known.get(&address(blocks[at])) {
+            Some(pressed) => Arc::clone(pressed),
+            None => Arc::new(Pressed::of(blocks[at])),
+        });
+        let mut deflated = Vec::with_capacity(pressed.iter().map(|it| it.deflated.len()).sum());
         let mut crc = Crc::new();
-        crc.update(&rendered.text);
-        Self { evaluation, plain: rendered.text.into(), deflated, crc }
+        for it in &pressed {
+            deflated.extend_from_slice(&it.deflated);
+            crc.combine(&it.crc);
+        }
+        Self { evaluation, rendering, pressed, deflated: deflated.into(), crc }
+    }
+
+    /// What was rendered.
+    pub fn rendering(&self) -> &Rendering {
+        &self.rendering
     }
 
     /// The plain body: the evaluation, then `own`.
     pub fn plain(&self, own: Vec<u8>) -> Parts {
-        Parts([self.plain.clone(), own.into()].into())
+        let blocks = self.rendering.blocks().map(|block| block.text.clone());
+        Parts(blocks.chain([own.into()]).collect())
     }
 
     /// The same as one gzip member. The evaluation's part was compressed when it was rendered;
@@ -133,7 +174,9 @@ impl Renderer {
             let evaluation = self.evaluations.borrow_and_update().clone();
             if let Some(evaluation) = evaluation {
                 let (telemetry, options) = (self.telemetry.clone(), self.options);
-                let render = move || Exposition::of(evaluation, &options, &telemetry);
+                let before = self.expositions.borrow().clone();
+                let render =
+                    move || Exposition::of(evaluation, &options, &telemetry, before.as_deref());
                 match tokio::task::spawn_blocking(render).await {
                     Ok(exposition) => {
                         self.expositions.send_replace(Some(Arc::new(exposition)));

@@ -76,6 +76,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: true,
     measure,
 };
 

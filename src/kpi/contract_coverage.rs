@@ -54,6 +54,7 @@ pub static KPI: Kpi = Kpi {
         needs: &[],
     }],
     assess,
+    by_window: false,
     measure,
 };
 
@@ -101,9 +102,12 @@ impl<'a> Tests<'a> {
         let workflows: BTreeSet<&str> =
             boundaries.iter().map(|(_, it)| it.workflow.as_str()).collect();
         let mut runs: HashMap<(&SourceName, &str), &WorkflowRun> = HashMap::new();
-        for ((source, id), run) in &view.timeline.runs {
+        let known = view.timeline.runs.iter();
+        let known = known.flat_map(|((_, source), runs)| runs.iter().map(move |it| (source, it)));
+        for (source, (id, run)) in known {
             let repository = view.timeline.repositories.get(&run.repository);
-            let of_default = repository.is_some_and(|it| it.default_branch == run.branch);
+            let of_default =
+                repository.is_some_and(|it| it.default_branch.as_deref() == run.branch.as_deref());
             if !of_default || !workflows.contains(run.workflow.as_str()) {
                 continue;
             }

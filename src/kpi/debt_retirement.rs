@@ -82,6 +82,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: false,
     measure,
 };
 

@@ -15,7 +15,10 @@ pub(super) const TEAMS: &str = "teams";
 /// out, and records of which nobody can say how they stand.
 pub(super) fn of(record: &Record) -> Item {
     let mut item = Item {
-        id: ItemId::Decision { repository: record.repository.clone(), path: record.path.clone() },
+        id: ItemId::Decision {
+            repository: record.repository.clone(),
+            path: record.path.clone().into(),
+        },
         placement: record.placement.clone(),
         started_at: record.proposed_at.unwrap_or(record.seen_at),
         completed_at: record.decided_at,

@@ -48,6 +48,7 @@ pub static KPI: Kpi = Kpi {
         needs: &[],
     }],
     assess,
+    by_window: true,
     measure,
 };
 

@@ -61,6 +61,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: true,
     measure,
 };
 

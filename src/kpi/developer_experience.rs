@@ -55,6 +55,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: false,
     measure,
 };
 
@@ -317,10 +318,10 @@ mod tests {
              answers w1 load team core 3,4,4,5,2",
         );
         let evaluation = evaluated(&story, None);
-        let windows: Vec<&str> = evaluation.readings.iter().map(|it| it.window.as_str()).collect();
+        let windows: Vec<&str> = evaluation.readings().map(|it| it.window.as_str()).collect();
         assert!(!windows.is_empty() && windows.iter().all(|it| *it == "wave"), "{windows:?}");
-        assert!(evaluation.readings.iter().all(|it| it.period.is_none()));
-        let mut statuses = evaluation.statuses.iter();
+        assert!(evaluation.readings().all(|it| it.period.is_none()));
+        let mut statuses = evaluation.statuses();
         assert!(statuses.all(|it| it.window == "wave" && !matches!(it.scope, Scope::Service(_))));
     }
 
@@ -341,7 +342,7 @@ mod tests {
             ));
             let evaluation = evaluated(&story, Some(Scope::Org));
             let state = |it: &evaluation::Judged| (it.dimensions[0].1.clone(), it.state);
-            evaluation.statuses.iter().map(state).collect::<Vec<_>>()
+            evaluation.statuses().map(state).collect::<Vec<_>>()
         };
         let named = |flow, load, tools| {
             vec![("flow".to_owned(), flow), ("load".to_owned(), load), ("tools".to_owned(), tools)]
@@ -387,7 +388,7 @@ mod tests {
             let evaluation = evaluated(&story, None);
             for dimension in ["flow", "load"] {
                 let n = |scope: Scope| {
-                    let of = evaluation.readings.iter().filter(|it| it.scope == scope);
+                    let of = evaluation.readings().filter(|it| it.scope == scope);
                     of.filter(|it| it.reading.has(DIMENSION, dimension) && it.reading.value.is_some())
                         .map(|it| it.reading.n)
                         .max()
@@ -422,7 +423,7 @@ mod tests {
             let evaluation = evaluated(&story, Some(Scope::Org));
             for (index, dimension) in ["flow", "load"].into_iter().enumerate() {
                 let all = answers.iter().filter(|it| it.1 == index).count() as u64;
-                let n = evaluation.readings.iter().find(|it| it.reading.has(DIMENSION, dimension));
+                let n = evaluation.readings().find(|it| it.reading.has(DIMENSION, dimension));
                 prop_assert_eq!(n.map_or(0, |it| it.reading.n), if all < 5 { 0 } else { all });
             }
         }

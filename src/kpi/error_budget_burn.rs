@@ -70,6 +70,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: false,
     measure,
 };
 

@@ -5,22 +5,24 @@
 
 mod coverage;
 mod judge;
+mod measure;
 mod scope;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 pub use coverage::{Freshness, SourceFreshness, SourceHealth};
 pub use scope::Scope;
 
-use coverage::Availability;
+use measure::Measuring;
 use scope::Partition;
 
 use super::link::Link;
-use super::params::Service;
 use super::status::State;
 use super::window::{Cut, Window};
-use super::{Item, Kpi, Need, Params, Reading, Slice, TargetRule, View};
-use crate::domain::{Instant, Timeline};
+use super::{Item, Kpi, Params, Reading, TargetRule, View};
+use crate::domain::{Instant, Text, Timeline};
 
 /// The version of the written definitions that the numbers follow.
 pub const DEFINITION: &str = "1";
@@ -60,6 +62,21 @@ impl Plan {
     }
 }
 
+/// What there is to say about one KPI in one scope.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The KPI.
+    pub kpi: &'static Kpi,
+    /// Whose.
+    pub scope: Scope,
+    /// The instant that its windows end at.
+    pub as_of: Instant,
+    /// The values by window.
+    pub readings: Vec<Evaluated>,
+    /// The verdicts by window.
+    pub statuses: Vec<Judged>,
+}
+
 /// One value with everything that must be known about it.
 #[derive(Clone, Debug)]
 pub struct Evaluated {
@@ -68,9 +85,9 @@ pub struct Evaluated {
     /// Whose value.
     pub scope: Scope,
     /// The `window` label, for example `90d` or `month_history`.
-    pub window: String,
+    pub window: Text,
     /// The `period` label of calendar history, for example `2026-09`.
-    pub period: Option<String>,
+    pub period: Option<Text>,
     /// The value with n, interval and exclusions.
     pub reading: Reading,
     /// The value divided by that of the previous window (counts per day).
@@ -85,9 +102,9 @@ pub struct Judged {
     /// Whose status.
     pub scope: Scope,
     /// The `window` label.
-    pub window: String,
+    pub window: Text,
     /// The `period` label of calendar history.
-    pub period: Option<String>,
+    pub period: Option<Text>,
     /// The KPI's own dimensions of the value that its target names.
     pub dimensions: Vec<(&'static str, String)>,
     /// The verdict.
@@ -99,7 +116,7 @@ pub struct Judged {
 }
 
 /// A target as configured, for the whole organisation, a team or a service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Goal {
     /// The KPI.
     pub kpi: &'static Kpi,
@@ -133,10 +150,8 @@ pub struct Evaluation {
     pub as_of: Instant,
     /// Names of teams and services, which [`Scope`] indexes.
     pub names: Names,
-    /// The values. Undefined ones are there too, with `value: None` and their n.
-    pub readings: Vec<Evaluated>,
-    /// The verdicts.
-    pub statuses: Vec<Judged>,
+    /// The values and verdicts, by KPI and then by scope.
+    pub parts: Vec<Arc<Part>>,
     /// The targets.
     pub goals: Vec<Goal>,
     /// Facts by kind and label.
@@ -148,6 +163,17 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
+    /// The values, by KPI, scope and window. Undefined ones are there too, with `value: None` and
+    /// their n.
+    pub fn readings(&self) -> impl Iterator<Item = &Evaluated> {
+        self.parts.iter().flat_map(|part| &part.readings)
+    }
+
+    /// The verdicts, by KPI, scope and window.
+    pub fn statuses(&self) -> impl Iterator<Item = &Judged> {
+        self.parts.iter().flat_map(|part| &part.statuses)
+    }
+
     /// The target that a verdict is about: the scope's own, else that of its team, else that of the
     /// organisation. A band is a target only of those that have it as their own.
     pub fn goal(&self, judged: &Judged) -> Option<&Goal> {
@@ -170,7 +196,7 @@ impl Evaluation {
 }
 
 /// Names of teams and services by index.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// Team names.
     pub teams: Vec<String>,
@@ -257,9 +283,14 @@ pub fn evaluate(
 ) -> Evaluation {
     let view = View::build(timeline, params, as_of);
     let mut evaluation = empty(&view, freshness);
+    let scopes: Vec<Scope> = Scope::all(&params.catalogue)
+        .filter(|scope| plan.scope.is_none_or(|only| only == *scope))
+        .collect();
     for kpi in &plan.kpis {
+        evaluation.goals.extend(judge::goals(kpi, params));
         let items = (kpi.assess)(&view);
-        Evaluator { view: &view, freshness, plan, kpi }.run(&items, &mut evaluation);
+        let measuring = Measuring::of(&view, freshness, plan, kpi);
+        evaluation.parts.extend(measuring.run(&items, &scopes));
     }
     evaluation
 }
@@ -287,7 +318,8 @@ pub fn explain(
     };
     let items = (kpi.assess)(&view);
     let mut evaluation = empty(&view, freshness);
-    Evaluator { view: &view, freshness, plan: &plan, kpi }.run(&items, &mut evaluation);
+    evaluation.goals.extend(judge::goals(kpi, params));
+    evaluation.parts = Measuring::of(&view, freshness, &plan, kpi).run(&items, &[scope]);
     let items = Partition::of(&items, &params.catalogue).scope(scope);
     let cut = window.cut(as_of, &params.calendar);
     Explanation {
@@ -306,178 +338,10 @@ fn empty(view: &View<'_>, freshness: &Freshness) -> Evaluation {
     Evaluation {
         as_of: view.as_of,
         names: Names::of(view.params),
-        readings: Vec::new(),
-        statuses: Vec::new(),
+        parts: Vec::new(),
         goals: Vec::new(),
         facts: super::facts::count(view),
         totals: super::facts::totals(view),
         sources: coverage::health(view.params, freshness, view.as_of),
-    }
-}
-
-/// Runs one KPI over the scopes and windows of a plan.
-struct Evaluator<'a> {
-    view: &'a View<'a>,
-    freshness: &'a Freshness,
-    plan: &'a Plan,
-    kpi: &'static Kpi,
-}
-
-impl Evaluator<'_> {
-    fn run(&self, items: &[Item], evaluation: &mut Evaluation) {
-        evaluation.goals.extend(judge::goals(self.kpi, self.view.params));
-        let partition = Partition::of(items, &self.view.params.catalogue);
-        let of_people = self.kpi.needs.iter().any(|need| need.is_about_people());
-        for scope in Scope::all(&self.view.params.catalogue) {
-            let is_of_scope = !(of_people && matches!(scope, Scope::Service(_)));
-            if is_of_scope && self.plan.scope.is_none_or(|only| only == scope) {
-                let items = partition.scope(scope);
-                for cut in self.cuts(scope) {
-                    self.measure(scope, &cut, &items, evaluation);
-                }
-            }
-        }
-    }
-
-    fn cuts(&self, scope: Scope) -> Vec<Cut> {
-        let calendar = &self.view.params.calendar;
-        let mut windows: Vec<Window> = match scope {
-            Scope::Service(_) => {
-                let mut windows = self.plan.service_windows.clone();
-                if self.plan.service_defaults {
-                    windows.extend(self.kpi.own_window());
-                }
-                windows
-            }
-            Scope::Org | Scope::Team(_) => self.plan.windows.clone(),
-        };
-        if self.kpi.is_about_now() {
-            return vec![Window::Now.cut(self.view.as_of, calendar)];
-        }
-        windows.retain(|window| !window.is_state());
-        windows.extend(self.kpi.own_window().filter(|own| own.is_state()));
-        windows.sort();
-        windows.dedup();
-        let mut cuts: Vec<Cut> =
-            windows.into_iter().map(|window| window.cut(self.view.as_of, calendar)).collect();
-        let history = match scope {
-            Scope::Service(_) => self.plan.service_history,
-            Scope::Org | Scope::Team(_) => self.plan.history,
-        };
-        if history {
-            cuts.extend(Cut::month_history(self.view.as_of, calendar));
-            cuts.extend(Cut::quarter_history(self.view.as_of, calendar));
-        }
-        cuts
-    }
-
-    fn measure(&self, scope: Scope, cut: &Cut, items: &[&Item], evaluation: &mut Evaluation) {
-        let availability =
-            Availability::of(self.kpi, self.view.params, self.freshness, self.view.as_of);
-        let start = cut.span.start;
-        // Of a state nothing is judged in a stretch of time.
-        let is_judged = cut.kind.is_state() || !self.kpi.is_about_a_state();
-        // A period that has not begun has no zero in it: nothing can have happened yet.
-        let unavailable = (start > self.view.as_of)
-            .then_some(State::NoData)
-            .or_else(|| availability.kpi(start))
-            .or_else(|| self.unseen(scope));
-        let (readings, previous) = match unavailable {
-            None => {
-                let readings = self.available(&availability, scope, cut, items);
-                let previous = cut.previous(self.view.as_of, &self.view.params.calendar);
-                let previous = previous
-                    .filter(|it| availability.kpi(it.span.start).is_none())
-                    .map(|it| (self.available(&availability, scope, &it, items), it));
-                (readings, previous)
-            }
-            Some(_) => (Vec::new(), None),
-        };
-        let verdict = judge::Verdict {
-            view: self.view,
-            kpi: self.kpi,
-            scope,
-            cut,
-            items,
-            readings: &readings,
-            previous: previous.as_ref().map(|(readings, cut)| (readings.as_slice(), cut)),
-            unavailable,
-            baseline: match self.view.params.baseline {
-                None => Ok(None),
-                Some(span) => availability.kpi(span.start).map_or(Ok(Some(span)), Err),
-            },
-        };
-        if is_judged {
-            evaluation.statuses.extend(verdict.judge());
-        } else if !readings.is_empty() {
-            evaluation.statuses.push(verdict.without_target());
-        }
-        for reading in readings {
-            let previous_ratio = previous.as_ref().and_then(|(earlier, earlier_cut)| {
-                judge::previous_ratio(self.kpi, &reading, cut, earlier, earlier_cut)
-            });
-            evaluation.readings.push(Evaluated {
-                kpi: self.kpi,
-                scope,
-                window: cut.label.clone(),
-                period: cut.period.clone(),
-                reading,
-                previous_ratio,
-            });
-        }
-    }
-
-    /// A scope that nothing can be known about has no data, however fresh the sources are: none of
-    /// its repositories was ever seen (misspelt, or not for this token), or no incident service is
-    /// mapped to any of its services. The organisation has the incidents of all services, mapped
-    /// or not.
-    fn unseen(&self, scope: Scope) -> Option<State> {
-        let timeline = self.view.timeline;
-        let is_seen = |need: &Need, service: &Service| match need {
-            Need::Debt if self.view.params.rules.debt.is_none() => true,
-            Need::Deployments | Need::Changes | Need::Debt => {
-                timeline.repository_named(&service.repository).is_some()
-            }
-            Need::Incidents => scope == Scope::Org || !service.incident_services.is_empty(),
-            // Of these nothing says for which services they are collected.
-            _ => true,
-        };
-        let services = self.view.params.catalogue.services.iter().enumerate();
-        let services: Vec<&Service> = services
-            .filter(|(index, service)| match scope {
-                Scope::Org => true,
-                Scope::Team(team) => service.team == team,
-                Scope::Service(only) => *index == only,
-            })
-            .map(|(_, service)| service)
-            .collect();
-        let unseen = |need: &Need| !services.iter().any(|service| is_seen(need, service));
-        (!services.is_empty() && self.kpi.needs.iter().any(unseen)).then_some(State::NoData)
-    }
-
-    /// The readings of the families whose own needs are covered.
-    fn available(
-        &self,
-        availability: &Availability<'_>,
-        scope: Scope,
-        cut: &Cut,
-        items: &[&Item],
-    ) -> Vec<Reading> {
-        let slice = Slice {
-            scope,
-            window: cut.span,
-            as_of: self.view.as_of,
-            calendar: cut.kind,
-            view: self.view,
-        };
-        let mut readings = (self.kpi.measure)(items, &slice);
-        readings.retain(|reading| {
-            self.kpi
-                .families
-                .iter()
-                .find(|family| family.name == reading.family)
-                .is_some_and(|family| availability.family(family, cut.span.start).is_none())
-        });
-        readings
     }
 }

@@ -37,11 +37,11 @@ type Labels = Vec<(&'static str, String)>;
 pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
     let mut counts: BTreeMap<(&'static str, Labels), u64> = BTreeMap::new();
     let mut add = |family, labels| *counts.entry((family, labels)).or_default() += 1;
-    for deployment in view.timeline.deployments.values() {
+    for deployment in view.timeline.deployments.values().flat_map(BTreeMap::values) {
         if deployment.created_at < view.as_of {
             for service in services_of(view, deployment) {
                 let mut labels = of_service(view, service);
-                labels.push(("environment", deployment.environment.clone()));
+                labels.push(("environment", deployment.environment.to_string()));
                 labels.push(("outcome", outcome(deployment, view).to_owned()));
                 add("engkpi_deployments", labels);
             }
@@ -84,7 +84,7 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
 
 /// How many there are of each family, each once.
 pub(super) fn totals(view: &View<'_>) -> Vec<(&'static str, u64)> {
-    let deployments = view.timeline.deployments.values();
+    let deployments = view.timeline.deployments.values().flat_map(BTreeMap::values);
     let incidents = || view.incidents.iter().filter(|it| it.counts());
     vec![
         ("engkpi_deployments", deployments.filter(|it| it.created_at < view.as_of).count()),
@@ -106,7 +106,11 @@ fn findings<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Finding> {
 
 fn merged<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Change> {
     let as_of = view.as_of;
-    view.timeline.changes.values().filter(move |it| it.merged_at.is_some_and(|at| at < as_of))
+    view.timeline
+        .changes
+        .values()
+        .map(AsRef::as_ref)
+        .filter(move |it| it.merged_at.is_some_and(|at| at < as_of))
 }
 
 /// The services that a deployment is of, in whatever environment; `None` where it is of none.

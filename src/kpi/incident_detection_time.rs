@@ -66,6 +66,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: true,
     measure,
 };
 

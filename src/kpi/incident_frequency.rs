@@ -52,6 +52,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: true,
     measure,
 };
 

@@ -89,6 +89,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: true,
     measure,
 };
 

@@ -54,6 +54,7 @@ pub static KPI: Kpi = Kpi {
         needs: &[],
     }],
     assess,
+    by_window: false,
     measure,
 };
 
@@ -119,7 +120,7 @@ fn item(
         item.marks.push(Mark {
             name: RECURRED,
             value: days(before.detected_at, episode.detected_at).into(),
-            evidence: Some(before.incident.id.clone()),
+            evidence: Some(before.incident.id.to_string()),
             at: Some(before.detected_at),
         });
         item.times.push(("before_detected_at", before.detected_at));

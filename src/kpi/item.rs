@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::params::Catalogue;
 use super::{Exclusions, Span};
-use crate::domain::{Instant, RepositoryId, SourceName};
+use crate::domain::{Instant, RepositoryId, SourceName, Text};
 
 /// One thing that a KPI counted, timed, left out or is still waiting for.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,14 +46,14 @@ pub enum ItemId {
         /// Its repository.
         repository: RepositoryId,
         /// The vendor's id of the deployment, run or release whose success came first.
-        native: String,
+        native: Text,
     },
     /// An incident, or its later episode after a re-opening.
     Incident {
         /// The source.
         source: SourceName,
         /// The vendor's id.
-        native: String,
+        native: Text,
         /// 0 for the first episode; re-opened later than 24 h makes another.
         episode: u32,
     },
@@ -129,7 +129,7 @@ pub enum ItemId {
         /// Its repository.
         repository: RepositoryId,
         /// Its present path.
-        path: String,
+        path: Text,
     },
     /// A ledger, or what it says about one day.
     Ledger {

@@ -111,17 +111,17 @@ impl<'a> Places<'a> {
 
     /// A deployment has no page of its own: its run, its release or its commit has.
     fn deployment(&self, service: &str, repository: &'a RepositoryId, native: &str) -> Link {
-        let key = source_of(repository).map(|source| (source, native.to_owned()));
+        let key = source_of(repository).map(|source| (repository.clone(), source));
         let key = key.as_ref();
-        let deployment = key.and_then(|key| self.timeline.deployments.get(key));
-        let run = key.and_then(|key| self.timeline.runs.get(key));
-        let release = key.and_then(|key| self.timeline.releases.get(key));
+        let deployment = key.and_then(|key| self.timeline.deployments.get(key)?.get(native));
+        let run = key.and_then(|key| self.timeline.runs.get(key)?.get(native));
+        let release = key.and_then(|key| self.timeline.releases.get(key)?.get(native));
         let (what, url) = if let Some(deployment) = deployment {
-            let commit = deployment.commit.as_str();
+            let commit = &deployment.commit.text();
             let what = format!("deployment {native} of {}", short(commit));
             (what, self.in_repository(repository, &["commit", commit]))
         } else if let Some(run) = run {
-            let what = format!("run {native} on {}", short(run.commit.as_str()));
+            let what = format!("run {native} on {}", short(&run.commit.text()));
             (what, self.in_repository(repository, &["actions", "runs", native]))
         } else if let Some(release) = release {
             let url = self.in_repository(repository, &["releases", "tag", &release.tag]);
@@ -208,7 +208,7 @@ impl<'a> Places<'a> {
     }
 
     fn incident(&self, source: &SourceName, native: &str, episode: u32) -> Link {
-        let incident = self.timeline.incidents.get(&(source.clone(), native.to_owned()));
+        let incident = self.timeline.incidents.get(&(source.clone(), native.into()));
         let mut name = incident.map_or_else(
             || format!("incident {native}"),
             |incident| format!("incident #{}", incident.number),
@@ -285,7 +285,8 @@ mod tests {
     fn a_deployment_leads_to_its_commit() {
         let story = told("service web\n05T11:00 deploy web c12");
         let timeline = story.timeline();
-        let ((_, native), _) = timeline.deployments.first_key_value().unwrap();
+        let (_, own) = timeline.deployments.first_key_value().unwrap();
+        let (native, _) = own.first_key_value().unwrap();
         let id = ItemId::Deployment {
             service: ServiceName::from("web"),
             repository: repository(&story),
@@ -300,7 +301,8 @@ mod tests {
     fn names_cannot_leave_the_page_they_belong_to() {
         let story = told("service web");
         let path = "docs/adr/0001 ?x=1#<b>.md".to_owned();
-        let (_, url) = link(&story, &ItemId::Decision { repository: repository(&story), path });
+        let (_, url) =
+            link(&story, &ItemId::Decision { repository: repository(&story), path: path.into() });
         assert_eq!(
             url,
             "https://code.example/git/acme/web/blob/HEAD/docs/adr/0001%20%3Fx=1%23%3Cb%3E.md"
@@ -316,7 +318,7 @@ mod tests {
         let mut url_with = |url: &str| {
             for (_, fact) in &mut story.facts {
                 if let Fact::Incident(incident) = fact {
-                    incident.url = Some(url.to_owned());
+                    incident.url = Some(url.into());
                 }
             }
             link(&story, &id).1

@@ -45,6 +45,7 @@ pub static KPI: Kpi = Kpi {
         needs: &[],
     }],
     assess,
+    by_window: false,
     measure,
 };
 

@@ -236,9 +236,9 @@ impl DeploymentRule {
         match self {
             Self::Deployments { task, payload, .. } => {
                 task.as_ref().is_none_or(|task| deployment.task == *task)
-                    && payload
-                        .as_ref()
-                        .is_none_or(|(key, value)| deployment.payload.get(key) == Some(value))
+                    && payload.as_ref().is_none_or(|(key, value)| {
+                        deployment.payload.get(key).is_some_and(|it| it == value)
+                    })
             }
             Self::Workflow { .. } | Self::Releases { .. } => false,
         }

@@ -53,6 +53,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: false,
     measure,
 };
 
@@ -341,7 +342,7 @@ mod tests {
         };
         let timeline = story.timeline();
         let found = evaluation::evaluate(&timeline, &story.params, &freshness, &plan, story.as_of);
-        let of_org = found.statuses.iter().filter(|it| it.scope == Scope::Org);
+        let of_org = found.statuses().filter(|it| it.scope == Scope::Org);
         let shown = of_org.map(|it| {
             let name: Vec<&str> = it.dimensions.iter().map(|(_, name)| name.as_str()).collect();
             format!("{} {}", name.join(" "), it.state.as_str())
@@ -414,7 +415,7 @@ mod tests {
         let explained =
             evaluation::explain(&timeline, &story.params, &freshness, what, story.as_of);
         let value = |stat| {
-            let mut readings = explained.evaluation.readings.iter();
+            let mut readings = explained.evaluation.readings();
             readings.find(|it| it.reading.stat == Some(stat)).unwrap().reading.value.unwrap()
         };
         let mut sums: std::collections::BTreeMap<&str, f64> = std::collections::BTreeMap::new();

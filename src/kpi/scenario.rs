@@ -189,7 +189,7 @@ impl Outcome {
 fn name(item: &Item) -> String {
     match &item.id {
         ItemId::Change { number, .. } => format!("p{number}"),
-        ItemId::Deployment { native, .. } | ItemId::Incident { native, .. } => native.clone(),
+        ItemId::Deployment { native, .. } | ItemId::Incident { native, .. } => native.to_string(),
         other => format!("{other:?}"),
     }
 }

@@ -64,6 +64,7 @@ pub static KPI: Kpi = Kpi {
         ),
     ],
     assess,
+    by_window: false,
     measure,
 };
 

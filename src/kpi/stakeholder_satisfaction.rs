@@ -76,6 +76,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: false,
     measure,
 };
 
@@ -289,7 +290,7 @@ mod tests {
         let timeline = story.timeline();
         let evaluation =
             evaluation::evaluate(&timeline, &story.params, &freshness, &plan, story.as_of);
-        let of_wave = evaluation.statuses.iter().filter(|it| it.window == "wave");
+        let of_wave = evaluation.statuses().filter(|it| it.window == "wave");
         of_wave.map(|it| (it.dimensions[0].1.clone(), it.state)).collect()
     }
 

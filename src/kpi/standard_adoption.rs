@@ -46,6 +46,7 @@ pub static KPI: Kpi = Kpi {
         needs: &[],
     }],
     assess,
+    by_window: false,
     measure,
 };
 

@@ -13,7 +13,7 @@ pub mod proportion;
 pub mod quantile;
 
 pub use histogram::Histogram;
-pub use hodges_lehmann::{Comparison, compare_durations};
+pub use hodges_lehmann::{Comparison, Logarithms, compare_durations};
 pub use kaplan_meier::{KaplanMeier, Subject};
 pub use mean::{mean_difference, mean_interval};
 pub use poisson::{RateRatio, count_interval, rate_ratio};

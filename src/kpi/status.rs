@@ -163,7 +163,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::statistics::poisson::{Exposure, rate_ratio};
-    use super::super::statistics::{KaplanMeier, Subject, compare_durations};
+    use super::super::statistics::{KaplanMeier, Logarithms, Subject, compare_durations};
     use super::*;
 
     fn estimate(value: f64, lower: f64, upper: f64) -> Estimate {
@@ -283,15 +283,16 @@ mod tests {
         let state = |factor: f64| {
             let then: Vec<f64> = hours(1.0).collect();
             let now: Vec<f64> = hours(factor).collect();
-            let change = compare_durations(&then, &now).as_ref().map(Estimate::from);
-            baseline(change.as_ref(), 0.2, Better::Lower, 10)
+            let change = compare_durations(&Logarithms::of(&then), &now);
+            baseline(change.as_ref().map(Estimate::from).as_ref(), 0.2, Better::Lower, 10)
         };
         assert_eq!(state(0.3), State::Met);
         assert_eq!(state(0.7), State::LikelyMet);
         assert_eq!(state(0.9), State::LikelyMissed);
         assert_eq!(state(2.0), State::Missed);
         assert_eq!(baseline(None, 0.2, Better::Lower, 10), State::NoTarget);
-        let few = compare_durations(&[1.0; 9], &[1.0; 50]).as_ref().map(Estimate::from);
+        let few = compare_durations(&Logarithms::of(&[1.0; 9]), &[1.0; 50]);
+        let few = few.as_ref().map(Estimate::from);
         assert_eq!(baseline(few.as_ref(), 0.2, Better::Lower, 10), State::Insufficient);
     }
 

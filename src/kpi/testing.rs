@@ -352,7 +352,7 @@ fn described(item: &Item) -> String {
             format!("{}#{number}", short(repository))
         }
         super::ItemId::Deployment { service, native, .. } => format!("{service}:{native}"),
-        super::ItemId::Incident { native, episode: 0, .. } => native.clone(),
+        super::ItemId::Incident { native, episode: 0, .. } => native.to_string(),
         super::ItemId::Incident { native, episode, .. } => format!("{native}/{episode}"),
         super::ItemId::Ledger { name, day: None, .. } => name.clone(),
         super::ItemId::Ledger { name, day: Some(day), .. } => format!("{name}@{day}"),

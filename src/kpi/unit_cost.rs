@@ -69,6 +69,7 @@ pub static KPI: Kpi = Kpi {
         },
     ],
     assess,
+    by_window: false,
     measure,
 };
 

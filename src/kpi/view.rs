@@ -12,7 +12,7 @@ pub mod incidents;
 pub mod lineage;
 pub mod ownership;
 #[cfg(test)]
-mod properties;
+pub(super) mod properties;
 pub mod surveys;
 
 use super::{Need, Params};

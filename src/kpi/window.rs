@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
 
-use crate::domain::{Calendar, Instant};
+use crate::domain::{Calendar, Instant, Text};
 
 /// A half-open interval of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,7 +178,7 @@ impl Window {
             Self::Named(period) => Base::Period(period),
             Self::Now | Self::Wave => Base::Rolling { days: 0, end: as_of },
         };
-        let mut cut = Cut::new(self.to_string(), None, base, as_of, calendar);
+        let mut cut = Cut::new(self.to_string().into(), None, base, as_of, calendar);
         match self {
             Self::Now => cut.kind = WindowKind::Now,
             Self::Wave => cut.kind = WindowKind::Wave,
@@ -341,9 +341,9 @@ impl fmt::Display for Period {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// The `window` label.
-    pub label: String,
+    pub label: Text,
     /// The `period` label; only calendar history has one.
-    pub period: Option<String>,
+    pub period: Option<Text>,
     /// The stretch of time, up to `as_of` at most.
     pub span: Span,
     /// What kind of window it is.
@@ -360,8 +360,8 @@ enum Base {
 
 impl Cut {
     fn new(
-        label: String,
-        period: Option<String>,
+        label: Text,
+        period: Option<Text>,
         base: Base,
         as_of: Instant,
         calendar: &Calendar,
@@ -397,8 +397,10 @@ impl Cut {
     ) -> Vec<Self> {
         let running = Period::containing(as_of, unit, calendar);
         let periods = (0..=earlier).map(|back| running.before(back));
+        let label = Text::from(label);
         let cut = |it: Period| {
-            Self::new(label.to_owned(), Some(it.to_string()), Base::Period(it), as_of, calendar)
+            let period = Some(it.to_string().into());
+            Self::new(label.clone(), period, Base::Period(it), as_of, calendar)
         };
         periods.map(cut).collect()
     }
@@ -417,7 +419,7 @@ impl Cut {
             }
             Base::Period(it) => {
                 let before = it.before(1);
-                (Base::Period(before), self.period.as_ref().map(|_| before.to_string()))
+                (Base::Period(before), self.period.as_ref().map(|_| before.to_string().into()))
             }
         };
         Some(Self::new(self.label.clone(), period, base, as_of, calendar))
@@ -467,7 +469,7 @@ mod tests {
             let calendar = Calendar { zone: case.tz, ..Calendar::default() };
             let unit = if case.kind == "month" { Unit::Month } else { Unit::Quarter };
             let period = Period::containing(case.instant, unit, &calendar);
-            let whole = Cut::new(String::new(), None, Base::Period(period), case.end, &calendar);
+            let whole = Cut::new(Text::default(), None, Base::Period(period), case.end, &calendar);
             let expected = Span { start: case.start, end: case.end };
             assert_eq!(whole.span, expected, "{} of {} in {}", case.kind, case.instant, case.tz);
             assert_eq!(whole.kind, period.kind(true), "it is over at its end");

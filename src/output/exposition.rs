@@ -3,16 +3,18 @@
 //! Every evaluation is rendered from nothing, so a series whose label set went away cannot linger,
 //! and each family is deduplicated before it is written, so a scrape cannot be refused.
 
+mod draft;
+mod labels;
+mod rendering;
+
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
-use prometheus::{Encoder, TextEncoder};
-
 use super::human;
-use crate::kpi::evaluation::{DEFINITION, Evaluated, Evaluation, Judged, Scope};
-use crate::kpi::statistics::real;
-use crate::kpi::{self, Family, Kpi, Reading, State, facts};
+use crate::kpi::evaluation::{Evaluated, Evaluation, Judged, Scope};
+use crate::kpi::{self, Family, Kpi, State, facts};
+pub use rendering::{Block, Rendering};
 
 /// How to render.
 #[derive(Clone, Copy, Debug)]
@@ -50,36 +52,19 @@ pub struct Rendered {
     pub dropped: Vec<(String, u64)>,
 }
 
-/// The longest label value, in characters.
-const MAX_LABEL: usize = 256;
-
-/// Renders `evaluation`, families by name and series by label.
+/// Renders `evaluation`, families by name; in each the organisation's series first, then those of
+/// teams, then those of services.
 pub fn render(evaluation: &Evaluation, options: &Options) -> Rendered {
-    let mut rendered = Rendered::default();
-    for family in sorted_families() {
-        let drafted = family.draft(evaluation, options.complete);
-        let kept = drafted.settle(options.max_series);
-        if kept.dropped > 0 {
-            rendered.dropped.push((family.name().into_owned(), kept.dropped));
-        }
-        if !kept.series.is_empty() {
-            rendered.series += kept.series.len();
-            let help = family.help(options);
-            write(&mut rendered.text, family.name().into_owned(), help, kept.series);
-        }
+    let rendering = Rendering::of(evaluation, options, None);
+    let mut rendered = Rendered {
+        series: rendering.series(),
+        dropped: rendering.dropped().map(|(name, count)| (name.to_owned(), count)).collect(),
+        ..Rendered::default()
+    };
+    for text in rendering.texts() {
+        rendered.text.extend_from_slice(text);
     }
     rendered
-}
-
-fn write(text: &mut Vec<u8>, name: String, help: String, series: Vec<Series<'_>>) {
-    let mut family = MetricFamily::default();
-    family.set_name(name);
-    family.set_help(help);
-    family.set_field_type(MetricType::GAUGE);
-    family.set_metric(series.into_iter().map(Series::metric).collect());
-    TextEncoder::new()
-        .encode(&[family], text)
-        .expect("a family with a name and with series can be written to memory");
 }
 
 /// Everything that is exposed about KPIs.
@@ -88,7 +73,7 @@ enum Exposed {
     /// The values of a family that a KPI names.
     Values(&'static Kpi, &'static Family),
     /// The numerators of such a family of ratios.
-    Numerators(&'static Kpi, &'static Family),
+    Numerators(&'static Family),
     /// Something about every KPI.
     About(About),
     /// Facts counted by label.
@@ -96,7 +81,7 @@ enum Exposed {
 }
 
 /// What is said about every KPI beside its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum About {
     Samples,
     OpenItems,
@@ -165,12 +150,13 @@ impl About {
     }
 }
 
-fn sorted_families() -> Vec<Exposed> {
+/// Every family, by name.
+static FAMILIES: LazyLock<Vec<Exposed>> = LazyLock::new(|| {
     let of_kpi = |kpi: &'static Kpi| {
         kpi.families.iter().flat_map(move |family| {
             [Exposed::Values(kpi, family)]
                 .into_iter()
-                .chain(numerator_name(family).map(|_| Exposed::Numerators(kpi, family)))
+                .chain(numerator_name(family).map(|_| Exposed::Numerators(family)))
         })
     };
     let mut families: Vec<Exposed> = kpi::ALL.iter().copied().flat_map(of_kpi).collect();
@@ -178,11 +164,11 @@ fn sorted_families() -> Vec<Exposed> {
     families.extend(facts::FAMILIES.iter().map(Exposed::Facts));
     families.sort_by(|a, b| a.name().cmp(&b.name()));
     families
-}
+});
 
 /// Every family that may be exposed about KPIs and facts, by name.
 pub fn family_names() -> Vec<String> {
-    sorted_families().into_iter().map(|family| family.name().into_owned()).collect()
+    FAMILIES.iter().map(|family| family.name().into_owned()).collect()
 }
 
 fn numerator_name(family: &Family) -> Option<String> {
@@ -193,7 +179,7 @@ impl Exposed {
     fn name(self) -> Cow<'static, str> {
         match self {
             Self::Values(_, family) | Self::Facts(family) => family.name.into(),
-            Self::Numerators(_, family) => {
+            Self::Numerators(family) => {
                 numerator_name(family).map_or(family.name.into(), Cow::Owned)
             }
             Self::About(about) => about.name().into(),
@@ -211,219 +197,16 @@ impl Exposed {
                 format!("{} {} {cached}", family.help, kpi.definition)
             }
             Self::Values(_, family) | Self::Facts(family) => format!("{} {cached}", family.help),
-            Self::Numerators(_, family) => {
+            Self::Numerators(family) => {
                 format!("How many items are in the numerator of {}. {cached}", family.name)
             }
             Self::About(about) => format!("{} {cached}", about.help()),
         }
     }
-
-    fn draft(self, evaluation: &Evaluation, complete: bool) -> Draft<'_> {
-        let mut draft = Draft { evaluation, complete, series: Vec::new() };
-        match self {
-            Self::Values(kpi, family) => {
-                for it in readings(evaluation, kpi, family, complete) {
-                    draft.add(it.reading.value, value_labels(it, family));
-                }
-            }
-            Self::Numerators(kpi, family) => {
-                for it in readings(evaluation, kpi, family, complete) {
-                    draft.add(it.reading.numerator.map(real), value_labels(it, family));
-                }
-            }
-            Self::About(about) => draft.about(about),
-            Self::Facts(family) => {
-                for fact in evaluation.facts.iter().filter(|it| it.family == family.name) {
-                    let mut labels = Labels::default();
-                    for (name, value) in &fact.labels {
-                        labels.push(name, value.as_str());
-                    }
-                    draft.series.push(Series { rank: 0, labels, value: real(fact.count) });
-                }
-            }
-        }
-        draft
-    }
 }
 
 fn is_own(kpi: &Kpi, family: &Family) -> bool {
     kpi.families.first().is_some_and(|own| own.name == family.name)
-}
-
-fn readings<'a>(
-    evaluation: &'a Evaluation,
-    kpi: &'static Kpi,
-    family: &'static Family,
-    complete: bool,
-) -> impl Iterator<Item = &'a Evaluated> {
-    evaluation.readings.iter().filter(move |it| {
-        std::ptr::eq(it.kpi, kpi)
-            && it.reading.family == family.name
-            && (complete || family.now || is_value_exposed(it))
-    })
-}
-
-/// The labels of a value beside its scope.
-fn value_labels<'a>(
-    it: &'a Evaluated,
-    family: &Family,
-) -> impl FnOnce(&mut Labels<'a>) -> Option<Scope> {
-    let now = family.now;
-    move |labels| {
-        if now {
-            // The same in every window.
-            it.period.is_none().then_some(())?;
-        } else {
-            labels.window(&it.window, it.period.as_deref());
-        }
-        labels.stat(&it.reading);
-        labels.dimensions(&it.reading.dimensions);
-        Some(it.scope)
-    }
-}
-
-/// The series of one family, in no order and as they come.
-struct Draft<'a> {
-    evaluation: &'a Evaluation,
-    complete: bool,
-    series: Vec<Series<'a>>,
-}
-
-impl<'a> Draft<'a> {
-    /// Adds a series unless it is undefined or `label` says that it is none.
-    fn add(&mut self, value: Option<f64>, label: impl FnOnce(&mut Labels<'a>) -> Option<Scope>) {
-        let Some(value) = value.filter(|value| value.is_finite()) else { return };
-        let mut labels = Labels::default();
-        let Some(scope) = label(&mut labels) else { return };
-        let (team, service) = self.evaluation.names.labels(scope);
-        labels.push("scope", scope.as_str());
-        labels.push("team", team);
-        labels.push("service", service);
-        // Adding 0 turns a negative zero into the positive one.
-        self.series.push(Series { rank: rank(scope), labels, value: value + 0.0 });
-    }
-
-    fn about(&mut self, about: About) {
-        let evaluation = self.evaluation;
-        match about {
-            About::Info => kpi::ALL.iter().for_each(|kpi| self.info(kpi)),
-            About::Target => self.targets(),
-            About::Status | About::BaselineRatio | About::Provisional => {
-                evaluation.statuses.iter().for_each(|judged| self.judged(about, judged));
-            }
-            _ => {
-                for it in &evaluation.readings {
-                    if it.kpi.families.first().is_some_and(|own| own.name == it.reading.family) {
-                        self.about_reading(about, it);
-                    }
-                }
-            }
-        }
-    }
-
-    fn about_reading(&mut self, about: About, it: &'a Evaluated) {
-        if !self.complete && !is_exposed(about, it) {
-            return;
-        }
-        let reading = &it.reading;
-        let label = |stat: bool, extra: Option<(&'static str, &'static str)>| {
-            move |labels: &mut Labels<'a>| {
-                labels.push("kpi", it.kpi.id);
-                labels.window(&it.window, it.period.as_deref());
-                labels.dimensions(&reading.dimensions);
-                if stat {
-                    labels.stat(reading);
-                }
-                if let Some((name, value)) = extra {
-                    labels.push(name, value);
-                }
-                Some(it.scope)
-            }
-        };
-        match about {
-            About::Samples => self.add(Some(real(reading.n)), label(true, None)),
-            About::OpenItems => self.add(reading.open.map(real), label(true, None)),
-            About::Coverage => self.add(reading.coverage, label(false, None)),
-            About::PreviousRatio => self.add(it.previous_ratio, label(false, None)),
-            About::ConfidenceBound => {
-                self.add(reading.lower, label(true, Some(("bound", "lower"))));
-                self.add(reading.upper, label(true, Some(("bound", "upper"))));
-            }
-            About::ExcludedItems => {
-                for (reason, count) in &reading.excluded {
-                    self.add(Some(real(*count)), label(false, Some(("reason", reason))));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn judged(&mut self, about: About, it: &'a Judged) {
-        let state = (about == About::Status).then(|| it.state.as_str());
-        let value = match about {
-            About::BaselineRatio => it.baseline_ratio,
-            About::Provisional if has_number(it.state) && (self.complete || is_late(it)) => {
-                Some(if it.provisional { 1.0 } else { 0.0 })
-            }
-            About::Status if self.complete || is_state_exposed(it) => Some(1.0),
-            _ => None,
-        };
-        self.add(value, |labels| {
-            labels.push("kpi", it.kpi.id);
-            labels.window(&it.window, it.period.as_deref());
-            labels.dimensions(&it.dimensions);
-            labels.push("state", state.unwrap_or_default());
-            Some(it.scope)
-        });
-    }
-
-    fn targets(&mut self) {
-        for goal in &self.evaluation.goals {
-            for (bound, value) in [("target", Some(goal.target)), ("good", goal.good)] {
-                self.add(value, |labels| {
-                    labels.push("kpi", goal.kpi.id);
-                    labels.push("bound", bound);
-                    labels.dimensions(&goal.dimensions);
-                    Some(goal.scope)
-                });
-            }
-        }
-    }
-
-    fn info(&mut self, kpi: &'static Kpi) {
-        let mut labels = Labels::default();
-        labels.push("kpi", kpi.id);
-        labels.push("title", kpi.title);
-        labels.push("unit", human::unit(kpi.unit));
-        labels.push("better", human::better(kpi.better));
-        labels.push("definition", DEFINITION);
-        self.series.push(Series { rank: 0, labels, value: 1.0 });
-    }
-
-    /// Puts the series in order, each label set once, and no more than `max` of them: those of the
-    /// organisation go first, then those of teams.
-    fn settle(mut self, max: usize) -> Settled<'a> {
-        for series in &mut self.series {
-            series.labels.0.sort_unstable_by_key(|(name, _)| *name);
-        }
-        self.series.sort_by(|a, b| (a.rank, &a.labels).cmp(&(b.rank, &b.labels)));
-        let mut dropped = 0;
-        self.series.dedup_by(|later, first| {
-            let equal = later.labels == first.labels;
-            // Equal values are one thing said twice, as by families that have no window.
-            dropped += u64::from(equal && later.value.total_cmp(&first.value).is_ne());
-            equal
-        });
-        let over = self.series.len().saturating_sub(max);
-        self.series.truncate(max);
-        Settled { series: self.series, dropped: dropped + kpi::statistics::count(over) }
-    }
-}
-
-/// The series of one family in order, each label set once.
-struct Settled<'a> {
-    series: Vec<Series<'a>>,
-    dropped: u64,
 }
 
 /// Whether it must be said that a number is provisional: always where late knowledge is to be
@@ -479,75 +262,6 @@ fn is_exposed(about: About, it: &Evaluated) -> bool {
     }
 }
 
-fn rank(scope: Scope) -> u8 {
-    match scope {
-        Scope::Org => 0,
-        Scope::Team(_) => 1,
-        Scope::Service(_) => 2,
-    }
-}
-
-/// One series.
-struct Series<'a> {
-    rank: u8,
-    labels: Labels<'a>,
-    value: f64,
-}
-
-impl Series<'_> {
-    fn metric(self) -> Metric {
-        let pairs = self.labels.0.into_iter().map(|(name, value)| {
-            let mut pair = LabelPair::default();
-            pair.set_name(name.to_owned());
-            pair.set_value(value.into_owned());
-            pair
-        });
-        let mut metric = Metric::from_label(pairs.collect());
-        let mut gauge = Gauge::default();
-        gauge.set_value(self.value);
-        metric.set_gauge(gauge);
-        metric
-    }
-}
-
-/// Labels of one series. An empty value is no label.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Labels<'a>(Vec<(&'static str, Cow<'a, str>)>);
-
-impl<'a> Labels<'a> {
-    fn push(&mut self, name: &'static str, value: impl Into<Cow<'a, str>>) {
-        let value = clean(value.into());
-        if !value.is_empty() {
-            self.0.push((name, value));
-        }
-    }
-
-    fn window(&mut self, window: &'a str, period: Option<&'a str>) {
-        self.push("window", window);
-        self.push("period", period.unwrap_or_default());
-    }
-
-    fn stat(&mut self, reading: &Reading) {
-        self.push("stat", reading.stat.map_or("", |stat| stat.as_str()));
-    }
-
-    fn dimensions(&mut self, dimensions: &'a [(&'static str, String)]) {
-        for (name, value) in dimensions {
-            self.push(name, value.as_str());
-        }
-    }
-}
-
-/// A value without control characters and of at most [`MAX_LABEL`] characters.
-fn clean(value: Cow<'_, str>) -> Cow<'_, str> {
-    if value.chars().any(char::is_control) || value.chars().nth(MAX_LABEL).is_some() {
-        let kept = value.chars().filter(|it| !it.is_control()).take(MAX_LABEL);
-        Cow::Owned(kept.collect())
-    } else {
-        value
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -555,7 +269,10 @@ mod tests {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
 
+    use std::sync::Arc;
+
     use super::super::testing::{STORY, published};
+    use super::labels::MAX_LABEL;
     use super::*;
     use crate::kpi::evaluation::FactCount;
 
@@ -749,8 +466,12 @@ mod tests {
     fn the_same_evaluation_is_rendered_the_same_whatever_its_order() {
         let mut evaluation = published(STORY);
         let before = text(&evaluation);
-        evaluation.readings.reverse();
-        evaluation.statuses.reverse();
+        evaluation.parts.reverse();
+        for part in &mut evaluation.parts {
+            let part = Arc::make_mut(part);
+            part.readings.reverse();
+            part.statuses.reverse();
+        }
         evaluation.facts.reverse();
         assert_eq!(text(&evaluation), before);
     }
@@ -777,7 +498,8 @@ mod tests {
     #[test]
     fn a_large_organisation_stays_within_the_series_budget() {
         let mut evaluation = published("service web incidents PWEB\nas_of 04-01T00:00");
-        for it in &mut evaluation.readings {
+        let parts = evaluation.parts.iter_mut().map(Arc::make_mut);
+        for it in parts.flat_map(|part| &mut part.readings) {
             let bounds = it.reading.stat != Some(kpi::Stat::Mean);
             it.reading.value = Some(1.0);
             it.reading.lower = bounds.then_some(0.5);

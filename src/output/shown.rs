@@ -53,7 +53,7 @@ type Place<'a> = (&'static str, Scope, &'a str, Option<&'a str>);
 /// Everything, in the order of the evaluation: verdicts without a value where their value would be.
 pub(super) fn all(evaluation: &Evaluation) -> Vec<Shown<'_>> {
     let mut readings: HashMap<Place<'_>, Vec<Shown<'_>>> = HashMap::new();
-    for it in &evaluation.readings {
+    for it in evaluation.readings() {
         let families = it.kpi.families.iter();
         let Some(family) = families.clone().find(|family| family.name == it.reading.family) else {
             continue;
@@ -73,15 +73,16 @@ pub(super) fn all(evaluation: &Evaluation) -> Vec<Shown<'_>> {
             provisional: None,
         });
     }
-    let mut shown = Vec::with_capacity(evaluation.readings.len());
-    for verdicts in evaluation.statuses.chunk_by(|a, b| place(a) == place(b)) {
-        let mut lines = readings.remove(&place(&verdicts[0])).unwrap_or_default();
+    let mut shown = Vec::new();
+    let statuses: Vec<&Judged> = evaluation.statuses().collect();
+    for verdicts in statuses.chunk_by(|a, b| place(a) == place(b)) {
+        let mut lines = readings.remove(&place(verdicts[0])).unwrap_or_default();
         for line in &mut lines {
             line.provisional = Some(verdicts[0].provisional);
             let about = |it: &&Judged| line.reading.is_some_and(|reading| is_about(it, reading));
-            line.judged = verdicts.iter().find(about);
+            line.judged = verdicts.iter().copied().find(about);
         }
-        for judged in verdicts {
+        for &judged in verdicts {
             let shown = |line: &Shown<'_>| line.judged.is_some_and(|it| std::ptr::eq(it, judged));
             if !lines.iter().any(shown) {
                 lines.extend(alone(judged));

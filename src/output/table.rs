@@ -20,10 +20,10 @@ pub fn explanation(explanation: &Explanation, width: Option<u16>) -> String {
     let evaluation = &explanation.evaluation;
     let span = explanation.window.span;
     let mut text = String::new();
-    if let Some(judged) = evaluation.statuses.first() {
+    if let Some(judged) = evaluation.statuses().next() {
         text.push_str(&format!("{}: {}\n", judged.kpi.title, judged.kpi.definition));
     }
-    for judged in &evaluation.statuses {
+    for judged in evaluation.statuses() {
         if let Some(goal) = evaluation.goal(judged) {
             let of: String = goal.dimensions.iter().map(|(_, value)| format!(" {value}")).collect();
             text.push_str(&format!("target{of}: {}\n", human::target(judged.kpi, &goal.rule)));

@@ -124,7 +124,7 @@ mod tests {
     fn incident(id: &str, updated: i64, number: u64) -> Fact {
         let at = |seconds| Utc.timestamp_opt(seconds, 0).unwrap();
         Fact::Incident(Incident {
-            id: id.to_owned(),
+            id: id.into(),
             number,
             service: None,
             created_at: at(0),
@@ -133,7 +133,7 @@ mod tests {
             resolved_at: None,
             priority: None,
             merged: false,
-            fields: BTreeMap::new(),
+            fields: crate::domain::Attributes::default(),
             url: None,
         })
     }

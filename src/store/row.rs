@@ -202,8 +202,8 @@ mod tests {
 
     fn service(id: &str) -> Fact {
         Fact::IncidentService(IncidentService {
-            id: id.to_owned(),
-            name: "Checkout".to_owned(),
+            id: id.into(),
+            name: "Checkout".into(),
             created_at: Utc.timestamp_millis_opt(1_700_000_000_123).unwrap(),
         })
     }
@@ -235,13 +235,13 @@ mod tests {
         let path = "deep/".repeat(300);
         let revision = Fact::DecisionRevision(DecisionRevision {
             repository: RepositoryId::of(&"github".into(), 1),
-            path,
+            path: path.into(),
             commit: "0123".into(),
             authored_at: Utc.timestamp_opt(0, 0).unwrap(),
             committed_at: Utc.timestamp_opt(0, 0).unwrap(),
             revision: RevisionKind::Added,
             status: None,
-            front_matter: BTreeMap::new(),
+            front_matter: crate::domain::Attributes::default(),
         });
         assert!(matches!(Row::of(&revision), Err(RowError::TooLong)));
         assert!(matches!(Row::of(&service("P\0")), Err(RowError::Nul)));

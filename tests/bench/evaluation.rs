@@ -17,7 +17,6 @@ use engkpi::clock::ManualClock;
 use engkpi::config::Config;
 use engkpi::evaluate::{Evaluator, Loop};
 use engkpi::http::{Exposition, Renderer};
-use engkpi::kpi::Scope;
 use engkpi::kpi::params::SourceParams;
 use engkpi::output::exposition;
 use engkpi::store::sqlite::SqliteStore;
@@ -34,7 +33,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 const MEASURE: &str = "--measure";
 
 /// How often something lands.
-const LANDINGS: u64 = 3;
+const LANDINGS: u64 = 7;
 
 #[expect(clippy::print_stderr, reason = "whoever runs it reads why there are no figures")]
 fn main() -> ExitCode {
@@ -126,11 +125,11 @@ async fn measure(folder: &Path, size: Size) -> Outcome<()> {
     let started = Instant::now();
     let telemetry = Telemetry::new();
     let options = exposition::Options::default();
-    drop(Exposition::of(Arc::new(evaluation.clone()), &options, &telemetry));
+    let exposition = Exposition::of(Arc::new(evaluation), &options, &telemetry, None);
     let rendered = started.elapsed();
-    let text = exposition::render(&evaluation, &options);
-    let (series, bytes) = (text.series, text.text.len());
-    drop((text, evaluation));
+    let series = exposition.rendering().series();
+    let bytes: usize = exposition.rendering().texts().map(<[u8]>::len).sum();
+    drop(exposition);
 
     println!(
         "{facts} facts of {} services and {} teams\n\
@@ -196,21 +195,21 @@ async fn land(
         exposition.mark_unchanged();
         let started = Instant::now();
         landed.send_modify(|ticks| *ticks += 1);
-        let value = Some(at.timestamp() as f64);
+        let value = format!("{}", at.timestamp());
+        let of_service = format!("service=\"{}\"", organisation::service_name(service));
         let mut seen = (None, None);
         while seen.0.is_none() || seen.1.is_none() {
             tokio::time::timeout(Duration::from_secs(300), exposition.changed()).await??;
             let after = started.elapsed();
             let shown = exposition.borrow_and_update().clone().ok_or("nothing is shown")?;
-            let last = shown.evaluation.readings.iter().filter(|it| {
-                it.reading.family == "engkpi_last_deployment_timestamp_seconds"
-                    && it.reading.value == value
-            });
-            for it in last {
-                match it.scope {
-                    Scope::Service(of) if of as u64 == service => seen.0 = seen.0.or(Some(after)),
-                    Scope::Org => seen.1 = seen.1.or(Some(after)),
-                    _ => {}
+            let texts = shown.rendering().texts().filter_map(|it| std::str::from_utf8(it).ok());
+            let last =
+                texts.filter(|it| it.starts_with("engkpi_last_deployment_timestamp_seconds"));
+            for line in last.flat_map(str::lines).filter(|line| line.ends_with(&value)) {
+                if line.contains(&of_service) {
+                    seen.0.get_or_insert(after);
+                } else if line.contains("scope=\"org\"") {
+                    seen.1.get_or_insert(after);
                 }
             }
         }

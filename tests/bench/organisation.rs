@@ -1,7 +1,6 @@
 //! The organisation that the benchmark evaluates: facts as sources normalise them, and the
 //! configuration that goes with them. The same in every run.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::Duration;
@@ -10,7 +9,7 @@ use engkpi::domain::fact::{
     DeploymentStatus, Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentService,
     IncidentStatus, PathChange, Repository, Review, RevisionKind, RunAttempt, WorkflowRun,
 };
-use engkpi::domain::{CommitId, Fact, Instant, RepositoryId, SourceName};
+use engkpi::domain::{Attributes, CommitId, Fact, Instant, RepositoryId, SourceName};
 
 /// How much there is.
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +157,7 @@ fn merged_at(service: u64, change: u64) -> Instant {
 }
 
 fn person(number: u64) -> Actor {
-    Actor { login: format!("engineer-{:03}", number % 600), bot: number.is_multiple_of(41) }
+    Actor { login: format!("engineer-{:03}", number % 600).into(), bot: number.is_multiple_of(41) }
 }
 
 /// All facts of one service and its source; a shared repository comes with its first service.
@@ -181,8 +180,8 @@ pub(crate) fn facts(service: u64, size: Size) -> Vec<(SourceName, Fact)> {
     facts.push((
         incidents(),
         Fact::IncidentService(IncidentService {
-            id: incident_service(service),
-            name: service_name(service),
+            id: incident_service(service).into(),
+            name: service_name(service).into(),
             created_at: start() - Duration::days(30),
         }),
     ));
@@ -219,7 +218,7 @@ fn change(service: u64, change: u64) -> Change {
     let merged_at = merged_at(service, change);
     let created_at = merged_at - Duration::hours(4 + (service + change) as i64 % 50);
     let file = |name: &str| ChangedPath {
-        path: format!("{}/{name}_{}.rs", folder(service), change % 37),
+        path: format!("{}/{name}_{}.rs", folder(service), change % 37).into(),
         change: PathChange::Modified,
     };
     Change {
@@ -233,11 +232,11 @@ fn change(service: u64, change: u64) -> Change {
         merged_at: Some(merged_at),
         closed_at: Some(merged_at),
         merge_commit: Some(merge_commit(service, change)),
-        head_branch: format!("feature/ticket-{}", service * CHANGES + change),
-        base_branch: "main".to_owned(),
+        head_branch: format!("feature/ticket-{}", service * CHANGES + change).into(),
+        base_branch: "main".into(),
         labels: match change % 50 {
-            0 => vec!["hotfix".to_owned()],
-            1..20 => vec!["enhancement".to_owned(), "backend".to_owned()],
+            0 => vec!["hotfix".into()],
+            1..20 => vec!["enhancement".into(), "backend".into()],
             _ => Vec::new(),
         },
         commits: (1..=1 + change % 4).map(|n| sha(service, change * 8 + n)).collect(),
@@ -310,13 +309,13 @@ fn deployed_at(
     let status =
         |state, minutes: i64| DeploymentStatus { state, at: at - Duration::minutes(minutes) };
     Deployment {
-        id: (3_000_000_000 + service * 10_000 + number).to_string(),
+        id: (3_000_000_000 + service * 10_000 + number).to_string().into(),
         repository: repository_id(service),
         commit: merge_commit(service, change),
-        environment: environment.to_owned(),
-        task: "deploy".to_owned(),
-        description: Some("Deploy from the main pipeline".to_owned()),
-        payload: BTreeMap::from([("service".to_owned(), service_name(service))]),
+        environment: environment.into(),
+        task: "deploy".into(),
+        description: Some("Deploy from the main pipeline".into()),
+        payload: Attributes::from([("service", service_name(service))]),
         created_at: at - Duration::minutes(7),
         updated_at: at - Duration::minutes(1),
         statuses: vec![
@@ -342,11 +341,11 @@ fn run(service: u64, number: u64) -> WorkflowRun {
     let change = number * CHANGES / RUNS;
     let at = merged_at(service, change) + Duration::minutes(1);
     WorkflowRun {
-        id: (7_000_000_000 + service * 10_000 + number).to_string(),
+        id: (7_000_000_000 + service * 10_000 + number).to_string().into(),
         repository: repository_id(service),
-        workflow: "Build and test".to_owned(),
-        event: "push".to_owned(),
-        branch: Some("main".to_owned()),
+        workflow: "Build and test".into(),
+        event: "push".into(),
+        branch: Some("main".into()),
         commit: merge_commit(service, change),
         created_at: at,
         updated_at: at + Duration::minutes(9),
@@ -354,7 +353,7 @@ fn run(service: u64, number: u64) -> WorkflowRun {
             number: 1,
             started_at: at,
             completed_at: Some(at + Duration::minutes(9)),
-            conclusion: Some(if number % 8 == 7 { "failure" } else { "success" }.to_owned()),
+            conclusion: Some(if number % 8 == 7 { "failure" } else { "success" }.into()),
         }],
     }
 }
@@ -365,13 +364,13 @@ fn record(service: u64, number: u64) -> [Fact; 2] {
         let committed_at = at + Duration::days(8 * n as i64);
         Fact::DecisionRevision(DecisionRevision {
             repository: repository_id(service),
-            path: format!("docs/adr/{number:04}-decision.md"),
+            path: format!("docs/adr/{number:04}-decision.md").into(),
             commit: sha(service, 900_000 + number * 2 + n),
             authored_at: committed_at,
             committed_at,
             revision,
-            status: Some(status.to_owned()),
-            front_matter: BTreeMap::from([("status".to_owned(), status.to_owned())]),
+            status: Some(status.into()),
+            front_matter: Attributes::from([("status", status)]),
         })
     };
     [revision(0, RevisionKind::Added, "proposed"), revision(1, RevisionKind::Modified, "accepted")]
@@ -392,25 +391,25 @@ fn incident(service: u64, number: u64, size: Size) -> Vec<Fact> {
     };
     let mut facts = vec![
         Fact::Incident(Incident {
-            id: id.clone(),
+            id: id.clone().into(),
             number: service * INCIDENTS + number,
-            service: Some(incident_service(service)),
+            service: Some(incident_service(service).into()),
             created_at: at,
             updated_at: resolved_at.unwrap_or(at),
             status: if open { IncidentStatus::Triggered } else { IncidentStatus::Resolved },
             resolved_at,
-            priority: Some(format!("P{}", 1 + (service + number) % 5)),
+            priority: Some(format!("P{}", 1 + (service + number) % 5).into()),
             merged: false,
             fields: if number.is_multiple_of(3) {
-                BTreeMap::from([("root_cause".to_owned(), format!("cause-{}", service % 90))])
+                Attributes::from([("root_cause", format!("cause-{}", service % 90))])
             } else {
-                BTreeMap::new()
+                Attributes::default()
             },
-            url: Some(format!("https://acme.pagerduty.com/incidents/{id}")),
+            url: Some(format!("https://acme.pagerduty.com/incidents/{id}").into()),
         }),
         Fact::IncidentAlert(IncidentAlert {
-            id: format!("A{id}"),
-            incident: id.clone(),
+            id: format!("A{id}").into(),
+            incident: id.clone().into(),
             created_at: at - Duration::seconds(30),
         }),
     ];
@@ -432,12 +431,12 @@ fn incident(service: u64, number: u64, size: Size) -> Vec<Fact> {
             _ => Vec::new(),
         };
         Fact::IncidentEvent(IncidentEvent {
-            id: format!("R{id}{minutes:03}{}", event as u8),
-            incident: id.clone(),
+            id: format!("R{id}{minutes:03}{}", event as u8).into(),
+            incident: id.clone().into(),
             at: at + Duration::minutes(minutes),
             event,
-            channel: Some("website".to_owned()),
-            mentions,
+            channel: Some("website".into()),
+            mentions: mentions.into_iter().map(Into::into).collect(),
         })
     }));
     facts

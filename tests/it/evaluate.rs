@@ -1,6 +1,5 @@
 //! From the store to an evaluation.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engkpi::domain::fact::{Incident, IncidentStatus};
@@ -13,7 +12,7 @@ use crate::http::{now, params};
 fn incident() -> Fact {
     let created_at = now() - chrono::Duration::days(3);
     Fact::Incident(Incident {
-        id: "PINC1".to_owned(),
+        id: "PINC1".into(),
         number: 1,
         service: None,
         created_at,
@@ -22,7 +21,7 @@ fn incident() -> Fact {
         resolved_at: None,
         priority: None,
         merged: false,
-        fields: BTreeMap::new(),
+        fields: engkpi::domain::Attributes::default(),
         url: None,
     })
 }

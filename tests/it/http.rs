@@ -101,7 +101,7 @@ async fn serve(evaluated: bool, web: WebConfig) -> Server {
         let plan = Settings::default().plan();
         let evaluation = evaluator.evaluate(plan, now()).await.expect("it evaluates");
         let options = exposition::Options::default();
-        let rendered = Exposition::of(Arc::new(evaluation), &options, &telemetry);
+        let rendered = Exposition::of(Arc::new(evaluation), &options, &telemetry, None);
         sender.send_replace(Some(Arc::new(rendered)));
     }
     let evaluator = Arc::new(OnceLock::from(evaluator));

@@ -50,8 +50,7 @@ async fn every_kpi_of_the_sample_has_a_value() {
     evaluator.load().await.unwrap();
     let evaluation = evaluator.evaluate(plan, now).await.unwrap();
     let valued: BTreeSet<&str> = evaluation
-        .readings
-        .iter()
+        .readings()
         .filter(|it| it.window == it.kpi.default_window && it.reading.value.is_some())
         .map(|it| it.kpi.id)
         .collect();

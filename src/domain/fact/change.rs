@@ -1,13 +1,14 @@
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{CommitId, Instant, RepositoryId};
+use crate::domain::text::Pool;
+use crate::domain::{CommitId, Instant, RepositoryId, Text};
 
 /// Who did something. Kept only to tell bots from people and an author from a reviewer; no series,
 /// table or export is ever keyed by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// The vendor's login, without a `[bot]` suffix.
-    pub login: String,
+    pub login: Text,
     /// The vendor says that it is a bot (type `Bot`, or a `[bot]` login).
     #[serde(default)]
     pub bot: bool,
@@ -38,12 +39,12 @@ pub struct Change {
     /// The commit on the base branch that the merge made. Only of merged changes.
     pub merge_commit: Option<CommitId>,
     /// The branch it came from.
-    pub head_branch: String,
+    pub head_branch: Text,
     /// The branch it was meant for.
-    pub base_branch: String,
+    pub base_branch: Text,
     /// The labels it carries now.
     #[serde(default)]
-    pub labels: Vec<String>,
+    pub labels: Vec<Text>,
     /// The branch's own commits, as far as the vendor lists them.
     #[serde(default)]
     pub commits: Vec<CommitId>,
@@ -78,7 +79,7 @@ pub struct Review {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedPath {
     /// The path after the change.
-    pub path: String,
+    pub path: Text,
     /// What was done to it.
     pub change: PathChange,
 }
@@ -101,4 +102,22 @@ pub struct PullReference {
     pub repository: String,
     /// The number as written.
     pub number: u64,
+}
+
+impl Change {
+    /// Shares texts through `pool` and lets go of unused room.
+    pub(super) fn compact(&mut self, pool: &mut Pool) {
+        self.repository.share(pool);
+        pool.share(&mut self.base_branch);
+        self.labels.iter_mut().for_each(|label| pool.share(label));
+        let reviewers = self.reviews.iter_mut().filter_map(|it| it.author.as_mut());
+        self.author.iter_mut().chain(reviewers).for_each(|it| pool.share(&mut it.login));
+        for path in self.paths.iter_mut().flatten() {
+            pool.share(&mut path.path);
+        }
+        self.labels.shrink_to_fit();
+        self.commits.shrink_to_fit();
+        self.reviews.shrink_to_fit();
+        self.paths.iter_mut().for_each(Vec::shrink_to_fit);
+    }
 }

@@ -1,8 +1,7 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{CommitId, Instant, RepositoryId};
+use crate::domain::text::Pool;
+use crate::domain::{Attributes, CommitId, Instant, RepositoryId, Text};
 
 /// What one commit on the default branch did to one decision record (a Markdown file in a
 /// configured folder).
@@ -11,7 +10,7 @@ pub struct DecisionRevision {
     /// Where the record lives.
     pub repository: RepositoryId,
     /// The record's path after the commit.
-    pub path: String,
+    pub path: Text,
     /// The commit.
     pub commit: CommitId,
     /// Its author date.
@@ -22,10 +21,10 @@ pub struct DecisionRevision {
     pub revision: RevisionKind,
     /// The status as the record words it: front matter `status:`, else the first line under a
     /// `Status` heading, else a `Status:` line. Not interpreted.
-    pub status: Option<String>,
+    pub status: Option<Text>,
     /// The scalars of the front matter.
     #[serde(default)]
-    pub front_matter: BTreeMap<String, String>,
+    pub front_matter: Attributes,
 }
 
 /// What a commit did to a record.
@@ -37,7 +36,17 @@ pub enum RevisionKind {
     /// The text changed.
     Modified,
     /// The record moved here.
-    RenamedFrom(String),
+    RenamedFrom(Text),
     /// The record is gone.
     Removed,
+}
+
+impl DecisionRevision {
+    /// Shares texts through `pool` and lets go of unused room.
+    pub(super) fn compact(&mut self, pool: &mut Pool) {
+        self.repository.share(pool);
+        pool.share(&mut self.path);
+        self.status.iter_mut().for_each(|status| pool.share(status));
+        pool.share_attributes(&mut self.front_matter);
+    }
 }

@@ -1,27 +1,26 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{CommitId, Instant, RepositoryId};
+use crate::domain::text::Pool;
+use crate::domain::{Attributes, CommitId, Instant, RepositoryId, Text};
 
 /// A deployment as the vendor recorded it, with its whole status history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
     /// The vendor's id, unique in the source.
-    pub id: String,
+    pub id: Text,
     /// The repository deployed from.
     pub repository: RepositoryId,
     /// The commit that was deployed.
     pub commit: CommitId,
     /// The environment deployed to.
-    pub environment: String,
+    pub environment: Text,
     /// The vendor's task, usually `deploy`.
-    pub task: String,
+    pub task: Text,
     /// The free text given at creation, cut to 256 characters.
-    pub description: Option<String>,
+    pub description: Option<Text>,
     /// Top-level scalars of the payload as text (`{"service": "checkout", "rollback": true}`).
     #[serde(default)]
-    pub payload: BTreeMap<String, String>,
+    pub payload: Attributes,
     /// When it was requested.
     pub created_at: Instant,
     /// The newest status, or the creation: its version.
@@ -50,4 +49,16 @@ pub enum DeploymentState {
     Success,
     Failure,
     Error,
+}
+
+impl Deployment {
+    /// Shares texts through `pool` and lets go of unused room.
+    pub(super) fn compact(&mut self, pool: &mut Pool) {
+        self.repository.share(pool);
+        pool.share(&mut self.environment);
+        pool.share(&mut self.task);
+        self.description.iter_mut().for_each(|it| pool.share(it));
+        pool.share_attributes(&mut self.payload);
+        self.statuses.shrink_to_fit();
+    }
 }

@@ -1,16 +1,15 @@
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Instant;
+use crate::domain::text::Pool;
+use crate::domain::{Attributes, Instant, Text};
 
 /// A service as the incident tool knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncidentService {
     /// The vendor's id; the catalogue names it.
-    pub id: String,
+    pub id: Text,
     /// The vendor's name for it.
-    pub name: String,
+    pub name: Text,
     /// When it was set up.
     pub created_at: Instant,
 }
@@ -19,11 +18,11 @@ pub struct IncidentService {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     /// The vendor's id.
-    pub id: String,
+    pub id: Text,
     /// The number that people use.
     pub number: u64,
     /// The vendor's id of the service it is on.
-    pub service: Option<String>,
+    pub service: Option<Text>,
     /// When it was triggered.
     pub created_at: Instant,
     /// The vendor's last change of it: its version.
@@ -33,15 +32,15 @@ pub struct Incident {
     /// When the vendor says it was last resolved.
     pub resolved_at: Option<Instant>,
     /// The name of its priority (`P1`, `SEV2`, …), never its urgency.
-    pub priority: Option<String>,
+    pub priority: Option<Text>,
     /// It was merged into another incident and so never counts on its own.
     #[serde(default)]
     pub merged: bool,
     /// Custom fields by name, as text.
     #[serde(default)]
-    pub fields: BTreeMap<String, String>,
+    pub fields: Attributes,
     /// The page that people open, if the vendor named one under https.
-    pub url: Option<String>,
+    pub url: Option<Text>,
 }
 
 /// The state of an incident.
@@ -58,19 +57,19 @@ pub enum IncidentStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncidentEvent {
     /// The vendor's id of the entry.
-    pub id: String,
+    pub id: Text,
     /// The incident's id.
-    pub incident: String,
+    pub incident: Text,
     /// When it happened.
     pub at: Instant,
     /// What happened.
     pub event: IncidentEventKind,
     /// How it came about (`auto`, `timeout`, `website`, …): a `timeout` resolve is the tool's own.
-    pub channel: Option<String>,
+    pub channel: Option<Text>,
     /// Commits (40 hex digits, or at least 7 after the word commit) and `deployment:ID`s that a
     /// note mentions. The note's text is not kept.
     #[serde(default)]
-    pub mentions: Vec<String>,
+    pub mentions: Vec<Text>,
 }
 
 /// What a log entry records.
@@ -94,9 +93,34 @@ pub enum IncidentEventKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncidentAlert {
     /// The vendor's id.
-    pub id: String,
+    pub id: Text,
     /// The incident's id.
-    pub incident: String,
+    pub incident: Text,
     /// When the monitor raised it.
     pub created_at: Instant,
+}
+
+impl Incident {
+    /// Shares texts through `pool` and lets go of unused room.
+    pub(super) fn compact(&mut self, pool: &mut Pool) {
+        self.service.iter_mut().for_each(|it| pool.share(it));
+        self.priority.iter_mut().for_each(|it| pool.share(it));
+        pool.share_attributes(&mut self.fields);
+    }
+}
+
+impl IncidentEvent {
+    /// Shares texts through `pool` and lets go of unused room.
+    pub(super) fn compact(&mut self, pool: &mut Pool) {
+        pool.share(&mut self.incident);
+        self.channel.iter_mut().for_each(|it| pool.share(it));
+        self.mentions.shrink_to_fit();
+    }
+}
+
+impl IncidentAlert {
+    /// Shares texts through `pool` and lets go of unused room.
+    pub(super) fn compact(&mut self, pool: &mut Pool) {
+        pool.share(&mut self.incident);
+    }
 }

@@ -1,20 +1,21 @@
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{CommitId, Instant, RepositoryId};
+use crate::domain::text::Pool;
+use crate::domain::{CommitId, Instant, RepositoryId, Text};
 
 /// A run of a CI workflow. By configuration it may stand for a deployment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkflowRun {
     /// The vendor's id, unique in the source.
-    pub id: String,
+    pub id: Text,
     /// The repository it ran in.
     pub repository: RepositoryId,
     /// The workflow's name, or its file where the vendor gives none.
-    pub workflow: String,
+    pub workflow: Text,
     /// What started it (`push`, `pull_request`, `schedule`, …).
-    pub event: String,
+    pub event: Text,
     /// The branch it ran for.
-    pub branch: Option<String>,
+    pub branch: Option<Text>,
     /// The commit it ran on.
     pub commit: CommitId,
     /// When the first attempt was created.
@@ -36,5 +37,18 @@ pub struct RunAttempt {
     /// When it ended; absent while it runs.
     pub completed_at: Option<Instant>,
     /// The vendor's word (`success`, `failure`, `cancelled`, …); absent while it runs.
-    pub conclusion: Option<String>,
+    pub conclusion: Option<Text>,
+}
+
+impl WorkflowRun {
+    /// Shares texts through `pool` and lets go of unused room.
+    pub(super) fn compact(&mut self, pool: &mut Pool) {
+        self.repository.share(pool);
+        pool.share(&mut self.workflow);
+        pool.share(&mut self.event);
+        self.branch.iter_mut().for_each(|it| pool.share(it));
+        let conclusions = self.attempts.iter_mut().filter_map(|it| it.conclusion.as_mut());
+        conclusions.for_each(|it| pool.share(it));
+        self.attempts.shrink_to_fit();
+    }
 }

@@ -3,10 +3,10 @@
 use super::{Goal, Judged, Scope};
 use crate::kpi::params::Params;
 use crate::kpi::statistics::poisson::Exposure;
-use crate::kpi::statistics::{Comparison, compare_durations, rate_ratio};
+use crate::kpi::statistics::{Comparison, Logarithms, compare_durations, rate_ratio};
 use crate::kpi::status::{self, Estimate, State};
-use crate::kpi::window::{Cut, Span, Window, WindowKind};
-use crate::kpi::{Aim, Item, Kpi, Reading, TargetRule, Unit, View};
+use crate::kpi::window::{Cut, Window, WindowKind};
+use crate::kpi::{Aim, Kpi, Reading, TargetRule, Unit, View};
 
 /// What a verdict is reached from.
 pub(super) struct Verdict<'a> {
@@ -14,14 +14,15 @@ pub(super) struct Verdict<'a> {
     pub(super) kpi: &'static Kpi,
     pub(super) scope: Scope,
     pub(super) cut: &'a Cut,
-    pub(super) items: &'a [&'a Item],
+    /// The durations in the window that a baseline target compares.
+    pub(super) durations: Vec<f64>,
     pub(super) readings: &'a [Reading],
     /// The window before and its readings; `None` where the sources do not cover it.
     pub(super) previous: Option<(&'a [Reading], &'a Cut)>,
     /// Why the KPI cannot be computed at all.
     pub(super) unavailable: Option<State>,
-    /// The baseline interval; `Err` where it is configured and the sources do not cover it.
-    pub(super) baseline: Result<Option<Span>, State>,
+    /// The durations of the baseline interval; `Err` where the sources do not cover it.
+    pub(super) baseline: Result<Option<&'a Logarithms>, State>,
 }
 
 impl Verdict<'_> {
@@ -154,28 +155,17 @@ impl Verdict<'_> {
     }
 
     fn comparison(&self) -> Option<Comparison> {
-        let name = self.kpi.baseline_value?;
-        let span = self.baseline.ok().flatten()?;
+        let then = self.baseline.ok().flatten()?;
         if self.unavailable.is_some() {
             return None;
         }
-        let now = durations(self.items, self.cut.span, name);
-        let then = durations(self.items, span, name);
-        compare_durations(&then, &now)
+        compare_durations(then, &self.durations)
     }
 }
 
 /// Whether there is a wave of a survey that improvement in points is measured against.
 fn has_baseline_wave(kpi: &Kpi, params: &Params) -> bool {
     params.kpis.get(kpi.id).is_some_and(|it| it.baseline_wave.is_some())
-}
-
-fn durations(items: &[&Item], span: Span, name: &str) -> Vec<f64> {
-    items
-        .iter()
-        .filter(|item| item.counted() && item.completed_at.is_some_and(|at| span.contains(at)))
-        .filter_map(|item| item.value(name))
-        .collect()
 }
 
 /// The reading with the given dimensions that a target of the KPI is about.

@@ -20,27 +20,39 @@ pub struct Comparison {
     pub n: u64,
 }
 
-/// Compares durations in seconds. One second is added to each, because they may be 0 and logarithms
-/// are taken. None when a sample is empty.
-pub fn compare_durations(baseline: &[f64], current: &[f64]) -> Option<Comparison> {
-    let plus_one = |values: &[f64]| values.iter().map(|it| it + 1.0).collect::<Vec<_>>();
-    compare(plus_one(baseline), plus_one(current))
+/// The logarithms of durations, in order: what a baseline is kept as while many windows are compared
+/// with it.
+#[derive(Clone, Debug)]
+pub struct Logarithms(Sample);
+
+impl Logarithms {
+    /// Those of durations in seconds. One second is added to each, because they may be 0.
+    pub fn of(durations: &[f64]) -> Self {
+        Self::of_positive(durations.iter().map(|it| it + 1.0))
+    }
+
+    fn of_positive(values: impl Iterator<Item = f64>) -> Self {
+        Self(Sample::new(values.map(f64::ln).collect()))
+    }
+}
+
+/// Compares the durations of now, in seconds, with those of a baseline. None when a sample is empty.
+pub fn compare_durations(baseline: &Logarithms, current: &[f64]) -> Option<Comparison> {
+    compare(baseline, &Logarithms::of(current))
 }
 
 /// Compares positive numbers, such as unit costs, as they are. None when a sample is empty.
 pub fn compare_positive(baseline: &[f64], current: &[f64]) -> Option<Comparison> {
-    compare(baseline.to_vec(), current.to_vec())
+    let logarithms = |values: &[f64]| Logarithms::of_positive(values.iter().copied());
+    compare(&logarithms(baseline), &logarithms(current))
 }
 
-/// Compares two samples of positive numbers.
-fn compare(baseline: Vec<f64>, current: Vec<f64>) -> Option<Comparison> {
-    if baseline.is_empty() || current.is_empty() {
+fn compare(Logarithms(then): &Logarithms, Logarithms(now): &Logarithms) -> Option<Comparison> {
+    let (n, m) = (then.n(), now.n());
+    if n == 0 || m == 0 {
         return None;
     }
-    let logarithms = |values: Vec<f64>| Sample::new(values.into_iter().map(f64::ln).collect());
-    let (then, now) = (logarithms(baseline), logarithms(current));
     let differences = Differences { from: then.values(), to: now.values() };
-    let (n, m) = (then.n(), now.n());
     let pairs = n * m;
     let ratio =
         f64::midpoint(differences.at_rank(pairs.div_ceil(2)), differences.at_rank(pairs / 2 + 1));
@@ -50,7 +62,7 @@ fn compare(baseline: Vec<f64>, current: Vec<f64>) -> Option<Comparison> {
         ratio: ratio.exp(),
         interval: differences.interval(),
         probability_shorter: wins / real(pairs),
-        p: mann_whitney_p(wins, &then, &now),
+        p: mann_whitney_p(wins, then, now),
         n: n.min(m),
     })
 }
@@ -191,6 +203,16 @@ mod tests {
     use super::super::vectors::{assert_close, assert_same, parse};
     use super::*;
 
+    fn compared(then: &[f64], now: &[f64]) -> Option<Comparison> {
+        compare_durations(&Logarithms::of(then), now)
+    }
+
+    /// Without the second that durations get.
+    fn compare_positive(then: Vec<f64>, now: Vec<f64>) -> Comparison {
+        let logarithms = |values: Vec<f64>| Logarithms::of_positive(values.into_iter());
+        compare(&logarithms(then), &logarithms(now)).unwrap()
+    }
+
     #[derive(Deserialize)]
     struct Vectors {
         tolerance: f64,
@@ -214,7 +236,7 @@ mod tests {
         assert!(file.cases.len() > 5, "the vectors are all there");
         for (number, case) in file.cases.into_iter().enumerate() {
             let what = format!("case {number}");
-            let ours = compare(case.baseline, case.current).unwrap();
+            let ours = compare_positive(case.baseline, case.current);
             assert_close(&what, ours.ratio, case.hl_ratio, file.tolerance);
             assert_same(&what, ours.interval.lower, case.hl_low, file.tolerance);
             assert_same(&what, ours.interval.upper, case.hl_high, file.tolerance);
@@ -230,17 +252,17 @@ mod tests {
 
     #[test]
     fn a_second_is_added_so_that_zero_durations_compare() {
-        let comparison = compare_durations(&[0.0, 9.0], &[0.0, 9.0]).unwrap();
+        let comparison = compared(&[0.0, 9.0], &[0.0, 9.0]).unwrap();
         assert_close("ratio", comparison.ratio, 1.0, 1e-12);
-        let halved = compare_durations(&[1.0; 12], &[0.0; 12]).unwrap();
+        let halved = compared(&[1.0; 12], &[0.0; 12]).unwrap();
         assert_close("2 s to 1 s", halved.ratio, 0.5, 1e-12);
-        assert_eq!(compare_durations(&[], &[1.0]), None);
+        assert_eq!(compared(&[], &[1.0]), None);
     }
 
     #[test]
     fn five_thousand_against_five_thousand_need_no_table_of_pairs() {
         let spread = |scale: f64| (1..=5_000).map(|it| f64::from(it) * scale).collect::<Vec<_>>();
-        let comparison = compare(spread(10.0), spread(7.0)).unwrap();
+        let comparison = compare_positive(spread(10.0), spread(7.0));
         assert_close("ratio", comparison.ratio, 0.7, 1e-9);
         let (lower, upper) = (comparison.interval.lower, comparison.interval.upper);
         assert!(lower.is_some_and(|it| it > 0.65) && upper.is_some_and(|it| it < 0.75));
@@ -271,8 +293,8 @@ mod tests {
             then in proptest::collection::vec(0.0..1e6_f64, 1..40),
             now in proptest::collection::vec(0.0..1e6_f64, 1..40),
         ) {
-            let forth = compare_durations(&then, &now).unwrap();
-            let back = compare_durations(&now, &then).unwrap();
+            let forth = compared(&then, &now).unwrap();
+            let back = compared(&now, &then).unwrap();
             prop_assert!((forth.ratio * back.ratio - 1.0).abs() < 1e-9);
             prop_assert!((0.0..=1.0).contains(&forth.probability_shorter));
             prop_assert!((0.0..=1.0).contains(&forth.p));

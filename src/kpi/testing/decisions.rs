@@ -59,7 +59,7 @@ fn propose(story: &mut Story, at: Instant, line: &mut Line) {
     let (name, number) = delivery::pull(&line.next("a pull request"));
     scene::know_repository(story, &name);
     let paths = |change: PathChange, paths: Vec<String>| {
-        paths.into_iter().map(move |path| ChangedPath { path, change })
+        paths.into_iter().map(move |path| ChangedPath { path: path.into(), change })
     };
     let added = paths(PathChange::Added, line.list("adds"));
     let touched = paths(PathChange::Modified, line.list("touches"));
@@ -74,8 +74,8 @@ fn propose(story: &mut Story, at: Instant, line: &mut Line) {
         merged_at: None,
         closed_at: None,
         merge_commit: None,
-        head_branch: format!("topic-{number}"),
-        base_branch: line.after("into").unwrap_or_else(|| "main".to_owned()),
+        head_branch: format!("topic-{number}").into(),
+        base_branch: line.after("into").unwrap_or_else(|| "main".to_owned()).into(),
         labels: Vec::new(),
         commits: line.list("with").into_iter().map(CommitId::new).collect(),
         first_commit_at: None,
@@ -122,7 +122,7 @@ fn record(story: &mut Story, at: Instant, line: &mut Line) {
         _ => false,
     });
     let revision = match line.after("from") {
-        Some(old) => RevisionKind::RenamedFrom(old),
+        Some(old) => RevisionKind::RenamedFrom(old.into()),
         None if line.flag("gone") => RevisionKind::Removed,
         None if line.flag("anew") || !known => RevisionKind::Added,
         None => RevisionKind::Modified,
@@ -137,13 +137,13 @@ fn record(story: &mut Story, at: Instant, line: &mut Line) {
     let status = line.next("a status, or `-` for none").replace('~', " ");
     let revision = DecisionRevision {
         repository,
-        path,
+        path: path.into(),
         commit,
         authored_at,
         committed_at: at,
         revision,
-        status: (status != "-").then_some(status),
-        front_matter,
+        status: (status != "-").then_some(status.into()),
+        front_matter: front_matter.into(),
     };
     story.learn("github", Fact::DecisionRevision(revision));
 }

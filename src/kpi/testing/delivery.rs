@@ -48,7 +48,7 @@ fn ids(names: Vec<String>) -> Vec<CommitId> {
 
 fn actor(login: &str) -> Actor {
     let bot = login.ends_with("[bot]");
-    Actor { login: login.trim_end_matches("[bot]").to_owned(), bot }
+    Actor { login: login.trim_end_matches("[bot]").into(), bot }
 }
 
 #[track_caller]
@@ -118,9 +118,9 @@ fn merge(story: &mut Story, at: Instant, line: &mut Line) {
         merged_at: Some(at),
         closed_at: Some(at),
         merge_commit: Some(CommitId::from(merge_commit.as_str())),
-        head_branch: line.after("branch").unwrap_or_else(|| format!("topic-{number}")),
-        base_branch: line.after("into").unwrap_or_else(|| "main".to_owned()),
-        labels: line.list("labels"),
+        head_branch: line.after("branch").unwrap_or_else(|| format!("topic-{number}")).into(),
+        base_branch: line.after("into").unwrap_or_else(|| "main".to_owned()).into(),
+        labels: line.list("labels").into_iter().map(Into::into).collect(),
         commits,
         first_commit_at: line.time("written"),
         reviews: reviews(line),
@@ -136,7 +136,7 @@ fn merge(story: &mut Story, at: Instant, line: &mut Line) {
 }
 
 fn touch(path: String) -> ChangedPath {
-    ChangedPath { path, change: PathChange::Modified }
+    ChangedPath { path: path.into(), change: PathChange::Modified }
 }
 
 fn native(story: &Story, line: &mut Line) -> String {
@@ -163,12 +163,12 @@ fn deploy(story: &mut Story, at: Instant, line: &mut Line) {
         (key.to_owned(), value.to_owned())
     });
     let deployment = Deployment {
-        id,
+        id: id.into(),
         repository: Story::repository(&name).0,
         commit,
-        environment: line.after("to").unwrap_or_else(|| "production".to_owned()),
-        task: line.after("task").unwrap_or_else(|| "deploy".to_owned()),
-        description: line.after("saying"),
+        environment: line.after("to").unwrap_or_else(|| "production".to_owned()).into(),
+        task: line.after("task").unwrap_or_else(|| "deploy".to_owned()).into(),
+        description: line.after("saying").map(Into::into),
         payload: payload.collect(),
         created_at: at,
         updated_at: finished,
@@ -189,7 +189,7 @@ fn run(story: &mut Story, at: Instant, line: &mut Line) {
         number: 1,
         started_at: at,
         completed_at: Some(finished),
-        conclusion: Some(conclusion),
+        conclusion: Some(conclusion.into()),
     }];
     for rerun in line.list("rerun") {
         let (at, conclusion) = rerun.split_once('=').expect("a re-run is TIME=CONCLUSION");
@@ -197,15 +197,15 @@ fn run(story: &mut Story, at: Instant, line: &mut Line) {
             number: attempts.last().map_or(1, |last| last.number + 1),
             started_at: instant(at),
             completed_at: Some(instant(at)),
-            conclusion: Some(conclusion.to_owned()),
+            conclusion: Some(conclusion.into()),
         });
     }
     let run = WorkflowRun {
-        id,
+        id: id.into(),
         repository: Story::repository(&name).0,
-        workflow,
-        event: line.after("event").unwrap_or_else(|| "push".to_owned()),
-        branch: Some(line.after("branch").unwrap_or_else(|| "main".to_owned())),
+        workflow: workflow.into(),
+        event: line.after("event").unwrap_or_else(|| "push".to_owned()).into(),
+        branch: Some(line.after("branch").unwrap_or_else(|| "main".to_owned()).into()),
         commit,
         created_at: at,
         updated_at: attempts.iter().filter_map(|it| it.completed_at).max().unwrap_or(at),
@@ -220,9 +220,9 @@ fn release(story: &mut Story, at: Instant, line: &mut Line) {
     let tag = line.next("a tag");
     let commit = line.next("a commit, or `?` where the vendor does not say");
     let release = Release {
-        id: native(story, line),
+        id: native(story, line).into(),
         repository: Story::repository(&name).0,
-        tag,
+        tag: tag.into(),
         commit: (commit != "?").then(|| CommitId::new(commit)),
         draft: line.flag("draft"),
         prerelease: line.flag("prerelease"),

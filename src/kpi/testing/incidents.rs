@@ -19,7 +19,7 @@ use super::{Line, Story};
 use crate::domain::fact::{
     Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentStatus,
 };
-use crate::domain::{Fact, Instant};
+use crate::domain::{Attributes, Fact, Instant};
 
 const SOURCE: &str = "pagerduty";
 
@@ -48,16 +48,16 @@ fn trigger(story: &mut Story, at: Instant, line: &mut Line) {
     let id = line.next("an incident");
     let priority = line.next("a priority, or `-` for none");
     let incident = Incident {
-        id: id.clone(),
+        id: id.clone().into(),
         number: 1,
-        service: Some(line.after("on").unwrap_or_else(|| "PWEB".to_owned())),
+        service: Some(line.after("on").unwrap_or_else(|| "PWEB".to_owned()).into()),
         created_at: at,
         updated_at: at,
         status: IncidentStatus::Triggered,
         resolved_at: None,
-        priority: (priority != "-").then_some(priority),
+        priority: (priority != "-").then_some(priority.into()),
         merged: false,
-        fields: std::collections::BTreeMap::new(),
+        fields: Attributes::default(),
         url: None,
     };
     story.learn(SOURCE, Fact::Incident(incident));
@@ -67,8 +67,8 @@ fn trigger(story: &mut Story, at: Instant, line: &mut Line) {
 #[track_caller]
 fn alert(story: &mut Story, at: Instant, line: &mut Line) {
     let alert = IncidentAlert {
-        id: format!("a{}", story.facts.len()),
-        incident: line.next("an incident"),
+        id: format!("a{}", story.facts.len()).into(),
+        incident: line.next("an incident").into(),
         created_at: at,
     };
     story.learn(SOURCE, Fact::IncidentAlert(alert));
@@ -83,12 +83,12 @@ fn write(
     mentions: Vec<String>,
 ) {
     let event = IncidentEvent {
-        id: format!("e{:04}", story.facts.len()),
-        incident: incident.to_owned(),
+        id: format!("e{:04}", story.facts.len()).into(),
+        incident: incident.into(),
         at,
         event,
-        channel,
-        mentions,
+        channel: channel.map(Into::into),
+        mentions: mentions.into_iter().map(Into::into).collect(),
     };
     story.learn(SOURCE, Fact::IncidentEvent(event));
 }
@@ -114,7 +114,7 @@ fn log(story: &mut Story, at: Instant, event: IncidentEventKind, line: &mut Line
         }
         IncidentEventKind::PriorityChange => {
             let priority = line.next("a priority, or `-` for none");
-            incident.priority = (priority != "-").then_some(priority);
+            incident.priority = (priority != "-").then_some(priority.into());
         }
         IncidentEventKind::FieldChange => {
             let (name, value) = (line.next("a field"), line.next("its value"));

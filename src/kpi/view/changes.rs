@@ -7,7 +7,7 @@ use super::lineage::{Arrival, Lineage, Walk};
 use super::ownership::Ownership;
 use crate::domain::fact::{Actor, Change};
 use crate::domain::graph::FirstReached;
-use crate::domain::{CommitId, Instant, RepositoryId, Timeline};
+use crate::domain::{CommitId, Instant, RepositoryId, Text, Timeline};
 use crate::kpi::Params;
 use crate::kpi::params::Rules;
 
@@ -53,7 +53,7 @@ pub fn is_bot(actor: &Actor, rules: &Rules) -> bool {
 
 fn is_hotfix(change: &Change, rules: &Rules) -> bool {
     let labelled =
-        |label: &String| rules.hotfix_labels.iter().any(|it| it.eq_ignore_ascii_case(label));
+        |label: &Text| rules.hotfix_labels.iter().any(|it| it.eq_ignore_ascii_case(label));
     change.labels.iter().any(labelled)
         || rules.hotfix_branches.iter().any(|prefix| change.head_branch.starts_with(prefix))
 }

@@ -19,7 +19,7 @@ use chrono::Duration;
 use super::dates;
 use super::ownership::Ownership;
 use crate::domain::fact::{Change, DecisionRevision, PathChange, Repository};
-use crate::domain::{CommitId, Instant, RepositoryId, Timeline};
+use crate::domain::{CommitId, Instant, RepositoryId, Text, Timeline};
 use crate::kpi::params::{DecisionEvent, DecisionRule, StatusMeaning};
 use crate::kpi::{Params, Placement};
 use arrival::Arrivals;
@@ -143,9 +143,9 @@ impl<'a> Reader<'a> {
 
     fn revisions(&self) -> impl Iterator<Item = &'a DecisionRevision> {
         let id = &self.repository.id;
-        let from = (id.clone(), String::new(), CommitId::from(""));
+        let from = (id.clone(), Text::default(), CommitId::from(""));
         let revisions = self.timeline.revisions.range(from..);
-        revisions.take_while(move |((of, ..), _)| of == id).map(|(_, revision)| revision)
+        revisions.take_while(move |((of, ..), _)| of == id).map(|(_, revision)| revision.as_ref())
     }
 
     /// Whether the file at `path` is a record: Markdown in a configured folder, and neither a

@@ -1,12 +1,13 @@
 //! Production deployments per service (kpis.md 1.8).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::Duration;
 use regex::Regex;
 
 use crate::domain::fact::{Deployment, DeploymentState, Release, Repository, WorkflowRun};
-use crate::domain::{CommitId, Instant, RepositoryId, Timeline};
+use crate::domain::timeline::ById;
+use crate::domain::{CommitId, Instant, RepositoryId, SourceName, Text, Timeline};
 use crate::kpi::Params;
 use crate::kpi::params::DeploymentRule;
 
@@ -18,12 +19,12 @@ pub struct ServiceDeployment<'a> {
     /// Its repository.
     pub repository: &'a RepositoryId,
     /// The vendor's id of the deployment, run or release that succeeded first.
-    pub native: String,
+    pub native: Text,
     /// Vendor ids of everything that this rollout joined, the first success included.
-    pub members: Vec<String>,
+    pub members: Vec<Text>,
     /// Vendor ids of later successes of the same commit with nothing else in between: restarts,
     /// which are no deployments.
-    pub restarts: Vec<String>,
+    pub restarts: Vec<Text>,
     /// What was deployed, where the vendor says.
     pub commit: Option<CommitId>,
     /// The environment of the first success as configured; the workflow's name, or `release`, for
@@ -46,10 +47,20 @@ pub fn build<'a>(
     params: &'a Params,
     as_of: Instant,
 ) -> Vec<ServiceDeployment<'a>> {
-    let attempts = Attempts::of(timeline);
+    let services = params.catalogue.services.iter();
+    let repositories: Vec<Option<&Repository>> =
+        services.map(|it| timeline.repository_named(&it.repository)).collect();
+    let mut sharing: HashMap<&RepositoryId, usize> = HashMap::new();
+    for repository in repositories.iter().flatten() {
+        *sharing.entry(&repository.id).or_default() += 1;
+    }
+    let mut attempts: HashMap<&RepositoryId, Attempts<'_>> = HashMap::new();
     let mut deployments = Vec::new();
     for (service, configured) in params.catalogue.services.iter().enumerate() {
-        if let Some(repository) = timeline.repository_named(&configured.repository) {
+        if let Some(repository) = repositories[service] {
+            let attempts = attempts.entry(&repository.id).or_insert_with(|| {
+                Attempts::of(timeline, &repository.id, sharing[&repository.id] > 1)
+            });
             let mut successes = attempts.successes(repository, &configured.deployments);
             successes.retain(|success| success.finished_at < as_of);
             successes.sort_by(|a, b| a.order().cmp(&b.order()));
@@ -64,7 +75,7 @@ pub fn build<'a>(
 /// Something that put a commit into production successfully.
 #[derive(Clone, Debug)]
 struct Success<'a> {
-    native: &'a str,
+    native: &'a Text,
     commit: Option<&'a CommitId>,
     /// Where it went: the environment as configured, the workflow, or `release`.
     place: &'a str,
@@ -81,12 +92,13 @@ impl Success<'_> {
     }
 }
 
-/// Everything that may be a deployment, by repository.
-#[derive(Default)]
+/// Everything in one repository that may be a deployment.
 struct Attempts<'a> {
-    deployments: HashMap<(&'a RepositoryId, Facet<'a>), Vec<&'a Deployment>>,
-    runs: HashMap<&'a RepositoryId, Vec<&'a WorkflowRun>>,
-    releases: HashMap<&'a RepositoryId, Vec<&'a Release>>,
+    deployments: Vec<&'a Deployment>,
+    /// The same by facet, where several services share them.
+    by_facet: Option<HashMap<Facet<'a>, Vec<&'a Deployment>>>,
+    runs: Vec<&'a WorkflowRun>,
+    releases: Vec<&'a Release>,
 }
 
 /// What tells the deployments of a repository's services apart. Found by it, a service meets its
@@ -124,43 +136,55 @@ impl<'a> Facet<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    fn of(timeline: &'a Timeline) -> Self {
-        let mut attempts = Self::default();
-        for deployment in timeline.deployments.values() {
-            for facet in Facet::of(deployment) {
-                let key = (&deployment.repository, facet);
-                attempts.deployments.entry(key).or_default().push(deployment);
+    fn of(timeline: &'a Timeline, repository: &RepositoryId, shared: bool) -> Self {
+        let deployments: Vec<_> = of_repository(&timeline.deployments, repository).collect();
+        let by_facet = shared.then(|| {
+            let mut by_facet: HashMap<_, Vec<_>> = HashMap::new();
+            for &deployment in &deployments {
+                for facet in Facet::of(deployment) {
+                    by_facet.entry(facet).or_default().push(deployment);
+                }
             }
-        }
-        for run in timeline.runs.values() {
-            attempts.runs.entry(&run.repository).or_default().push(run);
-        }
-        for release in timeline.releases.values() {
-            attempts.releases.entry(&release.repository).or_default().push(release);
-        }
-        attempts
+            by_facet
+        });
+        let runs = of_repository(&timeline.runs, repository).collect();
+        let releases = of_repository(&timeline.releases, repository).collect();
+        Self { deployments, by_facet, runs, releases }
     }
 
     fn successes(&self, repository: &'a Repository, rule: &'a DeploymentRule) -> Vec<Success<'a>> {
         match rule {
             DeploymentRule::Deployments { environments, task, payload } => {
-                let facets = Facet::wanted(environments, task.as_ref(), payload.as_ref());
-                let found =
-                    facets.into_iter().filter_map(|it| self.deployments.get(&(&repository.id, it)));
-                let wanted = found.flatten().copied().filter(|it| rule.selects(it));
+                let found: Vec<&Deployment> = match &self.by_facet {
+                    None => self.deployments.clone(),
+                    Some(by_facet) => {
+                        let facets = Facet::wanted(environments, task.as_ref(), payload.as_ref());
+                        let found = facets.into_iter().filter_map(|it| by_facet.get(&it));
+                        found.flatten().copied().collect()
+                    }
+                };
+                let wanted = found.into_iter().filter(|it| rule.selects(it));
                 wanted.filter_map(|it| deployment_success(it, environments)).collect()
             }
             DeploymentRule::Workflow { names } => {
-                let runs = self.runs.get(&repository.id).into_iter().flatten();
                 let branch = repository.default_branch.as_deref();
-                runs.filter_map(|it| run_success(it, names, branch)).collect()
+                self.runs.iter().filter_map(|it| run_success(it, names, branch)).collect()
             }
             DeploymentRule::Releases { tag } => {
-                let releases = self.releases.get(&repository.id).into_iter().flatten();
-                releases.filter_map(|it| release_success(it, tag)).collect()
+                self.releases.iter().filter_map(|it| release_success(it, tag)).collect()
             }
         }
     }
+}
+
+/// The facts of one repository, whichever source saw them.
+fn of_repository<'a, T>(
+    facts: &'a BTreeMap<(RepositoryId, SourceName), ById<T>>,
+    repository: &RepositoryId,
+) -> impl Iterator<Item = &'a T> {
+    let own = facts.range((repository.clone(), SourceName::from(""))..);
+    let own = own.take_while(move |((of, _), _)| of == repository);
+    own.flat_map(|(_, by_id)| by_id.values()).map(AsRef::as_ref)
 }
 
 fn deployment_success<'a>(
@@ -232,8 +256,8 @@ struct Rollout<'a> {
     first: Success<'a>,
     /// The position of the first success among all of the service.
     position: usize,
-    members: Vec<&'a str>,
-    restarts: Vec<&'a str>,
+    members: Vec<&'a Text>,
+    restarts: Vec<&'a Text>,
     /// Where it went.
     places: Vec<Reached<'a>>,
 }
@@ -264,14 +288,14 @@ impl<'a> Rollout<'a> {
     }
 
     fn deployment(self, service: usize, repository: &'a RepositoryId) -> ServiceDeployment<'a> {
-        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        let cloned = |ids: Vec<&Text>| ids.into_iter().cloned().collect();
         let reached = self.places.into_iter();
         ServiceDeployment {
             service,
             repository,
-            native: self.first.native.to_owned(),
-            members: owned(self.members),
-            restarts: owned(self.restarts),
+            native: self.first.native.clone(),
+            members: cloned(self.members),
+            restarts: cloned(self.restarts),
             commit: self.first.commit.cloned(),
             environment: self.first.place.to_owned(),
             environments: reached.map(|it| (it.place.to_owned(), it.first_at)).collect(),
@@ -371,6 +395,7 @@ impl<'a> Rollouts<'a> {
 mod tests {
     use expect_test::{Expect, expect};
 
+    use crate::domain::Text;
     use crate::kpi::testing::{Story, told};
 
     #[track_caller]
@@ -381,10 +406,11 @@ mod tests {
         let view = story.view(&timeline);
         let lines = view.deployments.iter().map(|it| {
             let service = &story.params.catalogue.services[it.service].name;
-            let commit = it.commit.as_ref().map_or("?", |commit| commit.as_str());
+            let commit = it.commit.as_ref().map_or("?".to_owned(), ToString::to_string);
             let flag = if it.flagged_rollback { " rollback" } else { "" };
             let names: Vec<&str> = it.environments.iter().map(|(name, _)| name.as_str()).collect();
-            let (members, places) = (it.members.join("+"), names.join("+"));
+            let members: Vec<&str> = it.members.iter().map(Text::as_str).collect();
+            let (members, places) = (members.join("+"), names.join("+"));
             let restarts: String = it.restarts.iter().map(|id| format!(" ({id})")).collect();
             format!(
                 "{} {service} {commit} {members}{restarts} {places}{flag}\n",

@@ -135,7 +135,7 @@ impl Evidence<'_> {
                     if verdicts[at].is_rollback && own.finished_at - before.finished_at <= window {
                         findings.push(Finding {
                             deployment: at - 1,
-                            failure: failure("rollback", own.native.clone()),
+                            failure: failure("rollback", own.native.to_string()),
                             recovery: Recovery::Repaired(own.finished_at),
                         });
                     }

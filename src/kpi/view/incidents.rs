@@ -3,12 +3,13 @@
 #[cfg(test)]
 mod properties;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use super::dates;
 use crate::domain::fact::{
     Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentNote, IncidentStatus,
 };
+use crate::domain::timeline::ById;
 use crate::domain::{Instant, SourceName, Timeline};
 use crate::kpi::Params;
 use crate::kpi::params::Rules;
@@ -69,8 +70,8 @@ impl Episode<'_> {
 
 /// Finds every episode detected before `as_of`, by detection.
 pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Vec<Episode<'a>> {
-    let no_events = BTreeMap::new();
-    let no_alerts = BTreeMap::new();
+    let no_events = ById::new();
+    let no_alerts = ById::new();
     let notes = Notes::of(timeline);
     let mut episodes: Vec<Episode<'a>> = timeline
         .incidents
@@ -153,8 +154,8 @@ struct Known<'a, 'e> {
     source: &'a SourceName,
     incident: &'a Incident,
     note: Option<&'a IncidentNote>,
-    events: &'e BTreeMap<String, IncidentEvent>,
-    alerts: &'e BTreeMap<String, IncidentAlert>,
+    events: &'e ById<IncidentEvent>,
+    alerts: &'e ById<IncidentAlert>,
     params: &'a Params,
     as_of: Instant,
 }
@@ -202,7 +203,8 @@ impl<'a> Known<'a, '_> {
             IncidentEventKind::Reopen => 4,
             _ => 1,
         };
-        let mut log: Vec<_> = self.events.values().filter(|it| it.at < self.as_of).collect();
+        let log = self.events.values().map(AsRef::as_ref);
+        let mut log: Vec<&IncidentEvent> = log.filter(|it| it.at < self.as_of).collect();
         log.sort_by_key(|it| (it.at, rank(it), &it.id));
         log
     }
@@ -301,7 +303,10 @@ impl<'a> Known<'a, '_> {
     fn services(&self) -> Vec<usize> {
         let Some(on) = &self.incident.service else { return Vec::new() };
         let services = self.params.catalogue.services.iter().enumerate();
-        services.filter(|(_, it)| it.incident_services.contains(on)).map(|(i, _)| i).collect()
+        services
+            .filter(|(_, it)| it.incident_services.iter().any(|it| on == it))
+            .map(|(i, _)| i)
+            .collect()
     }
 
     /// An alert that joined an incident which people had opened before did not detect it.
@@ -329,7 +334,7 @@ impl<'a> Known<'a, '_> {
         let noted = self.events.values().filter(|it| {
             (first || it.at >= life.started_at) && next_start.is_none_or(|next| it.at < next)
         });
-        let noted = noted.flat_map(|it| it.mentions.iter().cloned());
+        let noted = noted.flat_map(|it| it.mentions.iter().map(ToString::to_string));
         field.map(named_causes).unwrap_or_default().into_iter().chain(noted).collect()
     }
 
@@ -390,7 +395,7 @@ mod tests {
     }
 
     fn line(it: &Episode<'_>) -> String {
-        let mut text = it.incident.id.clone();
+        let mut text = it.incident.id.to_string();
         if it.number > 0 {
             text += &format!("/{}", it.number);
         }

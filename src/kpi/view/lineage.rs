@@ -1,6 +1,7 @@
 //! Which deployment of a service was the first to contain a commit: by ancestry, never by time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::deployments::ServiceDeployment;
 use crate::domain::graph::{CommitGraph, FirstReached, Node};
@@ -46,7 +47,7 @@ impl<'a> Lineage<'a> {
         let mut first = 0;
         for own in deployments.chunk_by(|a, b| a.service == b.service) {
             let repository = own[0].repository;
-            let graph = timeline.commits.get(repository);
+            let graph = timeline.commits.get(repository).map(Arc::as_ref);
             let tips: Vec<Tip<'_>> = own.iter().map(|it| Tip::of(it, graph)).collect();
             let line = *known.entry((repository, tips)).or_insert_with_key(|(_, tips)| {
                 lines.push(Line { services: Vec::new(), repository, graph, tips: tips.clone() });

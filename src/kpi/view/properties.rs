@@ -68,7 +68,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 /// Three services of one repository and what happened to them.
-fn history() -> impl Strategy<Value = Story> {
+pub(in crate::kpi) fn history() -> impl Strategy<Value = Story> {
     let events = prop::collection::vec((1..1500_i64, event()), 1..40);
     events.prop_map(|events| {
         let mut text = "

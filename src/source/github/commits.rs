@@ -448,7 +448,7 @@ mod tests {
                 break;
             }
             if frontier.take(commit) {
-                names.push_str(&commit.id.as_str()[..1]);
+                names.push_str(&commit.id.text()[..1]);
             }
         }
         (names, frontier.is_closed())

@@ -253,7 +253,7 @@ async fn down_to_the_floor(
         let read = take_page(visit, &page, cursor, &mut batch).await?;
         for fact in &batch.facts {
             if let Fact::Deployment(it) = fact
-                && visit.repository.needs.environments.contains(&it.environment)
+                && visit.repository.needs.environments.contains(it.environment.as_str())
             {
                 tips.insert(it.commit.clone());
             }
@@ -443,7 +443,7 @@ async fn graph(
 /// Every commit that went to an environment that matters, newest first.
 async fn deployed(visit: &Visit<'_>) -> Result<Vec<CommitId>, SourceError> {
     let mut deployments: Vec<_> = stored(visit).await?;
-    deployments.retain(|it| visit.repository.needs.environments.contains(&it.environment));
+    deployments.retain(|it| visit.repository.needs.environments.contains(it.environment.as_str()));
     deployments.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
     let mut seen = BTreeSet::new();
     deployments.retain(|it| seen.insert(it.commit.clone()));
@@ -475,11 +475,11 @@ pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> 
     let mut open = BTreeSet::new();
     let mut known = BTreeSet::new();
     for deployment in stored(visit).await? {
-        if ids.contains(&deployment.id) {
+        if ids.contains(deployment.id.as_str()) {
             if !normalise::has_ended(&deployment) {
-                open.insert(deployment.id.clone());
+                open.insert(deployment.id.to_string());
             }
-            known.insert(deployment.id);
+            known.insert(deployment.id.to_string());
         } else if whole && deployment.created_at >= visit.shared.history_start {
             batch.removed.push(Fact::Deployment(deployment).key(&visit.shared.source));
         }

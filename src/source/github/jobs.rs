@@ -51,10 +51,10 @@ pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
     let mut cursor = Cursor::default();
     for run in wanted(visit).await? {
         let attempt = run.attempts.last().map_or(1, |it| it.number);
-        if known.attempts.get(&run.id) != Some(&attempt) {
+        if known.attempts.get(run.id.as_str()) != Some(&attempt) {
             read(visit, &run).await?;
         }
-        cursor.attempts.insert(run.id, attempt);
+        cursor.attempts.insert(run.id.into(), attempt);
     }
     if cursor == known {
         return Ok(());
@@ -75,8 +75,8 @@ async fn wanted(visit: &Visit<'_>) -> Result<Vec<WorkflowRun>, SourceError> {
     });
     let counts = |run: &WorkflowRun| {
         let ended = run.attempts.last().and_then(|it| it.completed_at);
-        let longest = visit.repository.needs.jobs.get(&run.workflow);
-        run.branch == visit.repository.fact.default_branch
+        let longest = visit.repository.needs.jobs.get(run.workflow.as_str());
+        run.branch.as_deref() == visit.repository.fact.default_branch.as_deref()
             && ended.zip(longest).is_some_and(|(at, longest)| visit.now - at <= *longest)
     };
     Ok(runs.filter(counts).collect())
@@ -91,7 +91,7 @@ async fn read(visit: &mut Visit<'_>, run: &WorkflowRun) -> Result<(), SourceErro
             Ok(Some(Answer::Fresh(page))) => page,
             Ok(Some(Answer::NotModified { .. }) | None) => break,
             Err(OutboundError::Status { status, .. }) if matches!(status.as_u16(), 404 | 410) => {
-                tracing::debug!(run = run.id, "its jobs are not kept any more");
+                tracing::debug!(run = %run.id, "its jobs are not kept any more");
                 break;
             }
             Err(error) => return Err(error.into()),
@@ -113,7 +113,7 @@ fn normalise(run: &WorkflowRun, node: Node) -> Option<WorkflowJob> {
     Some(WorkflowJob {
         id: node.id.to_string(),
         repository: run.repository.clone(),
-        run: run.id.clone(),
+        run: run.id.to_string(),
         name: node.name,
         started_at: node.started_at.unwrap_or(run.created_at),
         completed_at,

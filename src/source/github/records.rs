@@ -20,8 +20,8 @@ use status::Words;
 use super::graphql::{Connection, NodeOf, Pager, RECORD_HISTORY, Reply, variables};
 use super::pulls::commit_id;
 use super::{Visit, commits, cursor};
-use crate::domain::fact::{Commit, DecisionRevision};
-use crate::domain::graph::CommitGraph;
+use crate::domain::fact::DecisionRevision;
+use crate::domain::graph::{CommitGraph, KnownCommit};
 use crate::domain::{CommitId, Fact, Instant, Kind};
 use crate::source::SourceError;
 use crate::store::Batch;
@@ -173,8 +173,9 @@ async fn update(
 /// The smallest date among the commits that arrived between two tips.
 fn oldest_arrival(graph: &CommitGraph, old: &CommitId, head: &CommitId) -> Option<Instant> {
     let reached = graph.first_reached([graph.node(old), graph.node(head)]);
-    let arrived =
-        |commit: &&Commit| graph.node(&commit.id).is_some_and(|node| reached.by(node) == Some(1));
+    let arrived = |commit: &&KnownCommit| {
+        graph.node(&commit.id).is_some_and(|node| reached.by(node) == Some(1))
+    };
     graph.iter().filter(arrived).map(|it| it.committed_at).min()
 }
 
@@ -271,13 +272,13 @@ fn place(
 ) -> Vec<Step> {
     let placed = graph.first_reached([old.and_then(|it| graph.node(it))]);
     let mut chain = Vec::new();
-    let mut next = Some(head);
-    while let Some(commit) = next.and_then(|it| graph.get(it)) {
+    let mut next = graph.get(head);
+    while let Some(commit) = next {
         if graph.node(&commit.id).is_some_and(|it| placed.by(it).is_some()) {
             break;
         }
         chain.push(commit);
-        next = commit.parents.first();
+        next = graph.first_parent(&commit.id);
     }
     chain.reverse();
     let tips = [old].into_iter().chain(chain.iter().map(|it| Some(&it.id)));
@@ -343,13 +344,13 @@ async fn revisions(
             };
             revisions.push(DecisionRevision {
                 repository: visit.repository.fact.id.clone(),
-                path,
+                path: path.into(),
                 commit: step.commit.clone(),
                 authored_at: step.authored_at,
                 committed_at: step.committed_at,
                 revision: kind,
-                status,
-                front_matter,
+                status: status.map(Into::into),
+                front_matter: front_matter.into(),
             });
         }
         before = &step.tree;
@@ -462,6 +463,7 @@ async fn remove_others(
 mod tests {
     use super::*;
     use crate::domain::RepositoryId;
+    use crate::domain::fact::Commit;
 
     fn id(name: char) -> CommitId {
         CommitId::new(name.to_string().repeat(40))
@@ -497,7 +499,7 @@ mod tests {
     }
 
     fn placed(graph: &CommitGraph, head: char, old: Option<char>, names: &str) -> Vec<String> {
-        let step = |it: Step| format!("{}={}", &it.commit.as_str()[..1], it.tree["docs/adr/1.md"]);
+        let step = |it: Step| format!("{}={}", &it.commit.text()[..1], it.tree["docs/adr/1.md"]);
         let steps = place(graph, &id(head), old.map(id).as_ref(), listed(names));
         steps.into_iter().map(step).collect()
     }

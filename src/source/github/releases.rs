@@ -164,9 +164,9 @@ async fn read(visit: &mut Visit<'_>, overview: String) -> Result<(), SourceError
 fn decode(visit: &mut Visit<'_>, node: &RawValue) -> Option<Release> {
     match serde_json::from_str::<Node>(node.get()) {
         Ok(node) => Some(Release {
-            id: node.database_id.to_string(),
+            id: node.database_id.to_string().into(),
             repository: visit.repository.fact.id.clone(),
-            tag: node.tag_name,
+            tag: node.tag_name.into(),
             commit: node.tag_commit.and_then(|it| commit_id(&it.oid)),
             draft: node.is_draft,
             prerelease: node.is_prerelease,

@@ -18,7 +18,7 @@ use page::{Pass, Sheet};
 
 use super::{Visit, cursor};
 use crate::domain::fact::{RunAttempt, WorkflowRun};
-use crate::domain::{Fact, Instant, Kind};
+use crate::domain::{Fact, Instant, Kind, Text};
 use crate::source::SourceError;
 use crate::source::outbound::{Answer, OutboundError, Request};
 use crate::store::Batch;
@@ -300,7 +300,7 @@ async fn take(
             if stored.is_none() {
                 stored = Some(stored_runs(visit).await?);
             }
-            let known = stored.as_ref().and_then(|it| it.get(&run.id.to_string()));
+            let known = stored.as_ref().and_then(|it| it.get(run.id.to_string().as_str()));
             attempts_before(visit, run, known).await?
         } else {
             Vec::new()
@@ -321,7 +321,7 @@ fn every_attempt_counts(visit: &Visit<'_>, run: &Node) -> bool {
         && run.head_branch == visit.repository.fact.default_branch
 }
 
-async fn stored_runs(visit: &Visit<'_>) -> Result<BTreeMap<String, WorkflowRun>, SourceError> {
+async fn stored_runs(visit: &Visit<'_>) -> Result<BTreeMap<Text, WorkflowRun>, SourceError> {
     let id = visit.repository.fact.id.as_str();
     let facts = visit.store.facts(&visit.shared.source, Kind::WorkflowRun, Some(id)).await?;
     let runs = facts.into_iter().filter_map(|fact| match fact {
@@ -397,10 +397,12 @@ async fn earlier_attempts(visit: &mut Visit<'_>, cursor: &mut Cursor) -> Result<
         return Ok(());
     }
     let mut batch = Batch::default();
+    let default_branch = visit.repository.fact.default_branch.clone();
     for (id, mut run) in stored_runs(visit).await? {
         let first = run.attempts.first().map_or(1, |it| it.number);
-        let new = wanted.contains(&run.workflow) && !cursor.workflows.contains(&run.workflow);
-        if first == 1 || !new || run.branch != visit.repository.fact.default_branch {
+        let new = wanted.contains(run.workflow.as_str())
+            && !cursor.workflows.contains(run.workflow.as_str());
+        if first == 1 || !new || run.branch.as_deref() != default_branch.as_deref() {
             continue;
         }
         let Some(node) = one(visit, &id).await? else { continue };

@@ -23,17 +23,17 @@ pub(super) fn incident(found: &wire::Incident, fields: BTreeMap<String, String>)
     let changes = [found.updated_at, found.last_status_change_at, resolved_at];
     let merged = found.resolve_reason.as_ref();
     Incident {
-        id: found.id.0.clone(),
+        id: found.id.0.clone().into(),
         number: found.incident_number.unwrap_or_default(),
-        service: found.service.as_ref().map(|service| service.id.0.clone()),
+        service: found.service.as_ref().map(|service| service.id.0.clone()).map(Into::into),
         created_at: found.created_at,
         updated_at: changes.into_iter().flatten().max().unwrap_or(found.created_at),
         status,
         resolved_at,
-        priority: found.priority.as_ref().and_then(name),
+        priority: found.priority.as_ref().and_then(name).map(Into::into),
         merged: merged.is_some_and(|reason| reason.kind.starts_with("merge_resolve_reason")),
-        fields,
-        url: found.html_url.as_deref().and_then(page),
+        fields: fields.into(),
+        url: found.html_url.as_deref().and_then(page).map(Into::into),
     }
 }
 
@@ -80,12 +80,16 @@ pub(super) fn is_about_the_incident(entry: &LogEntry) -> bool {
 /// The fact of a log entry.
 pub(super) fn event(entry: &LogEntry) -> IncidentEvent {
     IncidentEvent {
-        id: entry.id.0.clone(),
-        incident: entry.incident.id.0.clone(),
+        id: entry.id.0.clone().into(),
+        incident: entry.incident.id.0.clone().into(),
         at: entry.created_at,
         event: event_kind(entry),
-        channel: entry.channel.as_ref().and_then(|channel| channel.kind.clone()),
-        mentions: if kind_of(entry) == "annotate" { mentions(entry) } else { Vec::new() },
+        channel: entry.channel.as_ref().and_then(|channel| channel.kind.clone()).map(Into::into),
+        mentions: if kind_of(entry) == "annotate" {
+            mentions(entry).into_iter().map(Into::into).collect()
+        } else {
+            Vec::new()
+        },
     }
 }
 
@@ -156,13 +160,13 @@ fn mentions(entry: &LogEntry) -> Vec<String> {
 /// The fact of an alert of `incident`.
 pub(super) fn alert(alert: &wire::Alert, incident: &str) -> IncidentAlert {
     let id = alert.id.0.clone();
-    IncidentAlert { id, incident: incident.to_owned(), created_at: alert.created_at }
+    IncidentAlert { id: id.into(), incident: incident.into(), created_at: alert.created_at }
 }
 
 /// The fact of a service.
 pub(super) fn service(service: wire::Service) -> IncidentService {
     let name = service.name.or(service.summary).unwrap_or_else(|| service.id.0.clone());
-    IncidentService { id: service.id.0, name, created_at: service.created_at }
+    IncidentService { id: service.id.0.into(), name: name.into(), created_at: service.created_at }
 }
 
 #[cfg(test)]
@@ -227,7 +231,7 @@ mod tests {
         let fields = read(&whole()).unwrap().fields;
         let expected = [("customers", "7"), ("regions", "eu,us"), ("root_cause", "cache")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(fields, BTreeMap::from(expected));
+        assert_eq!(fields, BTreeMap::from(expected).into());
     }
 
     #[test]

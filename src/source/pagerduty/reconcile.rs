@@ -58,7 +58,7 @@ impl Reader<'_> {
     async fn versions(&self) -> Result<Versions, SourceError> {
         let facts = self.cx.store.facts(self.source, Kind::Incident, None).await?;
         let incidents = facts.into_iter().filter_map(|fact| match fact {
-            Fact::Incident(it) => Some((it.id, (it.created_at, it.updated_at))),
+            Fact::Incident(it) => Some((it.id.to_string(), (it.created_at, it.updated_at))),
             _ => None,
         });
         Ok(incidents.collect())

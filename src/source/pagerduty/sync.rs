@@ -45,7 +45,7 @@ impl Log {
         let mut events: BTreeMap<String, Vec<IncidentEvent>> = BTreeMap::new();
         for entry in entries.iter().filter(|entry| normalise::is_about_the_incident(entry)) {
             let event = normalise::event(entry);
-            events.entry(event.incident.clone()).or_default().push(event);
+            events.entry(event.incident.to_string()).or_default().push(event);
         }
         // An entry with an impossible date must not move the cursor to where nothing follows.
         let inside = entries
@@ -114,7 +114,8 @@ impl Reader<'_> {
                 true => BTreeSet::new(),
                 false => self.known_events(&incident).await?,
             };
-            let new: Vec<_> = events.into_iter().filter(|it| !known.contains(&it.id)).collect();
+            let new: Vec<_> =
+                events.into_iter().filter(|it| !known.contains(it.id.as_str())).collect();
             if new.is_empty() {
                 continue;
             }

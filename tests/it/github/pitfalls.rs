@@ -23,7 +23,7 @@ async fn pitfall_01_the_api_version_is_pinned_and_the_merge_commit_does_not_depe
         let version = request.headers.get("x-github-api-version").map(String::as_str);
         assert_eq!(version, Some("2022-11-28"), "{}", request.target());
     }
-    assert_eq!(site.change(1).await.merge_commit.unwrap().as_str(), merge);
+    assert_eq!(*site.change(1).await.merge_commit.unwrap().text(), *merge);
     assert!(
         site.fakes.github.requests_to("/pulls").is_empty(),
         "REST pull requests lose merge_commit_sha in the next version"

@@ -335,7 +335,7 @@ async fn a_rename_changes_nothing_but_the_name_and_the_old_one_still_works() {
     let [Fact::Repository(repository)] = &repositories[..] else { panic!("{repositories:?}") };
     assert_eq!(repository.name, "acme/store");
     assert_eq!(repository.former_names, ["acme/shop"]);
-    assert_eq!(repository.head.as_ref().unwrap().as_str().len(), 40);
+    assert_eq!(repository.head.as_ref().unwrap().text().len(), 40);
 }
 
 /// A shop that was read, and that is gone, hidden from the token or disabled since.
@@ -559,7 +559,7 @@ async fn releases_are_read_where_a_rule_asks_for_them_and_new_ones_of_old_commit
         .facts(Kind::Release)
         .await
         .into_iter()
-        .map(|it| if let Fact::Release(it) = it { it.tag } else { String::new() })
+        .map(|it| if let Fact::Release(it) = it { it.tag } else { String::new().into() })
         .collect();
     assert_eq!(tags, ["v2.0", "v1.1"]);
 }

@@ -117,7 +117,7 @@ async fn a_record_arrives_with_its_merge_however_it_is_merged() {
         site.poll().await;
         let story = site.story().await;
         let last = site.revisions().await.pop().unwrap();
-        assert_eq!(last.commit.as_str(), merged, "{how}");
+        assert_eq!(*last.commit.text(), merged, "{how}");
         if how == "rebase" {
             let expected =
                 [format!("02-20 09:00 +{ONE} Proposed"), format!("02-20 09:00 ~{ONE} Accepted")];

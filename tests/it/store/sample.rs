@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{TimeZone, Utc};
 use engkpi::domain::fact::*;
-use engkpi::domain::{Fact, FactKey, Instant, Kind, RepositoryId, SourceName};
+use engkpi::domain::{Attributes, Fact, FactKey, Instant, Kind, RepositoryId, SourceName};
 
 pub(crate) fn source() -> SourceName {
     "github".into()
@@ -22,16 +22,16 @@ pub(crate) fn at(seconds: i64) -> Instant {
 /// An incident: the smallest fact that has versions.
 pub(crate) fn incident(id: &str, updated: i64, priority: &str) -> Fact {
     Fact::Incident(Incident {
-        id: id.to_owned(),
+        id: id.into(),
         number: 1,
-        service: Some("PSVC".to_owned()),
+        service: Some("PSVC".into()),
         created_at: at(0),
         updated_at: at(updated),
         status: IncidentStatus::Triggered,
         resolved_at: None,
-        priority: Some(priority.to_owned()),
+        priority: Some(priority.into()),
         merged: false,
-        fields: BTreeMap::new(),
+        fields: Attributes::default(),
         url: None,
     })
 }
@@ -39,8 +39,8 @@ pub(crate) fn incident(id: &str, updated: i64, priority: &str) -> Fact {
 /// An entry of an incident's log: the smallest fact that has a parent.
 pub(crate) fn event(id: &str, incident: &str) -> Fact {
     Fact::IncidentEvent(IncidentEvent {
-        id: id.to_owned(),
-        incident: incident.to_owned(),
+        id: id.into(),
+        incident: incident.into(),
         at: at(5),
         event: IncidentEventKind::Note,
         channel: None,
@@ -56,7 +56,7 @@ pub(crate) fn key(kind: Kind, id: &str) -> FactKey {
 #[expect(clippy::too_many_lines, reason = "a list of facts, one of each kind")]
 pub(crate) fn one_of_each() -> Vec<Fact> {
     let odd = "naïve ☃ 'quoted' \"twice\" \\back\\ %s $1 ?1 ; DROP TABLE facts; -- \u{0} \u{1f}\n";
-    let actor = Actor { login: odd.to_owned(), bot: true };
+    let actor = Actor { login: odd.into(), bot: true };
     let millis = Utc.timestamp_millis_opt(1_767_225_600_123).unwrap();
     vec![
         Fact::Repository(Repository {
@@ -80,14 +80,14 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             merged_at: Some(at(8)),
             closed_at: Some(at(8)),
             merge_commit: Some("c0ffee".into()),
-            head_branch: odd.to_owned(),
-            base_branch: "main".to_owned(),
-            labels: vec![odd.to_owned()],
+            head_branch: odd.into(),
+            base_branch: "main".into(),
+            labels: vec![odd.into()],
             commits: vec!["beef".into()],
             first_commit_at: Some(at(0)),
             reviews: vec![Review { author: Some(actor), submitted_at: at(4) }],
             comments: u64::from(u32::MAX) + 1,
-            paths: Some(vec![ChangedPath { path: odd.to_owned(), change: PathChange::Renamed }]),
+            paths: Some(vec![ChangedPath { path: odd.into(), change: PathChange::Renamed }]),
             reverts_commits: vec!["dead".into()],
             reverts_changes: vec![PullReference { repository: "acme/shop".to_owned(), number: 11 }],
         }),
@@ -100,23 +100,23 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             reverts: vec!["dead".into()],
         }),
         Fact::Deployment(Deployment {
-            id: "D1".to_owned(),
+            id: "D1".into(),
             repository: repository(),
             commit: "c0ffee".into(),
-            environment: "production".to_owned(),
-            task: "deploy".to_owned(),
-            description: Some(odd.to_owned()),
-            payload: BTreeMap::from([("rollback".to_owned(), "true".to_owned())]),
+            environment: "production".into(),
+            task: "deploy".into(),
+            description: Some(odd.into()),
+            payload: Attributes::from([("rollback", "true")]),
             created_at: at(10),
             updated_at: at(11),
             statuses: vec![DeploymentStatus { state: DeploymentState::Success, at: at(11) }],
         }),
         Fact::WorkflowRun(WorkflowRun {
-            id: "R1".to_owned(),
+            id: "R1".into(),
             repository: repository(),
-            workflow: odd.to_owned(),
-            event: "push".to_owned(),
-            branch: Some("main".to_owned()),
+            workflow: odd.into(),
+            event: "push".into(),
+            branch: Some("main".into()),
             commit: "c0ffee".into(),
             created_at: at(10),
             updated_at: at(12),
@@ -124,13 +124,13 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
                 number: 1,
                 started_at: at(10),
                 completed_at: Some(at(12)),
-                conclusion: Some("success".to_owned()),
+                conclusion: Some("success".into()),
             }],
         }),
         Fact::Release(Release {
-            id: "L1".to_owned(),
+            id: "L1".into(),
             repository: repository(),
-            tag: "v1".to_owned(),
+            tag: "v1".into(),
             commit: Some("c0ffee".into()),
             draft: false,
             prerelease: true,
@@ -139,24 +139,24 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
         }),
         Fact::DecisionRevision(DecisionRevision {
             repository: repository(),
-            path: "docs/adr/0001-ünïcode@v2:final.md".to_owned(),
+            path: "docs/adr/0001-ünïcode@v2:final.md".into(),
             commit: "c0ffee".into(),
             authored_at: at(3),
             committed_at: at(8),
-            revision: RevisionKind::RenamedFrom("docs/adr/0001.md".to_owned()),
-            status: Some(odd.to_owned()),
-            front_matter: BTreeMap::from([("status".to_owned(), odd.to_owned())]),
+            revision: RevisionKind::RenamedFrom("docs/adr/0001.md".into()),
+            status: Some(odd.into()),
+            front_matter: Attributes::from([("status", odd)]),
         }),
         Fact::IncidentService(IncidentService {
-            id: "PSVC".to_owned(),
-            name: odd.to_owned(),
+            id: "PSVC".into(),
+            name: odd.into(),
             created_at: at(0),
         }),
         incident("Q1", 3, odd),
         event("E1", "Q1"),
         Fact::IncidentAlert(IncidentAlert {
-            id: "A1".to_owned(),
-            incident: "Q1".to_owned(),
+            id: "A1".into(),
+            incident: "Q1".into(),
             created_at: at(1),
         }),
         Fact::Issue(Issue {

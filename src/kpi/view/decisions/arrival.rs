@@ -2,12 +2,13 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Duration};
 
 use super::super::dates;
-use crate::domain::fact::{Change, Commit, DecisionRevision, PathChange, Repository, RevisionKind};
-use crate::domain::graph::{CommitGraph, FirstReached};
+use crate::domain::fact::{Change, DecisionRevision, PathChange, Repository, RevisionKind};
+use crate::domain::graph::{CommitGraph, FirstReached, KnownCommit};
 use crate::domain::{CommitId, Instant, RepositoryId, Timeline};
 
 /// How one revision came to the default branch.
@@ -57,7 +58,7 @@ impl<'a> Arrivals<'a> {
             by_branch: HashMap::new(),
             by_path: HashMap::new(),
             trunk: OnceCell::new(),
-            graph: timeline.commits.get(&repository.id),
+            graph: timeline.commits.get(&repository.id).map(Arc::as_ref),
             repository,
         };
         let mut changes: Vec<&Change> = changes(timeline, &repository.id).collect();
@@ -153,23 +154,23 @@ pub(super) fn changes<'a>(
     repository: &RepositoryId,
 ) -> impl Iterator<Item = &'a Change> {
     let of_it = (repository.clone(), 0)..=(repository.clone(), u64::MAX);
-    timeline.changes.range(of_it).map(|(_, change)| change)
+    timeline.changes.range(of_it).map(|(_, change)| change.as_ref())
 }
 
 /// The default branch, by first parents.
 struct Trunk<'a> {
     graph: &'a CommitGraph,
     /// Oldest first.
-    commits: Vec<&'a Commit>,
+    commits: Vec<&'a KnownCommit>,
     reached: FirstReached,
 }
 
 impl<'a> Trunk<'a> {
     fn of(graph: &'a CommitGraph, head: &CommitId) -> Option<Self> {
-        let first_parent = |commit: &&Commit| graph.get(commit.parents.first()?);
+        let first_parent = |commit: &&KnownCommit| graph.first_parent(&commit.id);
         // No graph of ours is longer than its commits, whatever a server says.
         let most = graph.iter().count();
-        let mut commits: Vec<&Commit> =
+        let mut commits: Vec<&KnownCommit> =
             std::iter::successors(graph.get(head), first_parent).take(most).collect();
         commits.reverse();
         let reached = graph.first_reached(commits.iter().map(|it| graph.node(&it.id)));
@@ -177,7 +178,7 @@ impl<'a> Trunk<'a> {
     }
 
     /// The commit of the default branch that brought `commit` there.
-    fn brought(&self, commit: &CommitId) -> Option<&'a Commit> {
+    fn brought(&self, commit: &CommitId) -> Option<&'a KnownCommit> {
         let position = self.reached.by(self.graph.node(commit)?)?;
         self.commits.get(position).copied()
     }

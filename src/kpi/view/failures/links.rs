@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::{Evidence, Finding, Recovery, Verdict, failure};
 use crate::domain::graph::CommitGraph;
@@ -29,7 +30,7 @@ pub(super) fn find(
         linked.push(caused_by.first().copied());
         findings.extend(caused_by.into_iter().map(|deployment| Finding {
             deployment,
-            failure: failure(reason, episode.incident.id.clone()),
+            failure: failure(reason, episode.incident.id.to_string()),
             recovery: Recovery::Resolved(episode.resolved_at),
         }));
     }
@@ -85,7 +86,7 @@ impl<'a> Wanted<'a> {
 
     /// The names that mean `commit`: its sha, or its beginning.
     fn meaning(&self, commit: &CommitId) -> impl Iterator<Item = &'a str> {
-        let sha = commit.as_str();
+        let sha = commit.text();
         let lengths = self.lengths.iter().filter(move |it| **it >= ABBREVIATION.min(sha.len()));
         lengths.filter_map(move |length| self.names.get(sha.get(..*length)?).copied())
     }
@@ -146,7 +147,7 @@ impl<'a> Names<'a> {
         let mut found: HashMap<&RepositoryId, Vec<(&CommitId, &'a str)>> = HashMap::new();
         for (number, line) in evidence.lineage.lines().enumerate() {
             let named = found.entry(line.repository).or_insert_with(|| {
-                let graph = evidence.timeline.commits.get(line.repository);
+                let graph = evidence.timeline.commits.get(line.repository).map(Arc::as_ref);
                 let commits = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
                 commits.flat_map(|it| wanted.meaning(it).map(move |name| (it, name))).collect()
             });

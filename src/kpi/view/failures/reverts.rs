@@ -1,10 +1,11 @@
 //! Rule (c): what first shipped in a deployment was reverted soon after (kpis.md 3.9).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::{Evidence, Finding, Recovery, Verdict, failure};
-use crate::domain::fact::{Change, Commit};
-use crate::domain::graph::CommitGraph;
+use crate::domain::fact::Change;
+use crate::domain::graph::{CommitGraph, KnownCommit};
 use crate::domain::{CommitId, RepositoryId};
 use crate::kpi::view::changes::{ServiceChange, Shipping};
 use crate::kpi::view::lineage::{Arrival, Line, Walk};
@@ -56,11 +57,11 @@ impl<'a> History<'a> {
         let changes = evidence.timeline.changes.range(own);
         let known = |at| at < evidence.as_of;
         let merged = changes.filter(|(_, change)| change.merged_at.is_some_and(known));
-        let changes = merged.map(|((_, number), change)| (*number, change)).collect();
-        let graph = evidence.timeline.commits.get(repository);
+        let changes = merged.map(|((_, number), change)| (*number, change.as_ref())).collect();
+        let graph = evidence.timeline.commits.get(repository).map(Arc::as_ref);
         let mut history =
             Self { graph, changes, reverts: BTreeMap::new(), change_of: HashMap::new() };
-        let reverting: Vec<&Commit> = graph
+        let reverting: Vec<&KnownCommit> = graph
             .into_iter()
             .flat_map(CommitGraph::iter)
             .filter(|commit| !commit.reverts.is_empty())
@@ -78,7 +79,7 @@ impl<'a> History<'a> {
     }
 
     /// Finds the changes of the commits that matter.
-    fn find_owners(&mut self, reverting: &[&'a Commit]) {
+    fn find_owners(&mut self, reverting: &[&'a KnownCommit]) {
         let mut wanted: HashSet<&CommitId> = HashSet::new();
         for commit in reverting {
             wanted.insert(&commit.id);

@@ -53,13 +53,17 @@ impl Node {
         let (statuses, torn_down) = history(statuses.into_iter().flatten().collect());
         let newest = statuses.last().map_or(self.created_at, |it| it.at);
         let deployment = Deployment {
-            id: self.database_id.to_string(),
+            id: self.database_id.to_string().into(),
             repository: repository.clone(),
             commit: commit_id(&self.commit_oid)?,
-            environment: self.environment.unwrap_or_default(),
-            task: self.task.unwrap_or_else(|| "deploy".to_owned()),
-            description: self.description.filter(|it| !it.is_empty()).map(|it| shortened(&it)),
-            payload: payload(self.payload.as_deref().unwrap_or_default()),
+            environment: self.environment.unwrap_or_default().into(),
+            task: self.task.unwrap_or_else(|| "deploy".to_owned()).into(),
+            description: self
+                .description
+                .filter(|it| !it.is_empty())
+                .map(|it| shortened(&it))
+                .map(Into::into),
+            payload: payload(self.payload.as_deref().unwrap_or_default()).into(),
             created_at: self.created_at,
             // One from the future would win over every later correction.
             updated_at: if newest > now + TimeDelta::hours(24) { self.created_at } else { newest },
@@ -213,7 +217,7 @@ mod tests {
     fn texts_are_cut_and_commits_written_alike() {
         let (it, _) = deployment(|it| it["description"] = json!("ä".repeat(1000)));
         assert_eq!(it.description.unwrap().chars().count(), LONGEST);
-        assert_eq!(it.commit.as_str(), "a".repeat(40));
+        assert_eq!(*it.commit.text(), "a".repeat(40));
         assert_eq!(deployment(|it| it["description"] = json!("")).0.description, None);
     }
 }

@@ -152,9 +152,9 @@ impl PullRequest {
                 .merge_commit
                 .filter(|_| merged_at.is_some())
                 .and_then(|it| commit_id(&it.oid)),
-            head_branch: self.head_ref_name,
-            base_branch: self.base_ref_name,
-            labels: names(self.labels),
+            head_branch: self.head_ref_name.into(),
+            base_branch: self.base_ref_name.into(),
+            labels: names(self.labels).into_iter().map(Into::into).collect(),
             first_commit_at: commits()
                 .map(|it| it.authored_date)
                 .filter(|at| is_plausible(*at, updated_at))
@@ -185,7 +185,7 @@ fn actor(author: Author) -> Actor {
     let login = author.login.strip_suffix("[bot]");
     Actor {
         bot: author.kind == "Bot" || login.is_some(),
-        login: login.unwrap_or(&author.login).to_owned(),
+        login: login.unwrap_or(&author.login).into(),
     }
 }
 
@@ -214,7 +214,7 @@ fn paths(files: Connection<File>) -> Vec<ChangedPath> {
         .into_iter()
         .flatten()
         .map(|file| ChangedPath {
-            path: file.path,
+            path: file.path.into(),
             change: match file.change_type.as_str() {
                 "ADDED" | "COPIED" => PathChange::Added,
                 "DELETED" => PathChange::Removed,

@@ -42,7 +42,7 @@ pub(super) fn diff(before: &Tree, after: &Tree, texts: &HashMap<String, String>)
         let kind = match (before.get(path), renames.get(path)) {
             (Some(old), _) if old == blob => continue,
             (Some(_), _) => RevisionKind::Modified,
-            (None, Some(from)) => RevisionKind::RenamedFrom(from.clone()),
+            (None, Some(from)) => RevisionKind::RenamedFrom(from.clone().into()),
             (None, None) => RevisionKind::Added,
         };
         edits.push(Edit { path: path.clone(), blob: Some(blob.clone()), kind });

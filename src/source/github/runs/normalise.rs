@@ -61,7 +61,7 @@ impl Node {
             started_at: self.run_started_at.unwrap_or(self.created_at),
             // GitHub has no time of completion; it is the last thing that happens to an attempt.
             completed_at: ended.then_some(self.updated_at),
-            conclusion: self.conclusion.clone().filter(|_| ended),
+            conclusion: self.conclusion.clone().filter(|_| ended).map(Into::into),
         }
     }
 
@@ -75,11 +75,11 @@ impl Node {
         attempts.push(self.attempt());
         attempts.sort_by_key(|it| it.number);
         Some(WorkflowRun {
-            id: self.id.to_string(),
+            id: self.id.to_string().into(),
             repository: repository.clone(),
-            workflow: self.workflow().to_owned(),
-            event: self.event.clone().unwrap_or_default(),
-            branch: self.head_branch.clone(),
+            workflow: self.workflow().into(),
+            event: self.event.clone().unwrap_or_default().into(),
+            branch: self.head_branch.clone().map(Into::into),
             commit: commit_id(&self.head_sha)?,
             created_at: self.created_at,
             // One from the future would win over every later correction.
