@@ -8,6 +8,7 @@
 //! Nothing in here fails, waits, reads a clock or performs IO.
 
 pub mod architecture_throughput;
+pub mod attribution;
 pub mod change_failure;
 pub mod change_lead_time;
 pub mod contract_coverage;
@@ -18,6 +19,7 @@ pub mod deployment_frequency;
 mod deployment_items;
 pub mod developer_experience;
 pub mod distribution;
+mod error_budget;
 pub mod error_budget_burn;
 pub mod evaluation;
 pub mod facts;

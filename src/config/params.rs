@@ -50,6 +50,8 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         .collect::<Option<_>>()?;
     let slos = slos.iter().map(|it| slo(it, document.slos.as_ref()?, metrics.as_ref(), &catalogue));
     let slos: Vec<Slo> = slos.collect::<Option<_>>()?;
+    let maintenance = document.slos.iter().flat_map(|it| &it.maintenance);
+    let maintenance = maintenance.map(|it| it.rule(&catalogue)).collect();
     let store = document.store?;
     let secrets = secrets::all(layers, &store, &document.sources);
     let sources: Vec<_> = document
@@ -83,6 +85,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         calendar,
         endpoints,
         slos,
+        maintenance,
     };
     let parts: Vec<_> = sources.iter().map(|(_, settings)| settings.parts(&params)).collect();
     for (source, parts) in params.sources.iter_mut().zip(parts) {

@@ -17,8 +17,10 @@ use serde_saphyr::Spanned;
 
 use super::path::KeyPath;
 use super::problem::{Place, Problem};
+use crate::kpi::Span;
 use crate::kpi::ledger::Sli;
-use crate::kpi::params::SloMethod;
+use crate::kpi::params::{Catalogue, Maintenance, SloMethod};
+use crate::setting::Moment;
 use decimal::Decimal;
 use openslo::Indicators;
 use spec::{Document, Indicator, IndicatorSpec, Text};
@@ -35,6 +37,37 @@ pub struct SloSettings {
     /// Of services that are called otherwise in the specifications, the name of the
     /// `[services.NAME]`.
     pub services: BTreeMap<String, String>,
+    /// Maintenance that is or was planned. It still spends budgets, and explains what it spent.
+    pub maintenance: Vec<MaintenanceSettings>,
+}
+
+/// Planned maintenance: one of `slos.maintenance`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaintenanceSettings {
+    /// What people call it.
+    pub name: String,
+    /// When it begins.
+    pub start: Moment,
+    /// When it is over.
+    pub end: Moment,
+    /// The services that it is of. Default: all.
+    #[serde(default)]
+    pub services: Vec<String>,
+}
+
+impl MaintenanceSettings {
+    /// The rule that it is.
+    pub(super) fn rule(&self, catalogue: &Catalogue) -> Maintenance {
+        let position = |name: &String| {
+            catalogue.services.iter().position(|it| it.name.as_str() == name.as_str())
+        };
+        Maintenance {
+            name: self.name.clone(),
+            services: self.services.iter().filter_map(position).collect(),
+            span: Span { start: self.start.0, end: self.end.0 },
+        }
+    }
 }
 
 /// An SLO as it was found in a file.

@@ -21,7 +21,7 @@ const FIELD: &str = "field";
 /// The post-mortem.
 const POST_MORTEM: &str = "post_mortem";
 /// The finish of the deployment that caused it.
-const DEPLOYMENT: &str = "deployment";
+pub(super) const DEPLOYMENT: &str = "deployment";
 const FAULT_SOURCES: [&str; 3] = [FIELD, POST_MORTEM, DEPLOYMENT];
 
 /// Time to detect.
@@ -101,7 +101,11 @@ fn item(view: &View<'_>, index: usize, episode: &Episode<'_>) -> Item {
 }
 
 /// When the fault began, and how that is known.
-fn fault(view: &View<'_>, index: usize, episode: &Episode<'_>) -> Option<(Instant, &'static str)> {
+pub(super) fn fault(
+    view: &View<'_>,
+    index: usize,
+    episode: &Episode<'_>,
+) -> Option<(Instant, &'static str)> {
     let field = episode.fault_at.map(|at| (at, FIELD));
     let noted = || {
         let note = episode.note.filter(|_| episode.number == 0)?;

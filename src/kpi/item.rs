@@ -142,6 +142,18 @@ pub enum ItemId {
         /// The day; `None` = all of it.
         day: Option<chrono::NaiveDate>,
     },
+    /// What burnt of an error budget while something was going on.
+    Burnt {
+        /// The SLO.
+        slo: String,
+        /// What was going on; `None` = nothing that is known.
+        during: Option<Box<Self>>,
+    },
+    /// Planned maintenance.
+    Maintenance {
+        /// What people call it.
+        name: String,
+    },
 }
 
 /// What a ledger is kept for.

@@ -269,9 +269,26 @@ impl<'a> Ledger<'a> {
     /// What an SLO's ledger counted in `span`. An hour that says that more was bad than there was,
     /// by more than extrapolation makes it, is left out and counted.
     pub fn events(&self, span: Span, slice_allowed: &str) -> Events {
-        let met = met(slice_allowed);
         let mut events = Events::default();
-        for hour in self.hours(span).filter(|hour| !hour.values.is_empty()) {
+        for (_, hour) in self.counted(span, slice_allowed) {
+            match hour {
+                Some(hour) => events.add(&hour),
+                None => events.contradictory += 1,
+            }
+        }
+        events
+    }
+
+    /// What an SLO's ledger counted in each hour of `span` of which anything is known; `None` for
+    /// one that contradicts itself.
+    pub fn counted(
+        &self,
+        span: Span,
+        slice_allowed: &str,
+    ) -> impl Iterator<Item = (Instant, Option<Events>)> + use<'a> {
+        let met = met(slice_allowed);
+        let known = self.hours(span).filter(|hour| !hour.values.is_empty());
+        known.map(move |hour| {
             let value = |name: &str| {
                 let at = hour.columns.iter().position(|it| it == name)?;
                 hour.values.get(at).copied()
@@ -279,18 +296,14 @@ impl<'a> Ledger<'a> {
             let (bad, total) = (value(BAD).unwrap_or(0.0), value(TOTAL).unwrap_or(0.0));
             let room = total * 0.01;
             if bad > total + room || bad < -room {
-                events.contradictory += 1;
-                continue;
+                return (hour.starts_at, None);
             }
-            events.bad += bad.clamp(0.0, total);
-            events.total += total;
             // Of hours from the time of another objective nobody knows how many slices met this one.
-            if let (Some(valid), Some(met)) = (value(VALID), value(&met)) {
-                events.valid += valid;
-                events.met += met;
-            }
-        }
-        events
+            let slices = value(VALID).zip(value(&met));
+            let (valid, met) = slices.unwrap_or_default();
+            let bad = bad.clamp(0.0, total);
+            (hour.starts_at, Some(Events { bad, total, valid, met, contradictory: 0 }))
+        })
     }
 
     /// The histogram of everything in `span`, with bounds in units of `scale`. Buckets are summed

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, TimeDelta};
 
+use super::attribution;
 use super::item::LedgerOf;
 use super::ledger::{BAD, Hour, Ledger, TOTAL, VALID, bound, met};
 use super::params::{Endpoint, Params, Slo};
@@ -161,9 +162,16 @@ pub(super) fn missing(
     (ends_at + hour + stale_after < slice.as_of).then_some(State::Stale)
 }
 
-/// The item itself; of a ledger, one for each UTC day of `window` that it knows anything of.
+/// The item itself; of a ledger, one for each UTC day of `window` that it knows anything of, and of
+/// that of an SLO also what was going on while its budget burnt.
 pub(super) fn unfold(view: &View<'_>, item: &Item, window: Span) -> Vec<Item> {
     let Some(subject) = Subject::of(view.params, &item.id) else { return vec![item.clone()] };
+    // What burns now is shown by windows of up to 30 days.
+    let window = if window.is_empty() {
+        Span { start: window.end - TimeDelta::days(30), end: window.end }
+    } else {
+        window
+    };
     let ledger = subject.ledger(view);
     let mut days: BTreeMap<NaiveDate, Vec<Hour<'_>>> = BTreeMap::new();
     for hour in ledger.hours(window) {
@@ -183,7 +191,12 @@ pub(super) fn unfold(view: &View<'_>, item: &Item, window: Span) -> Vec<Item> {
             times: vec![("first_hour", first)],
         }
     });
-    days.collect()
+    let mut items: Vec<Item> = days.collect();
+    if let Subject::Slo(slo) = subject {
+        let events = ledger.events(window, &slo.slice_allowed.to_string());
+        items.extend(attribution::items(slo, view, window, &slo.budgeted(&events)));
+    }
+    items
 }
 
 /// A count with as many decimals as it needs to be added up.

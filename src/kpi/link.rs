@@ -49,6 +49,14 @@ impl Link {
                 Self { name: format!("{service}, {day}{unit}"), url: None }
             }
             ItemId::Ledger { name, day, .. } => places.ledger(id, name, *day),
+            ItemId::Burnt { slo, during: None } => {
+                Self { name: format!("{slo}: unattributed"), url: None }
+            }
+            ItemId::Burnt { slo, during: Some(during) } => {
+                let during = Self::of(during, timeline, params);
+                Self { name: format!("{slo}: burnt while {}", during.name), url: during.url }
+            }
+            ItemId::Maintenance { name } => Self { name: format!("maintenance {name}"), url: None },
             ItemId::Issue { repository, number, life } => {
                 let mut name = format!("{}#{number}", places.name(repository));
                 name.push_str(&again(*life));

@@ -16,6 +16,7 @@ pub use findings::{FindingRule, FindingSeverity, Sla};
 pub use standards::{Boundary, Check, CheckRule, Standard, WORKFLOW_FILES};
 
 use super::ledger::{Question, Sli};
+use super::statistics::budget::Events;
 use super::{Need, Span, Stat, TargetRule};
 pub use crate::domain::Calendar as CalendarParams;
 use crate::domain::fact::Deployment;
@@ -46,6 +47,8 @@ pub struct Params {
     pub endpoints: Vec<Endpoint>,
     /// Service level objectives.
     pub slos: Vec<Slo>,
+    /// Maintenance that is or was planned.
+    pub maintenance: Vec<Maintenance>,
 }
 
 /// A survey.
@@ -193,7 +196,28 @@ impl SloMethod {
     }
 }
 
+/// A stretch of time in which maintenance is planned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Maintenance {
+    /// What people call it.
+    pub name: String,
+    /// Indices of the services that it is of; empty = of all.
+    pub services: Vec<usize>,
+    /// From when to when.
+    pub span: Span,
+}
+
 impl Slo {
+    /// What its budget is spent on: events, or slices.
+    pub fn budgeted(&self, events: &Events) -> Events {
+        match self.method {
+            SloMethod::Events => *events,
+            SloMethod::Slices => {
+                Events { bad: events.valid - events.met, total: events.valid, ..*events }
+            }
+        }
+    }
+
     /// What its metric store is asked.
     pub fn question(&self) -> Question {
         Question::Events { sli: self.sli.clone(), slice_allowed: self.slice_allowed.to_string() }

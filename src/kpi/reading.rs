@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Need;
 use super::statistics::{Bounds, count_interval, real, wilson};
 use super::status::{Estimate, State};
 
@@ -82,6 +83,9 @@ pub struct Reading {
     /// Whether the target is about this reading, where the KPI's `target_stat` does not say it for
     /// all of them.
     pub aimed_at: Option<bool>,
+    /// What it is not known without, where that is collected at all: the reading is absent while
+    /// that does not cover the window or is stale.
+    pub uses: &'static [Need],
 }
 
 impl Reading {
@@ -104,6 +108,7 @@ impl Reading {
             condition: None,
             verdict: None,
             aimed_at: None,
+            uses: &[],
         }
     }
 

@@ -1,19 +1,16 @@
 //! Which share of events, and of time, was good (kpis.md 3.3).
 
-use chrono::Months;
-
+use super::error_budget::{CONSUMED, PROJECTED, REMAINING};
 use super::ledger_items::{Subject, missing};
 use super::params::{Slo, SloMethod};
 use super::statistics::budget::Events;
 use super::statistics::histogram::whole;
 use super::{
     Aim, Better, Exclusions, Family, Item, Kpi, Need, Params, PlacedBy, Reading, Scope, Slice,
-    Span, State, TargetRule, Unit, View, WindowKind,
+    State, TargetRule, Unit, View, error_budget,
 };
 
 const COMPLIANCE: &str = "engkpi_slo_compliance_ratio";
-const REMAINING: &str = "engkpi_error_budget_remaining_ratio";
-const PROJECTED: &str = "engkpi_error_budget_projected_remaining_ratio";
 const LOW_TRAFFIC: &str = "engkpi_slo_low_traffic";
 
 /// Compliance with each objective.
@@ -25,7 +22,12 @@ pub static KPI: Kpi = Kpi {
         by traffic, never an average of ratios. Slices without events are in neither. The target is the objective, for the \
         method that the specification names. Below ten bad events allowed traffic is low and there is no status. Budget \
         remaining: 1 less the bad events divided by those allowed of the events so far. Of a running calendar window also, projected, \
-        what is left of the budget that the whole window will have if traffic goes on as so far: it begins at 100 %.",
+        what is left of the budget that the whole window will have if traffic goes on as so far: it begins at 100 %. Consumed \
+        by what was going on: of each hour, the bad events above the share of the quiet hours of the day before (no more than is \
+        allowed) are of a deployment that an incident of the service is linked to, else of another incident, else of a deployment \
+        followed within 24 h by a change point (at least 10 bad events, or 3 slices, in an hour, and with 95 % confidence more \
+        than twice the share of before; it lasts until that was not so for more than 2 h), else of planned maintenance; all others are unattributed. It burnt while this was going \
+        on; what caused it nobody can say from this.",
     unit: Unit::Ratio,
     better: Better::Higher,
     default_window: "30d",
@@ -56,6 +58,11 @@ pub static KPI: Kpi = Kpi {
             PROJECTED,
             "Share that is left of the budget that the whole calendar window will have if traffic goes on as so far.",
             &["slo"],
+        ),
+        family(
+            CONSUMED,
+            "Share of the window's error budget that burnt while this was going on; the causes add up to 1 less what remains.",
+            &["slo", "cause"],
         ),
         family(
             LOW_TRAFFIC,
@@ -123,7 +130,7 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
         compliance(slo, SloMethod::Events, &events, low),
         compliance(slo, SloMethod::Slices, &slices, low),
     ];
-    readings.extend(budget(slo, slice, &events));
+    readings.extend(error_budget::readings(slo, slice, &events));
     if missing.is_none() && events.total > 0.0 {
         let flag = Reading::plain(LOW_TRAFFIC, Some(f64::from(u8::from(low))));
         readings.push(flag.with("slo", slo.id.as_str()));
@@ -158,51 +165,14 @@ fn compliance(slo: &Slo, method: SloMethod, counted: &Events, low: bool) -> Read
     reading
 }
 
-/// What is left of the budget by the method of the objective.
-fn budget(slo: &Slo, slice: &Slice<'_>, events: &Events) -> Vec<Reading> {
-    let counted = match slo.method {
-        SloMethod::Events => *events,
-        SloMethod::Slices => {
-            Events { bad: events.valid - events.met, total: events.valid, ..Events::default() }
-        }
-    };
-    let remaining = counted.burn(slo.allowed).map(|burn| 1.0 - burn);
-    let reading = |family, value: Option<f64>| {
-        Reading::new(family, value.filter(|it| it.is_finite()), whole(counted.total))
-            .with("slo", slo.id.as_str())
-    };
-    let mut readings = vec![reading(REMAINING, remaining)];
-    if let Some(elapsed) = elapsed(slice) {
-        let projected = counted.burn(slo.allowed).map(|burn| 1.0 - burn * elapsed);
-        readings.push(reading(PROJECTED, projected));
-    }
-    readings
-}
-
-/// Which share of a running calendar window is over.
-fn elapsed(slice: &Slice<'_>) -> Option<f64> {
-    let months = match slice.calendar {
-        WindowKind::Month { complete: false } => 1,
-        WindowKind::Quarter { complete: false } => 3,
-        WindowKind::Year { complete: false } => 12,
-        _ => return None,
-    };
-    let calendar = &slice.view.params.calendar;
-    let start = slice.window.start;
-    let end = calendar.date(start).checked_add_months(Months::new(months))?;
-    let whole = Span { start, end: calendar.start_of(end) };
-    let share = slice.window.days() / whole.days();
-    (0.0..=1.0).contains(&share).then_some(share)
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kpi::Window;
     use crate::kpi::testing::{Story, instant};
+    use crate::kpi::{Span, Window, WindowKind};
 
     const UP: &str = "service web\nslo up of web objective 0.999\n";
 
@@ -229,11 +199,14 @@ mod tests {
             "org 01T00:00..31T00:00",
             &story,
             expect![[r#"
-            slo_compliance_ratio up events 0.9998 n=272160000 numerator=272116800 coverage=1.00
-            slo_compliance_ratio up slices 0.8333 n=8640 numerator=7200 coverage=1.00
-            error_budget_remaining_ratio up 0.8413 n=272160000 coverage=1.00
-            slo_low_traffic up 0 n=1 coverage=1.00
-        "#]],
+                slo_compliance_ratio up events 0.9998 n=272160000 numerator=272116800 coverage=1.00
+                slo_compliance_ratio up slices 0.8333 n=8640 numerator=7200 coverage=1.00
+                error_budget_remaining_ratio up 0.8413 n=272160000 coverage=1.00
+                error_budget_consumed_ratio up deployment 0 n=272160000 coverage=1.00
+                error_budget_consumed_ratio up maintenance 0 n=272160000 coverage=1.00
+                error_budget_consumed_ratio up unattributed 0.1587 n=272160000 coverage=1.00
+                slo_low_traffic up 0 n=1 coverage=1.00
+            "#]],
         );
     }
 
@@ -248,6 +221,9 @@ mod tests {
                 slo_compliance_ratio up events 0.9998 n=40000 numerator=39990 coverage=1.00
                 slo_compliance_ratio up slices 0.9167 n=24 numerator=22 coverage=1.00
                 error_budget_remaining_ratio up 0.75 n=40000 coverage=1.00
+                error_budget_consumed_ratio up deployment 0 n=40000 coverage=1.00
+                error_budget_consumed_ratio up maintenance 0 n=40000 coverage=1.00
+                error_budget_consumed_ratio up unattributed 0.25 n=40000 coverage=1.00
                 slo_low_traffic up 0 n=1 coverage=1.00
             "#]],
         );
@@ -262,6 +238,9 @@ mod tests {
                 slo_compliance_ratio up events 1 n=20000 numerator=20000 coverage=0.25
                 slo_compliance_ratio up slices 1 n=6 numerator=6 coverage=0.25
                 error_budget_remaining_ratio up 1 n=20000 coverage=0.25
+                error_budget_consumed_ratio up deployment 0 n=20000 coverage=0.25
+                error_budget_consumed_ratio up maintenance 0 n=20000 coverage=0.25
+                error_budget_consumed_ratio up unattributed 0 n=20000 coverage=0.25
                 slo_low_traffic up 0 n=1 coverage=0.25
             "#]],
         );
@@ -302,6 +281,9 @@ mod tests {
                 slo_compliance_ratio up events 0 n=20000 numerator=0 more_bad_than_all=1 coverage=1.00
                 slo_compliance_ratio up slices 0 n=12 numerator=0 more_bad_than_all=1 coverage=1.00
                 error_budget_remaining_ratio up -999 n=20000 more_bad_than_all=1 coverage=1.00
+                error_budget_consumed_ratio up deployment 0 n=20000 more_bad_than_all=1 coverage=1.00
+                error_budget_consumed_ratio up maintenance 0 n=20000 more_bad_than_all=1 coverage=1.00
+                error_budget_consumed_ratio up unattributed 1000 n=20000 more_bad_than_all=1 coverage=1.00
                 slo_low_traffic up 0 n=1 more_bad_than_all=1 coverage=1.00
             "#]],
         );
@@ -315,11 +297,14 @@ mod tests {
             "org 05T10:00..05T12:00",
             story,
             expect![[r#"
-            slo_compliance_ratio up events 0.999 n=40000 numerator=39960 coverage=1.00
-            slo_compliance_ratio up slices 0.5 n=12 numerator=6 coverage=1.00
-            error_budget_remaining_ratio up 0 n=40000 coverage=1.00
-            slo_low_traffic up 0 n=1 coverage=1.00
-        "#]],
+                slo_compliance_ratio up events 0.999 n=40000 numerator=39960 coverage=1.00
+                slo_compliance_ratio up slices 0.5 n=12 numerator=6 coverage=1.00
+                error_budget_remaining_ratio up 0 n=40000 coverage=1.00
+                error_budget_consumed_ratio up deployment 0 n=40000 coverage=1.00
+                error_budget_consumed_ratio up maintenance 0 n=40000 coverage=1.00
+                error_budget_consumed_ratio up unattributed 1 n=40000 coverage=1.00
+                slo_low_traffic up 0 n=1 coverage=1.00
+            "#]],
         );
     }
 
@@ -346,11 +331,14 @@ mod tests {
             "org 05T10:00..05T12:00",
             story,
             expect![[r#"
-            slo_compliance_ratio up events 1 n=20000 numerator=20000 coverage=1.00
-            slo_compliance_ratio up slices 1 n=12 numerator=12 coverage=1.00
-            error_budget_remaining_ratio up 1 n=20000 coverage=1.00
-            slo_low_traffic up 0 n=1 coverage=1.00
-        "#]],
+                slo_compliance_ratio up events 1 n=20000 numerator=20000 coverage=1.00
+                slo_compliance_ratio up slices 1 n=12 numerator=12 coverage=1.00
+                error_budget_remaining_ratio up 1 n=20000 coverage=1.00
+                error_budget_consumed_ratio up deployment 0 n=20000 coverage=1.00
+                error_budget_consumed_ratio up maintenance 0 n=20000 coverage=1.00
+                error_budget_consumed_ratio up unattributed 0 n=20000 coverage=1.00
+                slo_low_traffic up 0 n=1 coverage=1.00
+            "#]],
         );
     }
 

@@ -346,14 +346,19 @@ fn shown(reading: &Reading) -> String {
     text
 }
 
-fn described(item: &Item) -> String {
-    let mut text = match &item.id {
+fn named(id: &super::ItemId) -> String {
+    match id {
         super::ItemId::Change { repository, number } => {
             format!("{}#{number}", short(repository))
         }
         super::ItemId::Deployment { service, native, .. } => format!("{service}:{native}"),
         super::ItemId::Incident { native, episode: 0, .. } => native.to_string(),
         super::ItemId::Incident { native, episode, .. } => format!("{native}/{episode}"),
+        super::ItemId::Burnt { slo, during: None } => format!("{slo}: unattributed"),
+        super::ItemId::Burnt { slo, during: Some(during) } => {
+            format!("{slo}: burnt while {}", named(during))
+        }
+        super::ItemId::Maintenance { name } => name.clone(),
         super::ItemId::Ledger { name, day: None, .. } => name.clone(),
         super::ItemId::Ledger { name, day: Some(day), .. } => format!("{name}@{day}"),
         super::ItemId::Issue { repository, number, life: 0 } => {
@@ -377,7 +382,11 @@ fn described(item: &Item) -> String {
             let service = service.as_ref().map_or("-", |service| service.as_str());
             format!("{service} {day} {unit}").trim_end().to_owned()
         }
-    };
+    }
+}
+
+pub(crate) fn described(item: &Item) -> String {
+    let mut text = named(&item.id);
     match (&item.outcome, item.completed_at) {
         (Outcome::Counted, Some(at)) => write!(text, " counted {}", told(at)),
         (Outcome::Counted, None) => write!(text, " counted"),
@@ -389,9 +398,9 @@ fn described(item: &Item) -> String {
     .expect("writing to a string never fails");
     for (name, value) in &item.values {
         let value = match item.id {
-            super::ItemId::CostDay { .. } | super::ItemId::Answers { .. } => {
-                number("", Some(*value))
-            }
+            super::ItemId::CostDay { .. }
+            | super::ItemId::Answers { .. }
+            | super::ItemId::Burnt { .. } => number("", Some(*value)),
             _ => duration(*value),
         };
         write!(text, " {name}={value}").expect("writing to a string never fails");

@@ -15,6 +15,11 @@ pub mod ownership;
 pub(super) mod properties;
 pub mod surveys;
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::attribution::Attribution;
+use super::params::Slo;
 use super::{Need, Params};
 use crate::domain::{Instant, Timeline};
 use changes::ServiceChange;
@@ -49,6 +54,8 @@ pub struct View<'a> {
     pub surveys: Vec<Question<'a>>,
     /// Which services each repository has.
     pub ownership: Ownership<'a>,
+    /// What was going on while the budget of each SLO burnt, by its id; once somebody asks.
+    burnt: OnceLock<HashMap<String, Attribution>>,
 }
 
 impl<'a> View<'a> {
@@ -57,6 +64,15 @@ impl<'a> View<'a> {
     pub fn lacks(&self, need: Need) -> bool {
         let sources = &self.params.sources;
         !sources.is_empty() && !sources.iter().any(|it| it.feeds.contains(&need))
+    }
+
+    /// What was going on while the budget of `slo` burnt; `None` if it is none of the parameters'.
+    pub fn burnt(&self, slo: &Slo) -> Option<&Attribution> {
+        let all = self.burnt.get_or_init(|| {
+            let slos = self.params.slos.iter();
+            slos.map(|slo| (slo.id.clone(), Attribution::of(slo, self))).collect()
+        });
+        all.get(slo.id.as_str())
     }
 
     /// Judges the facts of `timeline` by `params` as they were known to have happened before `as_of`.
@@ -88,6 +104,7 @@ impl<'a> View<'a> {
             records,
             surveys: surveys::build(timeline, params, as_of),
             ownership,
+            burnt: OnceLock::new(),
         }
     }
 }

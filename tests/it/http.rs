@@ -68,6 +68,7 @@ pub(crate) fn params() -> Params {
         kpis: [].into(),
         endpoints: Vec::new(),
         slos: Vec::new(),
+        maintenance: Vec::new(),
         baseline: None,
         sources: vec![SourceParams {
             name: SourceName::from("pagerduty"),

@@ -373,6 +373,7 @@ fn params() -> Params {
         kpis: BTreeMap::new(),
         endpoints: Vec::new(),
         slos: Vec::new(),
+        maintenance: Vec::new(),
         baseline: None,
         sources: vec![
             source(

@@ -30,7 +30,8 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     }
 }
 
-fn service(checker: &mut Checker<'_>, path: &KeyPath, name: &String) {
+/// Notes that there is no service of this name.
+pub(super) fn service(checker: &mut Checker<'_>, path: &KeyPath, name: &String) {
     let services = checker.names("services");
     if !services.contains(name) && !checker.is_broken("services") {
         let otherwise = format!("add [services.{}]", KeyPath::root().key(name.as_str()));

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::path::KeyPath;
-use crate::config::slo::Specifications;
+use crate::config::slo::{MaintenanceSettings, Specifications};
 use crate::config::suggest;
 
 pub(super) fn check(checker: &mut Checker<'_>) {
@@ -19,6 +19,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     if !settings.files.is_empty() {
         super::endpoints::source(checker, &path, settings.source.as_deref());
     }
+    maintenance(checker, &path.key("maintenance"), &settings.maintenance);
     let services = checker.names("services");
     for (name, service) in &settings.services {
         if !services.contains(service) && !checker.is_broken("services") {
@@ -26,6 +27,19 @@ pub(super) fn check(checker: &mut Checker<'_>) {
             let fix = suggest::fix(service, known, "name a [services.NAME]");
             let rule = format!("there is no service {service:?}");
             checker.value(&path.key("services").key(name.as_str()), rule, fix);
+        }
+    }
+}
+
+fn maintenance(checker: &mut Checker<'_>, path: &KeyPath, all: &[MaintenanceSettings]) {
+    for (index, it) in all.iter().enumerate() {
+        let path = path.index(index);
+        if it.end.0 <= it.start.0 {
+            let rule = "is not after `start`";
+            checker.value(&path.key("end"), rule, "write when the maintenance is over");
+        }
+        for (at, service) in it.services.iter().enumerate() {
+            super::endpoints::service(checker, &path.key("services").index(at), service);
         }
     }
 }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use crate::domain::{Instant, SourceName};
 use crate::kpi::params::SourceParams;
 use crate::kpi::status::State;
-use crate::kpi::{Family, Kpi, Need, Params};
+use crate::kpi::{Family, Kpi, Need, Params, Reading};
 
 /// When each source last saw everything, and up to when. A source that never did is not in it.
 pub type Freshness = BTreeMap<SourceName, SourceFreshness>;
@@ -81,6 +81,11 @@ impl<'a> Availability<'a> {
     /// The same for one family with needs of its own.
     pub(super) fn family(&self, family: &Family, start: Instant) -> Option<State> {
         worst(family.needs.iter().map(|need| self.need(*need, start, true)))
+    }
+
+    /// The same for one reading with needs of its own, which nobody has to collect.
+    pub(super) fn reading(&self, reading: &Reading, start: Instant) -> Option<State> {
+        worst(reading.uses.iter().map(|need| self.need(*need, start, false)))
     }
 
     fn need(&self, need: Need, start: Instant, required: bool) -> Option<State> {

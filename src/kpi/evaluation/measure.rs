@@ -281,7 +281,10 @@ impl<'m, 'i> Measured<'m, 'i> {
         }
         readings.retain(|reading| {
             let start = cut.span.start;
-            family(reading).is_some_and(|it| measuring.availability.family(it, start).is_none())
+            let known = measuring.availability.reading(reading, start).is_none();
+            known
+                && family(reading)
+                    .is_some_and(|it| measuring.availability.family(it, start).is_none())
         });
         let readings = Arc::new(readings);
         self.known.push((cut.span, cut.kind, Arc::clone(&readings)));

@@ -16,6 +16,15 @@ pub struct Events {
 }
 
 impl Events {
+    /// Adds what another stretch of time had.
+    pub fn add(&mut self, other: &Self) {
+        self.bad += other.bad;
+        self.total += other.total;
+        self.valid += other.valid;
+        self.met += other.met;
+        self.contradictory += other.contradictory;
+    }
+
     /// The share of what was bad; none without events.
     pub fn error_ratio(&self) -> Option<f64> {
         (self.total > 0.0).then(|| (self.bad / self.total).clamp(0.0, 1.0))

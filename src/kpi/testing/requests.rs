@@ -8,6 +8,7 @@
 //! 05T10:00 hour pay covered 6 +Inf:100         # only half of its slices had data
 //! 05T10:00 hour pay                            # asked for, and nothing was there
 //! slo up of web objective 0.999                # judged by events; `slices`: by slices
+//! maintenance move from 05T10:00 to 05T12:00 of web  # without `of`: of every service
 //! 05T10:00 hour up bad:1 total:900 valid:12 met:11
 //! 05T10:30 burn up 5m:1/100 1h:2/500           # what short windows held: bad/all
 //! ```
@@ -17,9 +18,10 @@ use chrono::Duration;
 use super::{Line, Story};
 use crate::domain::fact::{Burn, BurnWindow, LedgerDay, LedgerHour};
 use crate::domain::{Fact, Instant, SourceName};
+use crate::kpi::Span;
 use crate::kpi::Stat;
 use crate::kpi::ledger::{Sli, met};
-use crate::kpi::params::{Endpoint, Slo, SloMethod};
+use crate::kpi::params::{Endpoint, Maintenance, Slo, SloMethod};
 
 pub(crate) const SOURCE: &str = "prometheus";
 
@@ -66,6 +68,20 @@ pub(super) fn slo(story: &mut Story, line: &mut Line) {
         sli: Sli::Bad { bad: "bad[{{.window}}]".to_owned(), total: "all[{{.window}}]".to_owned() },
         window: "30d".to_owned(),
     });
+}
+
+/// Learns of planned maintenance.
+#[track_caller]
+pub(super) fn maintenance(story: &mut Story, line: &mut Line) {
+    let name = line.next("a name");
+    let (from, to) = (line.time("from"), line.time("to"));
+    let (start, end) = (from.expect("it is `from` a time"), to.expect("it is `to` a time"));
+    let services = line.list("of").into_iter().map(|name| {
+        let mut services = story.params.catalogue.services.iter();
+        services.position(|it| it.name.as_str() == name).expect("a service told of")
+    });
+    let services = services.collect();
+    story.params.maintenance.push(Maintenance { name, services, span: Span { start, end } });
 }
 
 #[track_caller]

@@ -66,6 +66,7 @@ pub(super) fn params() -> Params {
         surveys: Vec::new(),
         endpoints: Vec::new(),
         slos: Vec::new(),
+        maintenance: Vec::new(),
     }
 }
 
@@ -76,6 +77,7 @@ pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
         "service" => service(story, line),
         "endpoint" => requests::endpoint(story, line),
         "slo" => requests::slo(story, line),
+        "maintenance" => requests::maintenance(story, line),
         "as_of" => story.as_of = instant(&line.next("an instant")),
         "rule" => rule(story, line),
         "records" => decisions::rule(story, line),

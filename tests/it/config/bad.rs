@@ -887,3 +887,29 @@ fn endpoints_and_their_metric_store() {
             3 problems in the configuration"#]],
     );
 }
+
+#[test]
+fn maintenance_that_cannot_be() {
+    bad(
+        "[slos]
+maintenance = [
+  { name = 'database', start = 2026-03-05T22:00:00Z, end = 2026-03-05T22:00:00Z },
+  { name = ' ', start = 2026-03-05, end = 2026-03-06, services = ['chekout'] },
+]
+",
+        expect![[r#"
+            bad.toml:3:60: slos.maintenance[0].end: is not after `start`
+                fix: write when the maintenance is over
+            bad.toml:4:12: slos.maintenance[1].name: is an empty text
+                fix: write something or remove the key
+            bad.toml:4:67: slos.maintenance[1].services[0]: there is no service "chekout"
+                fix: did you mean "checkout"?
+            3 problems in the configuration"#]],
+    );
+    bad(
+        "[slos]
+maintenance = [{ name = 'database', start = '2026-03-05T22:00:00+01:00', end = 2026-03-06T02:00:00Z, services = ['checkout'] }]
+",
+        expect![["nothing is wrong"]],
+    );
+}
