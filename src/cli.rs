@@ -8,6 +8,7 @@ mod evaluate;
 mod explain;
 mod kpis;
 mod logging;
+mod rules;
 mod run;
 mod runtime;
 mod sync;
@@ -53,6 +54,7 @@ enum Command {
     Explain(explain::Arguments),
     Check(check::Arguments),
     Kpis(kpis::Arguments),
+    Rules(rules::Arguments),
 }
 
 /// Why a command did not do what it was asked for.
@@ -129,6 +131,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Explain(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Kpis(arguments) => arguments.run(),
+        Command::Rules(arguments) => arguments.run(),
     }
 }
 

@@ -40,7 +40,7 @@ pub use path::KeyPath;
 pub use problem::{Place, Problem, Problems};
 pub use rules::{DecisionSettings, Event, FieldSettings, Meaning, RulesSettings};
 pub use schema::schema;
-pub use slo::{Notice, SloSettings};
+pub use slo::{Notice, Objectives, SloSettings};
 pub use sources::SourceSettings;
 pub use standards::{BoundarySettings, CheckSettings, StandardSettings};
 pub use targets::{BaselineSettings, KpiSettings, TargetSettings};
@@ -70,6 +70,8 @@ pub struct Config {
     secrets: Vec<Referred>,
     /// What works and may not be meant.
     pub notices: Vec<Notice>,
+    /// The SLOs as rules of Prometheus are made of them.
+    pub objectives: Objectives,
 }
 
 impl Config {

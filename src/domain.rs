@@ -6,6 +6,7 @@
 
 pub mod calendar;
 mod commit_id;
+pub mod decimal;
 pub mod extent;
 pub mod fact;
 pub mod graph;
@@ -15,6 +16,7 @@ pub mod timeline;
 
 pub use calendar::Calendar;
 pub use commit_id::{CommitId, CommitText};
+pub use decimal::Decimal;
 pub use extent::Extent;
 pub use fact::{Fact, FactKey, Kind};
 pub use name::{RepositoryId, ServiceName, SourceName, TeamName};

@@ -5,6 +5,7 @@ pub mod human;
 pub mod json;
 pub mod page;
 pub mod reference;
+pub mod rules;
 pub mod table;
 
 mod shown;

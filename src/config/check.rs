@@ -25,6 +25,7 @@ use super::slo::{Found, Notice};
 use super::text::Aim;
 use crate::domain::Instant;
 use crate::kpi::TargetRule;
+use crate::output::rules::AlertWindows;
 use crate::setting::Complaint;
 
 /// What the checks found, and what they learnt on the way.
@@ -37,6 +38,8 @@ pub(super) struct Checked {
     pub(super) kpis: BTreeMap<String, Targets>,
     /// The SLOs that files specify.
     pub(super) slos: Vec<Found>,
+    /// Windows of burn alerts that files specify.
+    pub(super) alert_windows: Vec<AlertWindows>,
     /// What works and may not be meant.
     pub(super) notices: Vec<Notice>,
 }

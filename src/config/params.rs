@@ -10,7 +10,7 @@ use super::findings::FindingSettings;
 use super::layers::Layers;
 use super::path::KeyPath;
 use super::rules::RulesSettings;
-use super::slo::{Found, SloSettings};
+use super::slo::{Found, Objectives, SloSettings};
 use super::sources::SourceSettings;
 use super::targets::{BaselineSettings, KpiSettings};
 use super::{Config, secrets};
@@ -23,7 +23,7 @@ use crate::kpi::{Need, Span, TargetRule};
 
 /// Builds the configuration; `None` if a section is missing, which was reported then.
 pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) -> Option<Config> {
-    let Checked { holidays, kpis: targets, slos, notices, .. } = checked;
+    let Checked { holidays, kpis: targets, slos, alert_windows, notices, .. } = checked;
     let calendar = document.calendar.as_ref()?;
     let calendar = Calendar {
         zone: calendar.zone.0,
@@ -48,6 +48,8 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
     let endpoints: Vec<Endpoint> = endpoints
         .map(|(name, it)| endpoint(name, it, metrics.as_ref(), &catalogue))
         .collect::<Option<_>>()?;
+    let objectives =
+        Objectives { slos: slos.iter().map(Found::rules).collect(), windows: alert_windows };
     let slos = slos.iter().map(|it| slo(it, document.slos.as_ref()?, metrics.as_ref(), &catalogue));
     let slos: Vec<Slo> = slos.collect::<Option<_>>()?;
     let maintenance = document.slos.iter().flat_map(|it| &it.maintenance);
@@ -99,6 +101,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         params,
         secrets,
         notices,
+        objectives,
     })
 }
 

@@ -1,12 +1,12 @@
 //! `[slos]`: service level objectives, specified in files of sloth's and `OpenSLO`'s formats.
 
-mod decimal;
 mod openslo;
 mod queries;
 mod sloth;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,16 @@ use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
 use super::path::KeyPath;
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, Problems};
+use crate::domain::Decimal;
 use crate::kpi::Span;
 use crate::kpi::ledger::Sli;
 use crate::kpi::params::{Catalogue, Maintenance, SloMethod};
+use crate::output::rules;
 use crate::setting::Moment;
-use decimal::Decimal;
 use openslo::Indicators;
-use spec::{Document, Indicator, IndicatorSpec, Text};
+use sloth::Head;
+use spec::{Document, Indicator, IndicatorSpec, Labels, Text};
 
 /// Service level objectives: `[slos]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +78,13 @@ pub(super) struct Found {
     pub(super) place: Place,
     pub(super) id: String,
     pub(super) service: String,
+    /// Its own name, without the service's.
+    name: String,
+    format: &'static str,
+    /// The length of its rolling window, where the file says it.
+    period: Option<rules::Length>,
+    labels: BTreeMap<String, String>,
+    alerting: rules::Alerting,
     objective: Decimal,
     /// The share of good events in a good slice, where the file says it.
     slice: Option<Decimal>,
@@ -91,6 +100,23 @@ impl Found {
     pub(super) fn objective(&self) -> (String, f64, f64) {
         let allowed = self.objective.rest().map_or(0.0, Decimal::float);
         (self.objective.to_string(), self.objective.float(), allowed)
+    }
+
+    /// What rules are made of.
+    pub(super) fn rules(&self) -> rules::Slo {
+        let by_slices = self.method == SloMethod::Slices;
+        rules::Slo {
+            id: self.id.clone(),
+            service: self.service.clone(),
+            name: self.name.clone(),
+            format: self.format,
+            objective: self.objective,
+            slice: by_slices.then(|| self.slice.unwrap_or(self.objective).rest()).flatten(),
+            sli: self.sli.clone(),
+            period: self.period,
+            labels: self.labels.clone(),
+            alerting: self.alerting.clone(),
+        }
     }
 
     /// What a good slice allows to be bad.
@@ -113,8 +139,40 @@ pub struct Notice {
 #[derive(Debug, Default)]
 pub(super) struct Specifications {
     pub(super) found: Vec<Found>,
+    /// Windows of burn alerts.
+    pub(super) windows: Vec<rules::AlertWindows>,
     pub(super) problems: Vec<Problem>,
     pub(super) notices: Vec<Notice>,
+}
+
+/// What rules are made of.
+#[derive(Clone, Debug, Default)]
+pub struct Objectives {
+    /// The SLOs, in the order in which they were found.
+    pub slos: Vec<rules::Slo>,
+    /// Windows of burn alerts that take the place of the usual ones.
+    pub windows: Vec<rules::AlertWindows>,
+}
+
+impl Objectives {
+    /// Reads the specifications that `patterns` name, as `[slos]` would; with what works and may
+    /// not be meant.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(patterns: &[String]) -> Result<(Self, Vec<Notice>), Problems> {
+        let (mut all, missing) = Specifications::read(patterns);
+        for (index, rule) in missing {
+            let place = Place::File { file: patterns[index].clone() };
+            all.problems.push(Problem::new(place, &KeyPath::root(), rule, "mend the path"));
+        }
+        all.problems.sort();
+        if !all.problems.is_empty() {
+            return Err(Problems(all.problems));
+        }
+        let slos = all.found.iter().map(Found::rules).collect();
+        Ok((Self { slos, windows: all.windows }, all.notices))
+    }
 }
 
 impl Specifications {
@@ -198,15 +256,25 @@ impl Reader<'_> {
             match (version, api, kind, &document.spec) {
                 (Some("prometheus/v1"), None, ..) => {
                     let slos = document.slos.as_deref().unwrap_or_default();
-                    sloth::read(self, document.service.as_ref(), slos);
+                    let (service, labels) = (document.service.as_ref(), document.labels.as_ref());
+                    sloth::read(self, &Head { format: "prometheus/v1", service, labels }, slos);
                 }
                 (None, Some("sloth.slok.dev/v1"), Some("PrometheusServiceLevel"), Some(spec)) => {
                     let slos = spec.value.slos.as_deref().unwrap_or_default();
-                    sloth::read(self, spec.value.service.as_ref(), slos);
+                    let service = spec.value.service.as_ref();
+                    let labels = spec.value.labels.as_ref();
+                    sloth::read(self, &Head { format: "sloth.slok.dev/v1", service, labels }, slos);
                 }
-                (None, Some("openslo/v1" | "openslo/v1alpha"), Some("SLO"), Some(spec)) => {
-                    let name = document.metadata.as_ref().and_then(|it| it.name.as_ref());
-                    openslo::read(self, name, spec, &indicators);
+                (None, Some("sloth.slok.dev/v1"), Some("AlertWindows"), Some(spec)) => {
+                    windows::read(self, spec);
+                }
+                (None, Some("openslo/v1"), Some("SLO"), Some(spec)) => {
+                    let head = ("openslo/v1", document.metadata.as_ref());
+                    openslo::read(self, head, spec, &indicators);
+                }
+                (None, Some("openslo/v1alpha"), Some("SLO"), Some(spec)) => {
+                    let head = ("openslo/v1alpha", document.metadata.as_ref());
+                    openslo::read(self, head, spec, &indicators);
                 }
                 (None, Some("openslo/v1" | "openslo/v1alpha"), Some(kind), _)
                     if kind == "SLI" || openslo::OTHERS.contains(&kind) => {}
@@ -325,6 +393,12 @@ fn indicators(documents: &[Document]) -> Indicators {
         Some((name.value.clone(), Spanned::new(indicator, spec.referenced, spec.defined)))
     };
     documents.iter().filter_map(sli).collect()
+}
+
+/// Labels as plain texts.
+fn texts(labels: Option<&Labels>) -> BTreeMap<String, String> {
+    let labels = labels.into_iter().flatten();
+    labels.map(|(name, value)| (name.clone(), value.0.clone())).collect()
 }
 
 /// The files that a pattern names, in the order of their names.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use engkpi::output::exposition;
 use serde_json::Value;
+
+use crate::promtool::promtool;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -51,25 +52,6 @@ fn metrics(query: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Runs promtool. Without it a test says so, or fails where tools are required.
-fn promtool(arguments: &[&str]) {
-    match Command::new("promtool").args(arguments).output() {
-        Ok(output) => assert!(
-            output.status.success(),
-            "promtool {arguments:?}:\n{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        ),
-        Err(error) => {
-            assert!(
-                std::env::var_os("ENGKPI_REQUIRE_TOOLS").is_none(),
-                "promtool is required here and cannot be run: {error}"
-            );
-            eprintln!("SKIPPED: promtool is not installed, so nothing was checked with it");
-        }
-    }
-}
-
 #[test]
 fn every_exported_kpi_family_is_on_a_dashboard() {
     let shown: BTreeSet<String> = queries().iter().flat_map(|query| metrics(query)).collect();
@@ -107,7 +89,7 @@ fn every_query_is_promql() {
     let file = serde_json::json!({"groups": [{"name": "dashboards", "rules": rules}]});
     let path = folder.path().join("rules.json");
     std::fs::write(&path, file.to_string()).expect("the folder is writable");
-    promtool(&["check", "rules", path.to_str().expect("UTF-8")]);
+    promtool(folder.path(), &["check", "rules", path.to_str().expect("UTF-8")]);
 }
 
 #[test]
@@ -118,5 +100,5 @@ fn the_scrape_configuration_is_right() {
         text.contains("honor_labels: true"),
         "without honor_labels the labels `service` and `team` are renamed by Prometheus"
     );
-    promtool(&["check", "config", path.to_str().expect("UTF-8")]);
+    promtool(root(), &["check", "config", path.to_str().expect("UTF-8")]);
 }

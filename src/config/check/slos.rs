@@ -16,6 +16,7 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     checker.checked.problems.extend(specifications.problems);
     checker.checked.notices = specifications.notices;
     checker.checked.slos = specifications.found;
+    checker.checked.alert_windows = specifications.windows;
     if !settings.files.is_empty() {
         super::endpoints::source(checker, &path, settings.source.as_deref());
     }

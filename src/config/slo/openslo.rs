@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Spanned;
 
-use super::decimal::Decimal;
 use super::queries::{self, placeholder};
-use super::spec::{Indicator, Metric, Objective, RatioMetric, Spec, Text, TimeWindow};
-use super::{Found, Reader};
+use super::spec::{Indicator, Metadata, Metric, Objective, RatioMetric, Spec, Text, TimeWindow};
+use super::{Found, Reader, texts};
+use crate::domain::Decimal;
 use crate::kpi::ledger::{Sli, WINDOW};
 use crate::kpi::params::SloMethod;
+use crate::output::rules;
 
 /// Indicators that SLOs refer to, by name.
 pub(super) type Indicators = BTreeMap<String, Spanned<Indicator>>;
@@ -21,11 +22,11 @@ pub(super) const OTHERS: [&str; 5] =
 /// Reads an object of the kind SLO.
 pub(super) fn read(
     reader: &mut Reader<'_>,
-    name: Option<&Text>,
+    (format, metadata): (&'static str, Option<&Metadata>),
     spec: &Spanned<Spec>,
     indicators: &Indicators,
 ) {
-    let Some(name) = name else {
+    let Some(name) = metadata.and_then(|it| it.name.as_ref()) else {
         return reader.problem(spec, "its metadata has no `name`", "add metadata.name");
     };
     let label = name.value.len() <= 63
@@ -56,6 +57,11 @@ pub(super) fn read(
         let found = Found {
             place: reader.place(name),
             id: format!("{}-{name_of}", service.value),
+            name: name_of,
+            format,
+            period: rolling(spec),
+            labels: texts(metadata.and_then(|it| it.labels.as_ref())),
+            alerting: rules::Alerting::default(),
             service: service.value.clone(),
             objective: target,
             slice: slice.and_then(|it| Decimal::of(it.value)),
@@ -67,6 +73,19 @@ pub(super) fn read(
         };
         reader.found(found);
     }
+}
+
+/// The length of a rolling window, if it is one that does not depend on the calendar.
+fn rolling(spec: &Spanned<Spec>) -> Option<rules::Length> {
+    let list = spec.value.time_window.as_ref().or(spec.value.time_windows.as_ref())?;
+    let window = &list.value.first().filter(|it| it.value.calendar.is_none())?.value;
+    let v1alpha = window.unit.as_ref().zip(window.count);
+    let v1alpha = v1alpha.and_then(|(unit, count)| match unit.value.as_str() {
+        "Day" => Some(format!("{count}d")),
+        "Week" => Some(format!("{count}w")),
+        _ => None,
+    });
+    rules::Length::parse(&window.duration.as_ref().map(|it| it.value.clone()).or(v1alpha)?)
 }
 
 /// The window as it was written, and the zone that it is cut in.
@@ -82,7 +101,8 @@ fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, Opti
         return None;
     };
     let TimeWindow { duration, is_rolling, calendar, unit, count } = &window.value;
-    let rolling = is_rolling.unwrap_or(false);
+    // Of v1alpha, what has no calendar is rolling.
+    let rolling = is_rolling.unwrap_or(unit.is_some() && calendar.is_none());
     if rolling && calendar.is_some() {
         reader.problem(window, "is rolling and has a calendar", "keep one of the two");
         return None;

@@ -19,6 +19,10 @@ pub(super) fn placeholder(query: &str) -> Option<String> {
     replaced.contains(WINDOW).then(|| replaced.into_owned())
 }
 
+fn counts_increase(query: &str) -> bool {
+    query.contains("increase")
+}
+
 /// Two queries must not be the same, and must count in the same unit: `None` if they do not.
 pub(super) fn compare(
     reader: &mut Reader<'_>,
@@ -30,7 +34,8 @@ pub(super) fn compare(
         reader.problem(place, "is the query for everything too", "tell the events apart");
         return None;
     }
-    if is_rate(some) != is_rate(total) {
+    // A total that counts no increase, as `vector(1)`, has no unit.
+    if is_rate(some) != is_rate(total) && (is_rate(total) || counts_increase(total)) {
         let rule = "one query counts events by the second, the other does not";
         reader.problem(place, rule, "use rate in both, or increase in both");
         return None;

@@ -2,16 +2,25 @@
 
 use serde_saphyr::Spanned;
 
-use super::decimal::Decimal;
 use super::queries::{self, placeholder};
-use super::spec::{Sloth, Text};
-use super::{Found, Reader};
+use super::spec::{self, Labels, Sloth, Text};
+use super::{Found, Reader, texts};
+use crate::domain::Decimal;
 use crate::kpi::ledger::Sli;
 use crate::kpi::params::SloMethod;
+use crate::output::rules;
+
+/// What the SLOs of one service have in common.
+pub(super) struct Head<'a> {
+    /// `prometheus/v1`, or the API of its objects.
+    pub(super) format: &'static str,
+    pub(super) service: Option<&'a Text>,
+    pub(super) labels: Option<&'a Labels>,
+}
 
 /// Reads the SLOs of one service.
-pub(super) fn read(reader: &mut Reader<'_>, service: Option<&Text>, slos: &[Spanned<Sloth>]) {
-    let Some(service) = service else {
+pub(super) fn read(reader: &mut Reader<'_>, head: &Head<'_>, slos: &[Spanned<Sloth>]) {
+    let Some(service) = head.service else {
         return reader.file_problem("has no `service`", "add service: NAME");
     };
     if !reader.name(service, "a service") {
@@ -22,13 +31,18 @@ pub(super) fn read(reader: &mut Reader<'_>, service: Option<&Text>, slos: &[Span
         return reader.problem(service, "has no SLO", fix);
     }
     for slo in slos {
-        if let Some(found) = one(reader, service, slo) {
+        if let Some(found) = one(reader, head, service, slo) {
             reader.found(found);
         }
     }
 }
 
-fn one(reader: &mut Reader<'_>, service: &Text, slo: &Spanned<Sloth>) -> Option<Found> {
+fn one(
+    reader: &mut Reader<'_>,
+    head: &Head<'_>,
+    service: &Text,
+    slo: &Spanned<Sloth>,
+) -> Option<Found> {
     let Some(name) = &slo.value.name else {
         reader.problem(slo, "has no `name`", "add name: NAME");
         return None;
@@ -36,7 +50,7 @@ fn one(reader: &mut Reader<'_>, service: &Text, slo: &Spanned<Sloth>) -> Option<
     if !reader.name(name, "an SLO") {
         return None;
     }
-    alerting(reader, slo);
+    let alerting = alerting(reader, slo);
     let Some(objective) = &slo.value.objective else {
         reader.problem(slo, "has no `objective`", "add objective: 99.9");
         return None;
@@ -48,9 +62,16 @@ fn one(reader: &mut Reader<'_>, service: &Text, slo: &Spanned<Sloth>) -> Option<
         return None;
     };
     let sli = sli(reader, slo)?;
+    let mut labels = texts(head.labels);
+    labels.extend(texts(slo.value.labels.as_ref()));
     Some(Found {
         place: reader.place(name),
         id: format!("{}-{}", service.value, name.value),
+        name: name.value.clone(),
+        format: head.format,
+        period: None,
+        labels,
+        alerting,
         service: service.value.clone(),
         objective: ratio,
         slice: None,
@@ -67,12 +88,25 @@ fn one(reader: &mut Reader<'_>, service: &Text, slo: &Spanned<Sloth>) -> Option<
 }
 
 /// Alerts are named unless there are none.
-fn alerting(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) {
-    let Some(alerting) = &slo.value.alerting else { return };
+fn alerting(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) -> rules::Alerting {
+    let Some(alerting) = &slo.value.alerting else { return rules::Alerting::default() };
     let silent = alerting.value.page_alert.disable && alerting.value.ticket_alert.disable;
     if !silent && alerting.value.name.as_ref().is_none_or(String::is_empty) {
         let fix = "add alerting.name, or disable both alerts";
         reader.problem(alerting, "has alerts and no `name` for them", fix);
+    }
+    let alert = |it: &spec::Alert| rules::Alert {
+        disable: it.disable,
+        labels: texts(it.labels.as_ref()),
+        annotations: texts(it.annotations.as_ref()),
+    };
+    let all = &alerting.value;
+    rules::Alerting {
+        name: all.name.clone().unwrap_or_default(),
+        labels: texts(all.labels.as_ref()),
+        annotations: texts(all.annotations.as_ref()),
+        page: alert(&all.page_alert),
+        ticket: alert(&all.ticket_alert),
     }
 }
 

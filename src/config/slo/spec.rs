@@ -1,13 +1,72 @@
 //! Specifications as they are on disk. Keys that are not needed here are passed over, as the tools
 //! that the files were written for do it.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 
 /// A text with its place.
 pub(super) type Text = Spanned<String>;
 /// A number with its place.
 pub(super) type Number = Spanned<f64>;
+
+/// Labels and annotations by name.
+pub(super) type Labels = BTreeMap<String, Label>;
+
+/// The value of a label. Formats say that it is a text or a list of texts; files have `tier: 1` too.
+#[derive(Clone, Debug)]
+pub(super) struct Label(pub(super) String);
+
+impl<'de> Deserialize<'de> for Label {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LabelVisitor).map(Self)
+    }
+}
+
+struct LabelVisitor;
+
+impl<'de> Visitor<'de> for LabelVisitor {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a list of texts")
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<String, E> {
+        Ok(value.to_owned())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<String, E> {
+        Ok(value.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<String, E> {
+        Ok(value.to_string())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<String, E> {
+        Ok(value.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<String, E> {
+        Ok(value.to_string())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<String, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Label(value)) = sequence.next_element()? {
+            values.push(value);
+        }
+        Ok(values.join(","))
+    }
+}
 
 /// Any document of any of the formats.
 #[derive(Debug, Default, Deserialize)]
@@ -16,6 +75,7 @@ pub(super) struct Document {
     /// sloth: `prometheus/v1`.
     pub(super) version: Option<Text>,
     pub(super) service: Option<Text>,
+    pub(super) labels: Option<Labels>,
     pub(super) slos: Option<Vec<Spanned<Sloth>>>,
     /// `OpenSLO`, and sloth's objects of Kubernetes.
     #[serde(rename = "apiVersion")]
@@ -29,6 +89,7 @@ pub(super) struct Document {
 #[serde(default)]
 pub(super) struct Metadata {
     pub(super) name: Option<Text>,
+    pub(super) labels: Option<Labels>,
 }
 
 /// One of sloth's SLOs. Objects of Kubernetes write the same keys in camel case.
@@ -37,6 +98,7 @@ pub(super) struct Metadata {
 pub(super) struct Sloth {
     pub(super) name: Option<Text>,
     pub(super) objective: Option<Number>,
+    pub(super) labels: Option<Labels>,
     pub(super) sli: Option<SlothSli>,
     pub(super) alerting: Option<Spanned<Alerting>>,
 }
@@ -75,6 +137,8 @@ pub(super) struct Plugin {
 #[serde(default)]
 pub(super) struct Alerting {
     pub(super) name: Option<String>,
+    pub(super) labels: Option<Labels>,
+    pub(super) annotations: Option<Labels>,
     #[serde(alias = "pageAlert")]
     pub(super) page_alert: Alert,
     #[serde(alias = "ticketAlert")]
@@ -85,6 +149,8 @@ pub(super) struct Alerting {
 #[serde(default)]
 pub(super) struct Alert {
     pub(super) disable: bool,
+    pub(super) labels: Option<Labels>,
+    pub(super) annotations: Option<Labels>,
 }
 
 /// What the `spec` of any kind of object may have.
@@ -94,6 +160,14 @@ pub(super) struct Spec {
     pub(super) service: Option<Text>,
     /// sloth's objects of Kubernetes.
     pub(super) slos: Option<Vec<Spanned<Sloth>>>,
+    /// sloth's objects of Kubernetes.
+    pub(super) labels: Option<Labels>,
+    /// Of the kind `AlertWindows`.
+    pub(super) slo_period: Option<Text>,
+    /// Of the kind `AlertWindows`.
+    pub(super) page: Option<Severity>,
+    /// Of the kind `AlertWindows`.
+    pub(super) ticket: Option<Severity>,
     pub(super) indicator: Option<Spanned<Indicator>>,
     pub(super) indicator_ref: Option<Text>,
     pub(super) time_window: Option<Spanned<Vec<Spanned<TimeWindow>>>>,
@@ -104,6 +178,21 @@ pub(super) struct Spec {
     /// Of the kind SLI.
     pub(super) ratio_metric: Option<Spanned<RatioMetric>>,
     pub(super) threshold_metric: Option<Spanned<Metric>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Severity {
+    pub(super) quick: Option<Spanned<WindowPair>>,
+    pub(super) slow: Option<Spanned<WindowPair>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct WindowPair {
+    pub(super) error_budget_percent: Option<Number>,
+    pub(super) short_window: Option<Text>,
+    pub(super) long_window: Option<Text>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -475,6 +475,56 @@ fn what_is_no_specification() {
 }
 
 #[test]
+fn openslo_v1alpha_that_does_not_say_that_it_rolls() {
+    let mut all = Specifications::default();
+    let text = "apiVersion: openslo/v1alpha
+kind: SLO
+metadata: {name: web}
+spec:
+  service: web
+  budgetingMethod: Occurrences
+  objectives:
+    - ratioMetrics: {good: {query: 'g[{{.window}}]'}, total: {query: 't[{{.window}}]'}}
+      target: 0.99
+  timeWindows: [{count: 4, unit: Week}]
+";
+    all.parse("slos.yaml", text);
+    assert_eq!(all.problems, []);
+    assert_eq!(all.found[0].rules().period, Some(rules::Length::days(28)));
+}
+
+#[test]
+fn windows_of_alerts_that_mean_nothing_are_refused() {
+    check(
+        "apiVersion: sloth.slok.dev/v1
+kind: AlertWindows
+spec:
+  sloPeriod: month
+---
+apiVersion: sloth.slok.dev/v1
+kind: AlertWindows
+spec:
+  sloPeriod: 7d
+  page:
+    quick: {errorBudgetPercent: 8, shortWindow: 1h, longWindow: 5m}
+    slow: {errorBudgetPercent: 0, shortWindow: 30m, longWindow: 6h}
+  ticket:
+    quick: {shortWindow: 2h, longWindow: 1d}
+",
+        expect![[r#"
+            slos.yaml:4:14: "month" is no length of time
+                fix: write for example 5m, 6h or 30d
+            slos.yaml:11:65: a long window of 5m is not longer than the short one of 1h
+                fix: write the shorter one under shortWindow
+            slos.yaml:12:32: 0 is no share of a budget
+                fix: write a percentage above 0
+            slos.yaml:9:3: `ticket` has not both of `quick` and `slow`
+                fix: add the windows
+        "#]],
+    );
+}
+
+#[test]
 fn files_folders_and_patterns() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["b.yaml", "a.yml", "notes.txt"] {

@@ -1,10 +1,10 @@
-//! Objectives as the decimals that people write: 99.9 % is 0.999 and leaves exactly 0.001.
+//! Numbers as the decimals that people write: 99.9 % is 0.999 and leaves exactly 0.001.
 
 use std::fmt;
 
 /// A decimal number from 0 on: `digits` with the point so many places from the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Decimal {
+pub struct Decimal {
     digits: u128,
     places: u32,
 }
@@ -12,7 +12,7 @@ pub(super) struct Decimal {
 impl Decimal {
     /// The number that a float was written as: the shortest decimal that means it. `None` if it is
     /// negative, no number, or has more than 18 digits.
-    pub(super) fn of(value: f64) -> Option<Self> {
+    pub fn of(value: f64) -> Option<Self> {
         if !value.is_finite() || value < 0.0 {
             return None;
         }
@@ -28,18 +28,42 @@ impl Decimal {
 
     /// A hundredth of it.
     #[must_use]
-    pub(super) fn percent(self) -> Self {
+    pub fn percent(self) -> Self {
         Self { places: self.places + 2, ..self }
     }
 
+    /// `digits` with the point `places` from the right: `new(144, 1)` is 14.4.
+    pub const fn new(digits: u128, places: u32) -> Self {
+        Self { digits, places }
+    }
+
+    /// A hundred of it.
+    #[must_use]
+    pub fn hundredfold(self) -> Self {
+        match self.places.checked_sub(2) {
+            Some(places) => Self { places, ..self },
+            None => Self { digits: self.digits * 10_u128.pow(2 - self.places), places: 0 },
+        }
+    }
+
+    /// Whether it is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.digits == 0
+    }
+
+    /// A numerator and a denominator that it is the quotient of.
+    pub fn fraction(self) -> (u128, u128) {
+        (self.digits, 10_u128.saturating_pow(self.places))
+    }
+
     /// What is missing to 1; `None` if nothing can be, because it is more.
-    pub(super) fn rest(self) -> Option<Self> {
+    pub fn rest(self) -> Option<Self> {
         let one = 10_u128.checked_pow(self.places)?;
         Some(Self { digits: one.checked_sub(self.digits)?, ..self })
     }
 
     /// As a float: the nearest one.
-    pub(super) fn float(self) -> f64 {
+    pub fn float(self) -> f64 {
         self.to_string().parse().unwrap_or(f64::NAN)
     }
 }
@@ -76,6 +100,9 @@ mod tests {
             assert_eq!(objective.rest().unwrap().to_string(), rest);
         }
         assert_eq!(Decimal::of(99.9).unwrap().percent().rest().unwrap().float(), 0.001);
+        for (ratio, percent) in [(0.999, "99.9"), (1.0, "100"), (0.5, "50"), (0.99995, "99.995")] {
+            assert_eq!(Decimal::of(ratio).unwrap().hundredfold().to_string(), percent);
+        }
         assert_eq!(Decimal::of(100.1).unwrap().percent().rest(), None);
         assert_eq!(Decimal::of(-1.0), None);
         assert_eq!(Decimal::of(f64::NAN), None);

@@ -1,0 +1,144 @@
+//! When to alert about an SLO.
+
+use std::collections::BTreeMap;
+
+use super::document::{Group, Rule};
+use super::recordings::named;
+use super::windows::{AlertWindows, Fraction, Length, Pair};
+use super::{Alert, Slo};
+use crate::domain::Decimal;
+
+/// A burn above this for a week is too much, however little it is at any time.
+const SUSTAINED: u128 = 2;
+/// Below this share of a day's evaluations nobody knows how the service is.
+const COVERED: Decimal = Decimal::new(9, 1);
+
+/// The name of burn alerts that have none of their own.
+const USUAL_NAME: &str = "SLOErrorBudgetBurn";
+
+/// The group with the alerts; none where the specification wants none.
+pub(super) fn of(slo: &Slo, windows: &AlertWindows, period: Length) -> Option<Group> {
+    let mut rules = Vec::new();
+    if !slo.alerting.page.disable {
+        rules.extend(burn(slo, "page", &slo.alerting.page, windows, &windows.page));
+    }
+    if !slo.alerting.ticket.disable {
+        rules.extend(burn(slo, "ticket", &slo.alerting.ticket, windows, &windows.ticket));
+        rules.push(exhausted(slo, period));
+        rules.extend(sustained(slo));
+        rules.push(unknown(slo));
+    }
+    let name = format!("sloth-slo-alerts-{}", slo.id);
+    (!rules.is_empty()).then_some(Group { name, interval: None, rules })
+}
+
+/// The burn alert of one severity. Pairs of windows that cannot both burn so fast, because all
+/// events bad are slower, are left out; without any there is no alert.
+fn burn(
+    slo: &Slo,
+    severity: &str,
+    alert: &Alert,
+    windows: &AlertWindows,
+    pairs: &[Pair; 2],
+) -> Option<Rule> {
+    let possible: Vec<(&Pair, Fraction)> = pairs
+        .iter()
+        .map(|pair| (pair, windows.factor(pair).times(slo.budget())))
+        .filter(|(_, threshold)| threshold.is_below_one())
+        .collect();
+    let exprs = possible.iter().map(|(pair, threshold)| {
+        let above = |window: Length| {
+            let series = slo.series(&format!("slo:sli_error:ratio_rate{window}"));
+            format!("    max({series} > {threshold}) without (sloth_window)")
+        };
+        format!("(\n{}\n    and\n{}\n)", above(pair.short), above(pair.long))
+    });
+    let expr = exprs.collect::<Vec<_>>().join("\nor\n");
+    let meanings = possible.iter().map(|(pair, _)| {
+        let factor = windows.factor(pair);
+        format!("more than {factor} times too fast in the last {} and {}", pair.short, pair.long)
+    });
+    let meaning = meanings.collect::<Vec<_>>().join(", or ");
+    let what = "SLO error budget burn rate is too fast.";
+    let rule = Texts {
+        alert: if slo.alerting.name.is_empty() { USUAL_NAME } else { &slo.alerting.name },
+        severity,
+        what,
+        description: format!("The error budget burns {meaning}."),
+    };
+    (!possible.is_empty()).then(|| rule.of(slo, alert, expr, None))
+}
+
+fn exhausted(slo: &Slo, period: Length) -> Rule {
+    let texts = Texts {
+        alert: "SLOErrorBudgetExhausted",
+        severity: "ticket",
+        what: "SLO error budget is exhausted.",
+        description: format!("Nothing is left of the error budget of the last {period}."),
+    };
+    let remaining = slo.series("slo:period_error_budget_remaining:ratio");
+    texts.of(slo, &slo.alerting.ticket, format!("{remaining} <= 0"), None)
+}
+
+/// A state that lasts is asked of what was recorded: `for: 1w` would begin anew with every restart
+/// of the server. An hour that it was down for a part of is not missing.
+fn sustained(slo: &Slo) -> Option<Rule> {
+    let threshold = Fraction::new(SUSTAINED, 1).times(slo.budget());
+    let texts = Texts {
+        alert: "SLOErrorBudgetBurnSustained",
+        severity: "ticket",
+        what: "SLO error budget has burnt too fast for a week.",
+        description: format!(
+            "The trailing day burnt the error budget more than {SUSTAINED} times too fast in every hour of the last week."
+        ),
+    };
+    let day = slo.series("slo:sli_error:ratio_rate1d");
+    let hourly = format!("last_over_time({day}[1h])[1w:1h]");
+    let expr =
+        format!("min_over_time({hourly}) > {threshold}\nand\ncount_over_time({hourly}) >= 168");
+    threshold.is_below_one().then(|| texts.of(slo, &slo.alerting.ticket, expr, None))
+}
+
+fn unknown(slo: &Slo) -> Rule {
+    let texts = Texts {
+        alert: "SLOCoverageLow",
+        severity: "ticket",
+        what: "SLO has no data.",
+        description: format!(
+            "There was something to count from in less than {} % of the last day. An idle service counts zero events and is not meant.",
+            COVERED.hundredfold()
+        ),
+    };
+    let coverage = slo.series("slo:sli_coverage:ratio1d");
+    texts.of(slo, &slo.alerting.ticket, format!("{coverage} < {COVERED}"), Some("1h"))
+}
+
+/// What an alert says.
+struct Texts<'a> {
+    alert: &'a str,
+    severity: &'a str,
+    what: &'a str,
+    description: String,
+}
+
+impl Texts<'_> {
+    /// The specification's labels and annotations go over the usual ones, the more special over
+    /// the more general.
+    fn of(self, slo: &Slo, alert: &Alert, expr: String, lasting: Option<&'static str>) -> Rule {
+        let mut labels = named(&slo.labels);
+        labels.extend(named(&slo.alerting.labels));
+        labels.extend(named(&alert.labels));
+        // As in the series; here they also tell alerts of the same name apart.
+        labels.extend(slo.ids());
+        labels.insert("sloth_severity".to_owned(), self.severity.to_owned());
+        let subject = "{{$labels.sloth_service}} {{$labels.sloth_slo}}";
+        let title = format!("({}) {subject} {}", self.severity, self.what);
+        let mut annotations: BTreeMap<String, String> =
+            [("title", title.clone()), ("summary", title), ("description", self.description)]
+                .map(|(name, text)| (name.to_owned(), text))
+                .into();
+        annotations.extend(named(&slo.alerting.annotations));
+        annotations.extend(named(&alert.annotations));
+        Rule::Alert { alert: self.alert.to_owned(), expr, lasting, labels, annotations }
+    }
+}

@@ -1,0 +1,248 @@
+//! What is recorded of an SLO's events, and what that means for its budget.
+
+use std::collections::BTreeMap;
+
+use super::Slo;
+use super::document::{Group, Rule, label_name};
+use super::windows::{AlertWindows, Length};
+use crate::kpi::ledger::{Sli, WINDOW};
+
+/// Sums over time are sums of what was recorded, so all of it is recorded equally often, whatever
+/// the server does in general.
+const INTERVAL: &str = "1m";
+
+/// The shortest window, in which all the recorded rates are.
+const SHORTEST: Length = Length::minutes(5);
+
+/// The group with the shares of bad events.
+pub(super) fn events(slo: &Slo, windows: &AlertWindows, period: Length) -> Group {
+    let mut rules = rates(slo);
+    for window in windows.all() {
+        rules.push(ratio(slo, window, &share(slo, window)));
+    }
+    rules.push(ratio(slo, period, &share_of_period(slo, period)));
+    let name = format!("sloth-slo-sli-recordings-{}", slo.id);
+    Group { name, interval: Some(INTERVAL), rules }
+}
+
+fn ratio(slo: &Slo, window: Length, expr: &str) -> Rule {
+    let mut labels = slo.ids();
+    labels.insert("sloth_window".to_owned(), window.to_string());
+    Rule::Record {
+        record: format!("slo:sli_error:ratio_rate{window}"),
+        expr: expr.to_owned(),
+        labels,
+    }
+}
+
+/// All and bad events by the second. Where there were events and nothing is known of bad ones,
+/// there were none: a counter of errors begins with the first error.
+fn rates(slo: &Slo) -> Vec<Rule> {
+    let record =
+        |record: &str, expr| Rule::Record { record: record.to_owned(), expr, labels: slo.ids() };
+    let total = slo.series("slo:sli_total:rate5m");
+    let (bad, all) = match &slo.sli {
+        Sli::Bad { bad, total: all } => {
+            let bad = by_second(slo, bad);
+            (format!("{bad}\nor on()\n0 * max({total})"), all)
+        }
+        Sli::Good { good, total: all } => {
+            let good = by_second(slo, good);
+            (format!("max({total})\n- on()\n(\n{good}\nor on()\n0 * max({total})\n)"), all)
+        }
+        Sli::Ratio { .. } => return Vec::new(),
+    };
+    vec![record("slo:sli_total:rate5m", by_second(slo, all)), record("slo:sli_error:rate5m", bad)]
+}
+
+/// The share of bad events in a window of burn alerts, asked of the events themselves.
+fn share(slo: &Slo, window: Length) -> String {
+    let (total, recent) =
+        (slo.series("slo:sli_total:rate5m"), slo.series("slo:sli_error:ratio_rate5m"));
+    let over = |query: &str| summed(&query.replace(WINDOW, &window.to_string()));
+    // What was recorded of all events says at no cost that there were any.
+    let none = format!("0 * max(last_over_time({total}[{window}]))");
+    match &slo.sli {
+        Sli::Bad { .. } | Sli::Good { .. } if window == SHORTEST => {
+            format!("{}\n/\n({total} > 0)", slo.series("slo:sli_error:rate5m"))
+        }
+        Sli::Bad { bad, total } => {
+            format!("(\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(bad), over(total))
+        }
+        Sli::Good { good, total } => {
+            format!("1 - (\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(good), over(total))
+        }
+        // Nothing is greater than NaN, which 0 / 0 is and which would spoil every sum.
+        Sli::Ratio { bad } if window == SHORTEST || bad.contains(WINDOW) => {
+            format!("{} > -Inf", braced(&bad.replace(WINDOW, &window.to_string())))
+        }
+        Sli::Ratio { .. } => format!("avg_over_time({recent}[{window}])"),
+    }
+}
+
+/// The share of the budget's whole window, of what was recorded: cheap, and weighted by events.
+fn share_of_period(slo: &Slo, period: Length) -> String {
+    let recent = slo.series("slo:sli_error:ratio_rate5m");
+    let (some, all) = match (&slo.sli, slo.slice) {
+        (Sli::Ratio { .. }, _) => (
+            format!("sum_over_time({recent}[{period}])"),
+            format!("count_over_time({recent}[{period}])"),
+        ),
+        (_, Some(allowed)) => (
+            format!("sum_over_time(({recent} > bool {allowed})[{period}:5m])"),
+            format!("count_over_time({recent}[{period}:5m])"),
+        ),
+        (_, None) => (
+            format!("sum_over_time({}[{period}])", slo.series("slo:sli_error:rate5m")),
+            format!("sum_over_time({}[{period}])", slo.series("slo:sli_total:rate5m")),
+        ),
+    };
+    // By the labels that never change, so that what had others before is the same SLO.
+    format!("{ANYHOW} ({some})\n/\n({ANYHOW} ({all}) > 0)")
+}
+
+const ANYHOW: &str = "sum by (sloth_id, sloth_service, sloth_slo)";
+
+/// The group with what the shares mean.
+pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
+    let budget = slo.series("slo:error_budget:ratio");
+    let burn = |share: &str| {
+        let share = slo.series(share);
+        let burn =
+            format!("{share}\n/ on(sloth_id, sloth_slo, sloth_service) group_left\n{budget}");
+        // Without a budget nothing bad burns nothing, and 0 / 0 is not 0.
+        if slo.budget().is_zero() { format!("(\n{burn}\n) > -Inf\nor\n{share}") } else { burn }
+    };
+    let record =
+        |record: &str, expr| Rule::Record { record: record.to_owned(), expr, labels: slo.ids() };
+    let vector = |it: String| format!("vector({it})");
+    let rules = vec![
+        record("slo:objective:ratio", vector(slo.objective.to_string())),
+        record("slo:error_budget:ratio", vector(slo.budget().to_string())),
+        record("slo:time_period:days", vector(period.in_days().to_string())),
+        record("slo:current_burn_rate:ratio", burn("slo:sli_error:ratio_rate5m")),
+        record("slo:period_burn_rate:ratio", burn(&format!("slo:sli_error:ratio_rate{period}"))),
+        record(
+            "slo:period_error_budget_remaining:ratio",
+            format!("1 - {}", slo.series("slo:period_burn_rate:ratio")),
+        ),
+        record("slo:sli_coverage:ratio1d", coverage(slo)),
+        Rule::Record {
+            record: "sloth_slo_info".to_owned(),
+            expr: vector("1".to_owned()),
+            labels: info(slo),
+        },
+    ];
+    let name = format!("sloth-slo-meta-recordings-{}", slo.id);
+    Group { name, interval: Some(INTERVAL), rules }
+}
+
+/// In which share of the last day's evaluations there was anything to count from. An idle service
+/// counts zero events; what is recorded of the objective says how often there were evaluations.
+fn coverage(slo: &Slo) -> String {
+    let known = match slo.sli {
+        Sli::Ratio { .. } => slo.series("slo:sli_error:ratio_rate5m"),
+        _ => slo.series("slo:sli_total:rate5m"),
+    };
+    let always = format!("{ANYHOW} (count_over_time({}[1d]))", slo.series("slo:objective:ratio"));
+    format!(
+        "clamp_max(\n({ANYHOW} (count_over_time({known}[1d])) or 0 * {always})\n/\n{always},\n1)"
+    )
+}
+
+/// Everything that people want to know about it. What identifies it cannot be renamed.
+fn info(slo: &Slo) -> BTreeMap<String, String> {
+    let mut labels = named(&slo.labels);
+    labels.extend(slo.ids());
+    for (name, value) in [
+        ("sloth_mode", "cli-gen-prom".to_owned()),
+        ("sloth_objective", slo.objective.hundredfold().to_string()),
+        ("sloth_spec", slo.format.to_owned()),
+        ("sloth_version", concat!("engkpi-", env!("CARGO_PKG_VERSION")).to_owned()),
+    ] {
+        labels.insert(name.to_owned(), value);
+    }
+    labels
+}
+
+/// Labels or annotations with names that Prometheus takes.
+pub(super) fn named(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let named = labels.iter().map(|(name, value)| (label_name(name), value.clone()));
+    named.filter(|(name, _)| !name.starts_with("__")).collect()
+}
+
+/// A query for a number of events by the second, in the shortest window.
+fn by_second(slo: &Slo, query: &str) -> String {
+    let query = summed(&query.replace(WINDOW, &SHORTEST.to_string()));
+    if slo.sli.is_per_second() { query } else { format!("({query} / 300)") }
+}
+
+/// All that a query answers, as one number.
+fn summed(query: &str) -> String {
+    let query = query.trim();
+    if is_one_sum(query) { query.to_owned() } else { format!("sum{}", braced(query)) }
+}
+
+/// A query in brackets. A comment at its end must not swallow the closing one.
+fn braced(query: &str) -> String {
+    let query = query.trim();
+    if query.contains(['\n', '#']) { format!("(\n{query}\n)") } else { format!("({query})") }
+}
+
+/// Whether a query is `sum(…)` and nothing else, which is one number as it is.
+fn is_one_sum(query: &str) -> bool {
+    let Some(rest) = query.strip_prefix("sum") else { return false };
+    if !rest.trim_start().starts_with('(') {
+        return false;
+    }
+    let (mut depth, mut quote, mut escaped) = (0_i32, None, false);
+    for (at, it) in rest.char_indices() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(end) if it == end => quote = None,
+            Some('`') => {}
+            Some(_) => escaped = it == '\\',
+            None => match it {
+                '"' | '\'' | '`' => quote = Some(it),
+                '#' => return false,
+                '(' => depth += 1,
+                ')' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        return rest[at + 1..].trim().is_empty();
+                    }
+                }
+                _ => {}
+            },
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_one_number_already_is_not_summed_again() {
+        for query in ["sum(rate(x[5m]))", "sum (\n rate(x{a=\")\"}[5m])\n)", "sum(x) "] {
+            assert!(is_one_sum(query.trim()), "{query}");
+        }
+        for query in [
+            "rate(x[5m])",
+            "sum(a) + sum(b)",
+            "sum by (x) (a)",
+            "sum(a) by (x)",
+            "sum_over_time(x[5m])",
+            "sum(a # )\n)",
+            "sum(a",
+        ] {
+            assert!(!is_one_sum(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_comment_swallows_no_bracket() {
+        assert_eq!(braced("x # all"), "(\nx # all\n)");
+    }
+}

@@ -1,0 +1,201 @@
+//! Shares against ground truth: counts that were written down before, divided.
+
+use super::{CHECKOUT, Story, counter, firing, generated, is, is_absent, tell, that};
+
+fn series(code: &str) -> String {
+    format!("http_requests_total{{job=\"checkout\",code=\"{code}\"}}")
+}
+
+const PERIOD: &str = "slo:sli_error:ratio_rate30d";
+const REMAINING: &str = "slo:period_error_budget_remaining:ratio";
+
+/// 12,000 requests a minute by day and 600 by night, of which one in a hundred fails in every third night:
+/// an average of shares says that five thirds of the budget are gone, and 84.1 % of it are left.
+#[test]
+fn uneven_traffic_weighs_as_much_as_it_is() {
+    // Twelve hours have 144 steps of five minutes.
+    let (day, night) = (12_000.0 * 5.0, 600.0 * 5.0);
+    let (mut good, mut bad) = (vec![(12, 0.0)], vec![(12, 0.0)]);
+    for date in 0..9 {
+        let failed = if date % 3 == 0 { night * 0.01 } else { 0.0 };
+        good.extend([(144, day), (144, night - failed)]);
+        bad.extend([(144, 0.0), (144, failed)]);
+    }
+    let truth = 3.0 * 720.0 * 6.0 / (9.0 * 720.0 * 12_600.0);
+    let end = format!("{}m", (12 + 9 * 288) * 5);
+    let story = Story {
+        every: "5m",
+        series: vec![(series("200"), counter(&good)), (series("500"), counter(&bad))],
+        holds: vec![
+            (end.clone(), is(PERIOD, truth)),
+            (end.clone(), is(REMAINING, 1.0 - truth / 0.001)),
+            (end, that(&format!("{REMAINING} > bool 0.841"))),
+        ],
+    };
+    tell(&generated(CHECKOUT, 30), &[story]);
+}
+
+/// An hour without traffic is 0 / 0, which is no number and spoils every sum that it is in.
+#[test]
+fn an_idle_hour_leaves_no_hole() {
+    let good = counter(&[(10, 0.0), (120, 990.0), (60, 0.0), (60, 1000.0), (10, 0.0)]);
+    let bad = counter(&[(10, 0.0), (120, 10.0), (130, 0.0)]);
+    // 120 · 10 of 180 · 1000.
+    let truth = 1_200.0 / 180_000.0;
+    let story = Story {
+        every: "1m",
+        series: vec![(series("200"), good), (series("500"), bad)],
+        holds: vec![
+            ("160m".to_owned(), is_absent("slo:sli_error:ratio_rate5m")),
+            ("160m".to_owned(), is(PERIOD, 0.01)),
+            ("160m".to_owned(), that("slo:sli_coverage:ratio1d > bool 0.98")),
+            ("255m".to_owned(), is(PERIOD, truth)),
+            ("255m".to_owned(), is(REMAINING, 1.0 - truth / 0.001)),
+            ("255m".to_owned(), is("slo:sli_error:ratio_rate6h", truth)),
+            ("255m".to_owned(), firing("ticket", "SLOCoverageLow", false)),
+        ],
+    };
+    tell(&generated(CHECKOUT, 30), &[story]);
+}
+
+/// A counter of errors begins with the first error.
+#[test]
+fn a_service_that_never_failed_has_all_its_budget() {
+    let windows = ["5m", "30m", "1h", "2h", "6h", "1d", "3d", "30d"];
+    let mut holds: Vec<_> = windows
+        .map(|window| ("60m".to_owned(), is(&format!("slo:sli_error:ratio_rate{window}"), 0.0)))
+        .into();
+    holds.push(("60m".to_owned(), is(REMAINING, 1.0)));
+    holds.push(("60m".to_owned(), is("slo:current_burn_rate:ratio", 0.0)));
+    let story =
+        Story { every: "1m", series: vec![(series("200"), counter(&[(90, 1000.0)]))], holds };
+    let good = "openslo/v1\nkind: SLO\nmetadata: {name: up}\nspec:\n  service: checkout\n  budgetingMethod: Occurrences\n  \
+                timeWindow: [{duration: 30d, isRolling: true}]\n  objectives: [{target: 0.999}]\n  indicator:\n    spec:\n      \
+                ratioMetric:\n        counter: true\n        \
+                good: {metricSource: {spec: {query: 'http_requests_total{code!~\"5..\"}'}}}\n        \
+                total: {metricSource: {spec: {query: http_requests_total}}}\n";
+    tell(&generated(CHECKOUT, 30), std::slice::from_ref(&story));
+    tell(&generated(&format!("apiVersion: {good}"), 30), &[story]);
+}
+
+/// What was recorded with other labels, as by another generator, is the same SLO: the 30 days do
+/// not begin anew, and the rule does not fail.
+#[test]
+fn a_changed_label_changes_no_number() {
+    let recorded = |name: &str| {
+        format!(
+            "{name}{{sloth_id=\"checkout-requests-availability\",sloth_service=\"checkout\",\
+             sloth_slo=\"requests-availability\",owner=\"before\"}}"
+        )
+    };
+    // An hour with 100 and 5 by the second under other labels, then an hour with 1000 and 1 a minute.
+    let story = Story {
+        every: "1m",
+        series: vec![
+            (recorded("slo:sli_total:rate5m"), "100x59 stale".to_owned()),
+            (recorded("slo:sli_error:rate5m"), "5x59 stale".to_owned()),
+            (recorded("sloth_slo_info"), "1x59 stale".to_owned()),
+            (series("200"), format!("_x70 {}", counter(&[(10, 0.0), (60, 999.0), (10, 0.0)]))),
+            (series("500"), format!("_x70 {}", counter(&[(10, 0.0), (60, 1.0), (10, 0.0)]))),
+        ],
+        holds: vec![
+            ("150m".to_owned(), is(PERIOD, 301.0 / 7000.0)),
+            ("150m".to_owned(), is(REMAINING, 1.0 - 301.0 / 7.0)),
+            ("150m".to_owned(), is("sloth_slo_info", 1.0)),
+            ("135m".to_owned(), is("slo:sli_error:ratio_rate30m", 0.001)),
+        ],
+    };
+    tell(&generated(CHECKOUT, 30), &[story]);
+}
+
+/// Nothing is allowed to be bad: nothing bad burns nothing, anything bad is infinitely fast.
+#[test]
+fn an_objective_of_all_has_no_budget_and_no_hole() {
+    let rules = generated(&CHECKOUT.replace("objective: 99.9", "objective: 100"), 30);
+    let good = (series("200"), counter(&[(90, 1000.0)]));
+    let fine = Story {
+        every: "1m",
+        series: vec![good.clone(), (series("500"), counter(&[(90, 0.0)]))],
+        holds: vec![
+            ("60m".to_owned(), is("slo:period_burn_rate:ratio", 0.0)),
+            ("60m".to_owned(), is(REMAINING, 1.0)),
+            ("60m".to_owned(), firing("page", "CheckoutFails", false)),
+        ],
+    };
+    let failed = Story {
+        every: "1m",
+        series: vec![good, (series("500"), counter(&[(30, 0.0), (1, 1.0), (59, 0.0)]))],
+        holds: vec![
+            ("60m".to_owned(), that(&format!("{REMAINING} == bool -Inf"))),
+            ("32m".to_owned(), firing("page", "CheckoutFails", true)),
+        ],
+    };
+    tell(&rules, &[fine, failed]);
+}
+
+/// Nobody knows how many events a share is of: every evaluation counts alike, and one without a
+/// number does not count.
+#[test]
+fn a_ratio_that_is_no_number_for_a_while_leaves_no_hole() {
+    let spec = "version: prometheus/v1\nservice: wifi\nslos:\n  - name: satisfaction\n    objective: 95\n    sli:\n      \
+                raw: {error_ratio_query: '1 - sum(rate(happy_total[{{.window}}])) / sum(rate(asked_total[{{.window}}]))'}\n    \
+                alerting: {name: Wifi}\n";
+    let story = Story {
+        every: "1m",
+        series: vec![
+            ("happy_total".to_owned(), counter(&[(60, 9.0), (60, 0.0), (60, 8.0)])),
+            ("asked_total".to_owned(), counter(&[(60, 10.0), (60, 0.0), (60, 10.0)])),
+        ],
+        holds: vec![
+            ("90m".to_owned(), is_absent("slo:sli_error:ratio_rate5m")),
+            ("64m".to_owned(), is(PERIOD, 0.1)),
+            ("180m".to_owned(), that(&format!("{PERIOD} > bool 0.14"))),
+            ("180m".to_owned(), that(&format!("{PERIOD} < bool 0.16"))),
+            ("180m".to_owned(), is("slo:sli_error:ratio_rate30m", 0.2)),
+        ],
+    };
+    tell(&generated(spec, 30), &[story]);
+}
+
+/// A budget of slices: three of ten slices of five minutes were worse than one in ten.
+#[test]
+fn a_budget_of_slices_counts_slices() {
+    let spec = "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: slices}\nspec:\n  service: checkout\n  \
+                budgetingMethod: Timeslices\n  timeWindow: [{duration: 28d, isRolling: true}]\n  \
+                objectives: [{target: 0.5, timeSliceTarget: 0.9}]\n  indicator:\n    spec:\n      ratioMetric:\n        \
+                bad: {metricSource: {spec: {query: 'sum(increase(bad_total[{{.window}}]))'}}}\n        \
+                total: {metricSource: {spec: {query: 'sum(increase(all_total[{{.window}}]))'}}}\n";
+    let story = Story {
+        every: "5m",
+        series: vec![
+            ("bad_total".to_owned(), counter(&[(2, 50.0), (4, 5.0), (1, 900.0), (3, 0.0)])),
+            ("all_total".to_owned(), counter(&[(6, 100.0), (1, 1000.0), (3, 100.0)])),
+        ],
+        holds: vec![
+            ("50m".to_owned(), is("slo:sli_error:ratio_rate4w", 0.3)),
+            ("50m".to_owned(), is("slo:period_error_budget_remaining:ratio", 0.4)),
+            ("50m".to_owned(), is("slo:sli_error:ratio_rate2h", 1_020.0 / 1_900.0)),
+        ],
+    };
+    tell(&generated(spec, 30), &[story]);
+}
+
+/// Where nothing is there to count from, nobody knows anything.
+#[test]
+fn a_service_whose_series_have_gone_is_not_fine_but_unknown() {
+    let (steps, gone) = (24 * 12, 6 * 12);
+    let story = Story {
+        every: "5m",
+        series: vec![
+            (series("200"), format!("{} stale", counter(&[(steps, 1000.0)]))),
+            (series("500"), format!("{} stale", counter(&[(steps, 0.0)]))),
+        ],
+        holds: vec![
+            (format!("{}m", steps * 5), firing("ticket", "SLOCoverageLow", false)),
+            (format!("{}m", (steps + gone) * 5), firing("ticket", "SLOCoverageLow", true)),
+            (format!("{}m", (steps + gone) * 5), is_absent("slo:sli_error:ratio_rate1h")),
+            (format!("{}m", (steps + gone) * 5), firing("page", "CheckoutFails", false)),
+        ],
+    };
+    tell(&generated(CHECKOUT, 30), &[story]);
+}
