@@ -9,7 +9,7 @@ use crate::config::{Config, Notice, Objectives};
 use crate::output::rules::{self, Group, Kubernetes, Length, Options};
 
 /// Write recording and alerting rules of Prometheus: of the SLOs in specifications of sloth's and
-/// OpenSLO's formats, or about the KPIs and their sources. One document, for one file.
+/// `OpenSLO`'s formats, or about the KPIs and their sources. One document, for one file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Specifications: files, folders, or patterns whose last part has a `*`. Default: those of

@@ -55,7 +55,7 @@ impl fmt::Display for Length {
         for (unit, minutes, whole) in
             [("y", 525_600, true), ("w", 10_080, true), ("d", 1440, false), ("h", 60, false)]
         {
-            if rest >= minutes && (!whole || rest % minutes == 0) {
+            if rest >= minutes && (!whole || rest.is_multiple_of(minutes)) {
                 write!(f, "{}{unit}", rest / minutes)?;
                 rest %= minutes;
             }
@@ -168,7 +168,7 @@ impl fmt::Display for Fraction {
         for places in 0..=20 {
             let scale = 10_u128.pow(places);
             if let Some(scaled) = self.numerator.checked_mul(scale)
-                && scaled % self.denominator == 0
+                && scaled.is_multiple_of(self.denominator)
             {
                 return write!(f, "{}", Decimal::new(scaled / self.denominator, places));
             }

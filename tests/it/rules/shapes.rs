@@ -31,6 +31,7 @@ const ROLLING: &str =
     "  budgetingMethod: Occurrences\n  timeWindow:\n    - {duration: 4w, isRolling: true}\n";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of shapes")]
 fn every_shape_becomes_rules_that_prometheus_takes() {
     let events = format!("      events:\n{EVENTS}");
     let latency = "      events:
