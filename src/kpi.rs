@@ -50,6 +50,8 @@ pub mod view;
 pub mod window;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod scenario;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -1,6 +1,7 @@
 //! How much major technical debt is paid back (kpis.md 3.14).
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono::TimeDelta;
 
@@ -148,6 +149,8 @@ struct Life {
     labelled_at: Option<Instant>,
     /// Since when it has both labels at `as_of`, if it was closed without.
     labelled_later: bool,
+    /// Its labels that the rule asks for, when it was closed or at `as_of`.
+    labels: String,
 }
 
 /// Follows an issue through its log.
@@ -158,6 +161,7 @@ fn lives(issue: &Issue, rule: &DebtRule, as_of: Instant) -> Vec<Life> {
         closed: None,
         labelled_at: None,
         labelled_later: false,
+        labels: String::new(),
     };
     let mut lives = Vec::new();
     let mut known: Vec<&IssueEvent> = issue.events.iter().filter(|it| it.at < as_of).collect();
@@ -170,6 +174,7 @@ fn lives(issue: &Issue, rule: &DebtRule, as_of: Instant) -> Vec<Life> {
                 if life.closed.is_none() {
                     life.closed = Some((*at, *reason));
                     life.labelled_at = labels.both_since();
+                    life.labels = labels.to_string();
                 }
             }
             IssueEventKind::Reopened => match life.closed {
@@ -189,10 +194,14 @@ fn lives(issue: &Issue, rule: &DebtRule, as_of: Instant) -> Vec<Life> {
     {
         life.closed = Some((at, reason));
         life.labelled_at = labels.both_since().filter(|since| *since <= at);
+        life.labels = labels.to_string();
     }
-    match life.closed {
-        None => life.labelled_at = labels.both_since(),
-        Some(_) => life.labelled_later = labels.both_since().is_some(),
+    if life.closed.is_none() {
+        life.labelled_at = labels.both_since();
+        life.labels = labels.to_string();
+    } else if life.labelled_at.is_none() && labels.both_since().is_some() {
+        life.labelled_later = true;
+        life.labels = labels.to_string();
     }
     lives.push(life);
     lives
@@ -215,18 +224,27 @@ struct Kind<'a> {
 }
 
 impl<'a> Labels<'a> {
-    /// A label of which the log says nothing was there from the beginning.
+    /// A label of which the log says nothing was there from the beginning, and so was one of which
+    /// it says first that it was taken off.
     fn at_creation(issue: &Issue, rule: &'a DebtRule) -> Self {
         let kind = |wanted| Kind { wanted, there: BTreeSet::new(), since: None };
         let mut labels = Self { debt: kind(&rule.labels), major: kind(&rule.major_labels) };
-        let logged: BTreeSet<String> = issue
-            .events
-            .iter()
-            .filter_map(|it| match &it.event {
-                IssueEventKind::Labeled(label) => Some(label.to_lowercase()),
-                _ => None,
-            })
-            .collect();
+        let mut log: Vec<&IssueEvent> = issue.events.iter().collect();
+        log.sort_by_key(|it| it.at);
+        let mut logged: BTreeSet<String> = BTreeSet::new();
+        for IssueEvent { event, .. } in log {
+            match event {
+                IssueEventKind::Labeled(label) => {
+                    logged.insert(label.to_lowercase());
+                }
+                IssueEventKind::Unlabeled(label) => {
+                    if logged.insert(label.to_lowercase()) {
+                        labels.add(label, issue.created_at);
+                    }
+                }
+                IssueEventKind::Closed(_) | IssueEventKind::Reopened => {}
+            }
+        }
         for label in issue.labels.iter().filter(|it| !logged.contains(&it.to_lowercase())) {
             labels.add(label, issue.created_at);
         }
@@ -254,6 +272,14 @@ impl<'a> Labels<'a> {
     /// Since when it has one label of each kind.
     fn both_since(&self) -> Option<Instant> {
         Some(self.debt.since?.max(self.major.since?))
+    }
+}
+
+impl fmt::Display for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let there: BTreeSet<&str> =
+            self.debt.there.iter().chain(&self.major.there).map(String::as_str).collect();
+        f.write_str(&there.into_iter().collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -290,7 +316,7 @@ fn item(issue: &Issue, rule: &DebtRule, life: &Life, number: u32) -> Option<Item
         completed_at: closed_at,
         outcome,
         values: Vec::new(),
-        marks: vec![Mark::new("labels", issue.labels.join(", "))],
+        marks: vec![Mark::new("labels", life.labels.clone())],
         times,
     })
 }
@@ -406,6 +432,25 @@ mod tests {
             expect![[r#"
                 debt_retired_items 1 [0.0253, 5.5716] n=1 labelled_late=3
                 debt_opened_items 3 [0.6187, 8.7673] n=3
+                debt_open_items 0 n=0
+                debt_oldest_open_seconds - n=0
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_label_that_the_log_only_sees_go_was_there_from_the_beginning() {
+        check(
+            "org 30d",
+            "02T10:00 issue web#1 labels debt,major silent
+             12T10:00 close_issue web#1
+             13T10:00 unlabel web#1 major
+             02T10:00 issue web#2 labels debt,major silent
+             10T10:00 unlabel web#2 major
+             12T10:00 close_issue web#2",
+            expect![[r#"
+                debt_retired_items 1 [0.0253, 5.5716] n=1
+                debt_opened_items 1 [0.0253, 5.5716] n=1
                 debt_open_items 0 n=0
                 debt_oldest_open_seconds - n=0
             "#]],

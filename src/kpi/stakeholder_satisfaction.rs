@@ -115,7 +115,9 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
         }
     }
     if let Some(rate) = rate {
-        let reading = Reading::new(ESCALATION_RATE, rate.ratio, rate.n).bounds(rate.interval);
+        // After a quarter without any there is no ratio, and the interval says how many it is at least.
+        let ratio = rate.ratio.filter(|it| it.is_finite());
+        let reading = Reading::new(ESCALATION_RATE, ratio, rate.n).bounds(rate.interval);
         readings.push(reading);
     }
     readings
@@ -269,6 +271,16 @@ mod tests {
         "#]]
         .assert_eq(&story("2025-10-01T00:00"));
         assert_eq!(story("2025-10-02T00:00"), "", "the quarter before is not covered");
+    }
+
+    #[test]
+    fn after_a_quarter_without_escalations_there_is_no_ratio_and_a_lower_bound() {
+        let story = Story::told(
+            "feeds escalations from 2025-10-01T00:00
+             01-05T00:00 escalation e1
+             01-06T00:00 escalation e2",
+        );
+        expect![[r#""#]].assert_eq(&story.readings(&KPI, "org wave"));
     }
 
     use crate::kpi::evaluation::{self, Freshness, Plan, Scope, SourceFreshness};

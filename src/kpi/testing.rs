@@ -18,6 +18,7 @@ mod quality;
 mod registers;
 pub(crate) mod requests;
 mod scene;
+pub(crate) mod worlds;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -85,9 +86,14 @@ impl Story {
 
     /// What is known when every fact has arrived.
     pub(crate) fn timeline(&self) -> Timeline {
+        self.known(self.facts.clone())
+    }
+
+    /// What is known when these of its facts have arrived, in this order.
+    pub(crate) fn known(&self, facts: Vec<(SourceName, Fact)>) -> Timeline {
         let mut timeline = Timeline::default();
-        for (source, fact) in &self.facts {
-            timeline.apply(source, fact.clone());
+        for (source, fact) in facts {
+            timeline.apply(&source, fact);
         }
         for (name, tip) in &self.tips {
             if let Some(repository) = timeline.repositories.get_mut(&Self::repository(name).0) {

@@ -82,6 +82,7 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
         "label" | "unlabel" => {
             let issue = issue(story, line);
             let label = line.next("a label");
+            issue.updated_at = at;
             let labels = issue.labels.iter().filter(|it| **it != label).cloned();
             issue.labels = labels.collect();
             let event = if verb == "label" {
@@ -95,6 +96,7 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
         "close_issue" => {
             let issue = issue(story, line);
             let unplanned = line.flag("unplanned");
+            issue.updated_at = at;
             let reason = if unplanned { ClosedAs::NotPlanned } else { ClosedAs::Completed };
             (issue.closed_at, issue.closed_as) = (Some(at), Some(reason));
             if !line.flag("silent") {
@@ -104,6 +106,7 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
         "reopen_issue" => {
             let issue = issue(story, line);
             (issue.closed_at, issue.closed_as) = (None, None);
+            issue.updated_at = at;
             issue.events.push(IssueEvent { at, event: IssueEventKind::Reopened });
         }
         "holds" => holds(story, at, line),
