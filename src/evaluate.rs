@@ -2,6 +2,8 @@
 //!
 //! A scrape never evaluates and never asks anybody upstream: it reads what was published.
 
+#[cfg(test)]
+mod properties;
 mod settings;
 
 use std::convert;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::evaluation::Scope;
+use super::evaluation::{Plan, Scope, evaluate};
 use super::testing::Story;
 use super::testing::worlds::{World, worlds};
 use super::{ALL, Cut, Item, ItemId, Kpi, Outcome, Placement, Reading, Slice, View, Window};
-use crate::domain::{Fact, FactKey, SourceName, Timeline};
+use crate::domain::Timeline;
 
 /// Windows of every kind.
 const WINDOWS: [&str; 5] = ["7d", "90d", "month", "quarter", "month:2026-01"];
@@ -43,7 +43,7 @@ fn measured(kpi: &Kpi, story: &Story, view: &View<'_>, items: &[Item]) -> Vec<Me
             let slice =
                 Slice { scope, window: cut.span, as_of: view.as_of, calendar: cut.kind, view };
             let readings = (kpi.measure)(&of_scope, &slice);
-            measured.extend(readings.into_iter().map(|it| (scope, cut.label.clone(), it)));
+            measured.extend(readings.into_iter().map(|it| (scope, cut.label.to_string(), it)));
         }
     }
     measured
@@ -68,15 +68,6 @@ fn same(kpi: &Kpi, before: &[String], after: &[String]) -> Result<(), TestCaseEr
     prop_assert_eq!(gone, new, "{} says something else", kpi.id);
     prop_assert_eq!(before.len(), after.len(), "{} says more or less", kpi.id);
     Ok(())
-}
-
-/// The last version of each fact, as a store keeps it.
-fn kept(story: &Story) -> Vec<(SourceName, Fact)> {
-    let mut kept: BTreeMap<FactKey, (SourceName, Fact)> = BTreeMap::new();
-    for (source, fact) in &story.facts {
-        kept.insert(fact.key(source), (source.clone(), fact.clone()));
-    }
-    kept.into_values().collect()
 }
 
 fn find<'a>(all: &'a [Measured], scope: Scope, like: &Measured) -> Option<&'a Reading> {
@@ -107,13 +98,13 @@ proptest! {
     #[test]
     fn the_order_of_arrival_and_duplicates_change_nothing(
         (world, order) in worlds(60).prop_flat_map(|world| {
-            let facts = kept(&world.story());
+            let facts = world.story().kept();
             let twice = [facts.clone(), facts].concat();
             (Just(world), Just(twice).prop_shuffle())
         })
     ) {
         let story = world.story();
-        let (in_order, shuffled) = (story.known(kept(&story)), story.known(order));
+        let (in_order, shuffled) = (story.known(story.kept()), story.known(order));
         for kpi in ALL {
             same(kpi, &said(kpi, &story, &in_order), &said(kpi, &story, &shuffled))?;
         }
@@ -215,6 +206,29 @@ proptest! {
                 let expected = (whole.2.n, whole.2.numerator.unwrap_or(0));
                 prop_assert_eq!(sum(services.clone().map(Scope::Service).collect()), expected, "{:?}", whole);
                 prop_assert_eq!(sum(teams.clone().map(Scope::Team).collect()), expected, "{:?}", whole);
+            }
+        }
+    }
+
+    /// An evaluation measures a window from what concerns it; that must not show.
+    #[test]
+    fn an_evaluation_says_what_is_measured_from_all_items(world in worlds(60)) {
+        let story = world.story();
+        let timeline = story.timeline();
+        let view = story.view(&timeline);
+        let windows: Vec<Window> =
+            WINDOWS.iter().map(|it| Window::parse(it).expect("a window")).collect();
+        let plan = Plan { windows: windows.clone(), history: false, ..Plan::published(windows, false) };
+        let evaluation = evaluate(&timeline, &story.params, &world.freshness(), &plan, story.as_of);
+        for kpi in ALL {
+            let items = (kpi.assess)(&view);
+            let all = measured(kpi, &story, &view, &items);
+            for it in evaluation.readings().filter(|it| it.kpi == *kpi) {
+                let like = (it.scope, it.window.to_string(), it.reading.clone());
+                // Each KPI's own window is there for services too.
+                if WINDOWS.contains(&like.1.as_str()) || kpi.own_window().is_some_and(Window::is_state) {
+                    prop_assert_eq!(find(&all, it.scope, &like), Some(&it.reading), "{}", kpi.id);
+                }
             }
         }
     }

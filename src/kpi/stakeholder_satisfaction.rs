@@ -280,7 +280,9 @@ mod tests {
              01-05T00:00 escalation e1
              01-06T00:00 escalation e2",
         );
-        expect![[r#""#]].assert_eq(&story.readings(&KPI, "org wave"));
+        expect![[r#"
+            stakeholder_escalations_quarter_ratio - [0.192, -] n=2
+        "#]].assert_eq(&story.readings(&KPI, "org wave"));
     }
 
     use crate::kpi::evaluation::{self, Freshness, Plan, Scope, SourceFreshness};

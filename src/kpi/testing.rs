@@ -89,6 +89,15 @@ impl Story {
         self.known(self.facts.clone())
     }
 
+    /// The last version of each fact, as a store keeps it.
+    pub(crate) fn kept(&self) -> Vec<(SourceName, Fact)> {
+        let mut kept = BTreeMap::new();
+        for (source, fact) in &self.facts {
+            kept.insert(fact.key(source), (source.clone(), fact.clone()));
+        }
+        kept.into_values().collect()
+    }
+
     /// What is known when these of its facts have arrived, in this order.
     pub(crate) fn known(&self, facts: Vec<(SourceName, Fact)>) -> Timeline {
         let mut timeline = Timeline::default();
