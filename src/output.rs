@@ -11,4 +11,6 @@ pub mod table;
 mod shown;
 
 #[cfg(test)]
+mod rederived;
+#[cfg(test)]
 mod testing;

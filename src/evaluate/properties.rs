@@ -88,7 +88,11 @@ async fn evaluated(world: &World, batches: Vec<Deliveries>) -> String {
 fn differences(expected: &str, found: &str) -> Vec<String> {
     let of = |a: &str, b: &str, sign: char| -> Vec<String> {
         let there: std::collections::HashSet<&str> = b.lines().collect();
-        a.lines().filter(|it| !there.contains(it)).take(5).map(|it| format!("{sign} {it}")).collect()
+        a.lines()
+            .filter(|it| !there.contains(it))
+            .take(5)
+            .map(|it| format!("{sign} {it}"))
+            .collect()
     };
     [of(expected, found, '-'), of(found, expected, '+')].concat()
 }

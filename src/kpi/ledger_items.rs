@@ -9,7 +9,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::attribution;
 use super::item::LedgerOf;
-use super::ledger::{BAD, Hour, Ledger, TOTAL, VALID, bound, met};
+use super::ledger::{Hour, Ledger, TOTAL, bound};
 use super::params::{Endpoint, Params, Slo};
 use super::{Item, ItemId, Mark, Outcome, Placement, Slice, Span, State, View};
 use crate::domain::SourceName;
@@ -94,7 +94,7 @@ impl<'a> Subject<'a> {
     }
 
     /// What the hours of a day say, and whether anything was counted in it.
-    fn day(self, hours: &[Hour<'_>]) -> (Vec<Mark>, Outcome) {
+    fn day(self, ledger: &Ledger<'_>, hours: &[Hour<'_>]) -> (Vec<Mark>, Outcome) {
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
         for hour in hours {
             for (column, value) in hour.columns.iter().zip(hour.values) {
@@ -111,15 +111,7 @@ impl<'a> Subject<'a> {
                     vec![mark("requests", text("+Inf")), mark("requests by bound", buckets(&sums))];
                 (sum("+Inf"), marks)
             }
-            Self::Slo(slo) => {
-                let met = met(&slo.slice_allowed.to_string());
-                let marks = vec![
-                    mark("bad events", text(BAD)),
-                    mark("events", text(TOTAL)),
-                    mark("good slices", format!("{} of {}", text(&met), text(VALID))),
-                ];
-                (sum(TOTAL), marks)
-            }
+            Self::Slo(slo) => (sum(TOTAL), events(slo, ledger, hours)),
         };
         let covered: u64 = hours.iter().map(|it| u64::from(it.covered)).sum();
         let slices = hours.len() * usize::from(LedgerDay::SLICES);
@@ -131,6 +123,26 @@ impl<'a> Subject<'a> {
         };
         (marks, outcome)
     }
+}
+
+/// What counts of the hours of an SLO, as the numbers have it.
+fn events(slo: &Slo, ledger: &Ledger<'_>, hours: &[Hour<'_>]) -> Vec<Mark> {
+    let mark = |name, value: String| Mark::new(name, value);
+    let (Some(first), Some(last)) = (hours.first(), hours.last()) else { return Vec::new() };
+    if hours.iter().all(|it| it.values.is_empty()) {
+        return vec![mark("events", "unknown".to_owned())];
+    }
+    let span = Span { start: first.starts_at, end: last.starts_at + TimeDelta::hours(1) };
+    let events = ledger.events(span, &slo.slice_allowed.to_string());
+    let mut marks = vec![
+        mark("bad events", shown(events.bad)),
+        mark("events", shown(events.total)),
+        mark("good slices", format!("{} of {}", shown(events.met), shown(events.valid))),
+    ];
+    if events.contradictory > 0 {
+        marks.push(mark("hours with more bad than all", events.contradictory.to_string()));
+    }
+    marks
 }
 
 /// Sums by bound, in the order of the bounds.
@@ -163,22 +175,33 @@ pub(super) fn missing(
 }
 
 /// The item itself; of a ledger, one for each UTC day of `window` that it knows anything of, and of
-/// that of an SLO also what was going on while its budget burnt.
+/// that of an SLO also what was going on while its budget burnt. What burns now has no window: that
+/// are the last 30 days, cut where the last 7 begin, and what the metric store said about shorter
+/// windows.
 pub(super) fn unfold(view: &View<'_>, item: &Item, window: Span) -> Vec<Item> {
     let Some(subject) = Subject::of(view.params, &item.id) else { return vec![item.clone()] };
-    // What burns now is shown by windows of up to 30 days.
-    let window = if window.is_empty() {
-        Span { start: window.end - TimeDelta::days(30), end: window.end }
-    } else {
-        window
-    };
     let ledger = subject.ledger(view);
+    let is_now = window.is_empty();
+    let before = |days| window.end - TimeDelta::days(days);
+    let window = if is_now { Span { start: before(30), end: window.end } } else { window };
+    let week = if is_now { before(7) } else { window.start };
+    let mut items = days(subject, &ledger, item, Span { end: week, ..window });
+    items.extend(days(subject, &ledger, item, Span { start: week, ..window }));
+    if let Subject::Slo(slo) = subject {
+        items.extend(short(view, slo, item).filter(|_| is_now));
+        let events = ledger.events(window, &slo.slice_allowed.to_string());
+        items.extend(attribution::items(slo, view, window, &slo.budgeted(&events)));
+    }
+    items
+}
+
+fn days(subject: Subject<'_>, ledger: &Ledger<'_>, item: &Item, window: Span) -> Vec<Item> {
     let mut days: BTreeMap<NaiveDate, Vec<Hour<'_>>> = BTreeMap::new();
     for hour in ledger.hours(window) {
         days.entry(hour.starts_at.date_naive()).or_default().push(hour);
     }
     let days = days.into_iter().map(|(day, hours)| {
-        let (marks, outcome) = subject.day(&hours);
+        let (marks, outcome) = subject.day(ledger, &hours);
         let first = hours.first().map_or(item.started_at, |it| it.starts_at);
         Item {
             id: subject.id(Some(day)),
@@ -191,12 +214,23 @@ pub(super) fn unfold(view: &View<'_>, item: &Item, window: Span) -> Vec<Item> {
             times: vec![("first_hour", first)],
         }
     });
-    let mut items: Vec<Item> = days.collect();
-    if let Subject::Slo(slo) = subject {
-        let events = ledger.events(window, &slo.slice_allowed.to_string());
-        items.extend(attribution::items(slo, view, window, &slo.budgeted(&events)));
-    }
-    items
+    days.collect()
+}
+
+/// What the metric store said about the short windows of an SLO when it was last asked.
+fn short(view: &View<'_>, slo: &Slo, item: &Item) -> Option<Item> {
+    let known = view.timeline.burns.get(&(slo.source.clone(), slo.ledger()))?;
+    let windows = known.windows.iter().map(|it| {
+        let bad = format!("{} bad of {}", shown(it.bad), shown(it.total));
+        Mark { evidence: Some(it.window.clone()), ..Mark::new("asked for the last", bad) }
+    });
+    (known.at < view.as_of).then(|| Item {
+        started_at: known.at,
+        completed_at: Some(known.at),
+        marks: windows.collect(),
+        times: vec![("asked_at", known.at)],
+        ..item.clone()
+    })
 }
 
 /// A count with as many decimals as it needs to be added up.

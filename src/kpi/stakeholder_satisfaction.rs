@@ -282,7 +282,8 @@ mod tests {
         );
         expect![[r#"
             stakeholder_escalations_quarter_ratio - [0.192, -] n=2
-        "#]].assert_eq(&story.readings(&KPI, "org wave"));
+        "#]]
+        .assert_eq(&story.readings(&KPI, "org wave"));
     }
 
     use crate::kpi::evaluation::{self, Freshness, Plan, Scope, SourceFreshness};

@@ -242,6 +242,8 @@ struct MarkBody<'a> {
     name: &'static str,
     value: &'a str,
     evidence: Option<&'a str>,
+    /// When it came true, where that is not the item's own time.
+    at: Option<Instant>,
 }
 
 impl<'a> ItemBody<'a> {
@@ -259,6 +261,7 @@ impl<'a> ItemBody<'a> {
             name: mark.name,
             value: &mark.value,
             evidence: mark.evidence.as_deref(),
+            at: mark.at,
         });
         Self {
             name: &explained.link.name,

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use super::human;
+use crate::domain::Instant;
 use crate::kpi::evaluation::{Evaluation, Explained, Explanation, Judged, Scope};
-use crate::kpi::{Family, Kpi, Outcome, PlacedBy, Reading, Stat};
+use crate::kpi::{Family, Item, Kpi, Outcome, PlacedBy, Reading, Stat};
 
 /// One line of what is shown.
 #[derive(Clone, Copy, Debug)]
@@ -127,23 +128,43 @@ pub(super) fn headlines(evaluation: &Evaluation) -> Vec<Shown<'_>> {
     all(evaluation).into_iter().filter(is_headline).collect()
 }
 
-/// The items of an explanation that have to do with its window, in three groups: counted, open,
-/// left out; each by the time that placed it.
+/// The times that values about the present are, in microseconds since 1970.
+fn instants_shown(explanation: &Explanation) -> Vec<i64> {
+    let readings = explanation.evaluation.readings().map(|it| &it.reading);
+    let times = readings.filter(|it| it.family.ends_with("_timestamp_seconds"));
+    times.filter_map(|it| it.value).map(|seconds| (seconds * 1e6).round() as i64).collect()
+}
+
+/// When an item completed, and when what marks it came true.
+fn instants(item: &Item) -> impl Iterator<Item = Instant> {
+    item.completed_at.into_iter().chain(item.marks.iter().filter_map(|it| it.at))
+}
+
+/// The items of an explanation that have to do with its window, and those that a value about the
+/// present is the time of, in three groups: counted, open, left out; each by the time that placed
+/// it.
 pub(super) fn items(explanation: &Explanation) -> Vec<&Explained> {
     let span = explanation.window.span;
     let is_state = explanation.window.kind.is_state();
     let placed_by = explanation.kpi.placed_by;
+    let named = instants_shown(explanation);
     let concerns = |explained: &&Explained| {
         let item = &explained.item;
-        let started = span.contains(item.started_at);
-        let completed = span.contains(item.completed_at.unwrap_or(item.started_at));
+        let completed_at = item.completed_at.unwrap_or(item.started_at);
         is_state
             || item.outcome == Outcome::Open
             || match placed_by {
-                PlacedBy::Start => started,
-                PlacedBy::Completion => completed,
-                PlacedBy::Either => started || completed,
+                PlacedBy::Start => span.contains(item.started_at),
+                PlacedBy::Completion => span.contains(completed_at),
+                // What lasted through the window was in it too.
+                PlacedBy::Either => {
+                    let times = || item.times.iter().map(|(_, at)| *at);
+                    let first = times().chain([item.started_at]).min();
+                    let last = times().chain([completed_at]).max();
+                    first < Some(span.end) && Some(span.start) <= last
+                }
             }
+            || instants(item).any(|at| named.contains(&at.timestamp_micros()))
     };
     let mut items: Vec<&Explained> = explanation.items.iter().filter(concerns).collect();
     items.sort_by_key(|it| {
