@@ -168,8 +168,7 @@ pub(crate) fn worlds(size: usize) -> impl Strategy<Value = World> {
         event.prop_map(|(minutes, what, of, how, more)| Event { minutes, what, of, how, more });
     prop::collection::vec(event, 1..size).prop_map(|events| {
         let scene: Vec<String> = SCENE.lines().map(str::to_owned).collect();
-        let mut pen =
-            Pen { scene: scene.len(), lines: scene, now: instant("01-01T01:00"), ..Pen::default() };
+        let mut pen = Pen::new(scene, instant("01-01T01:00"));
         for event in &events {
             pen.now += TimeDelta::minutes(event.minutes);
             WRITERS[event.what](&mut pen, *event);

@@ -229,7 +229,9 @@ impl Explained {
                 Some(people.len() as f64)
             }
             "request_latency" => self.requests(family, stat, label("endpoint")),
-            "slo_compliance" => self.compliance(family, label("slo"), label("method")),
+            "slo_compliance" => {
+                self.compliance(family, label("slo"), label("method"), label("cause"))
+            }
             "error_budget_burn" => self.burn(label("slo"), label("window")),
             other => panic!("write down how a reader calculates {other} again"),
         }
@@ -525,7 +527,7 @@ impl Explained {
         sums
     }
 
-    fn compliance(&self, family: &str, slo: &str, method: &str) -> Option<f64> {
+    fn compliance(&self, family: &str, slo: &str, method: &str, cause: &str) -> Option<f64> {
         let (events, slices) = self.events(slo, self.start);
         let allowed = objective(slo);
         let own = if slo == "tick" { slices } else { events };
@@ -535,6 +537,12 @@ impl Explained {
                 share(if method == "events" { events } else { slices }).map(|it| 1.0 - it)
             }
             "error_budget_remaining_ratio" => share(own).map(|it| 1.0 - it / allowed),
+            "error_budget_consumed_ratio" => {
+                let of = self.items.iter().filter(|it| it.name().starts_with(&format!("{slo}: ")));
+                let parts =
+                    of.filter(|it| it.is("cause", cause)).filter_map(|it| it.value("consumed"));
+                Some(parts.sum())
+            }
             "slo_low_traffic" => Some(f64::from(u8::from(events.1 * allowed < 10.0 - 1e-9))),
             // Of a running month or quarter.
             _ => {

@@ -58,6 +58,10 @@ const REPOSITORIES: [&str; 3] = ["mono", "pay", "sdk"];
 const FIRST: [&str; 3] = ["m0", "p0", "s0"];
 
 impl Pen {
+    pub(super) fn new(scene: Vec<String>, now: Instant) -> Self {
+        Self { scene: scene.len(), lines: scene, now, ..Self::default() }
+    }
+
     fn write(&mut self, text: &str) {
         self.lines.push(format!("{} {text}", self.now.format("%Y-%m-%dT%H:%M:%S")));
     }
