@@ -316,6 +316,11 @@ impl Kpi {
         Window::parse(self.default_window).ok()
     }
 
+    /// Whether the objectives that it is about have windows of their own.
+    pub fn has_own_windows(&self) -> bool {
+        self.needs.contains(&Need::Objectives) && !self.is_about_now()
+    }
+
     /// Whether it is about a state, which no stretch of time has: what is there now, or the last
     /// wave of a survey.
     pub fn is_about_a_state(&self) -> bool {

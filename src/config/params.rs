@@ -170,6 +170,7 @@ fn slo(
         method: found.method,
         sli: found.sli.clone(),
         window: found.window.clone(),
+        own: found.own.clone(),
     })
 }
 

@@ -20,7 +20,7 @@ use super::problem::{Place, Problem, Problems};
 use crate::domain::Decimal;
 use crate::kpi::Span;
 use crate::kpi::ledger::Sli;
-use crate::kpi::params::{Catalogue, Maintenance, SloMethod};
+use crate::kpi::params::{Catalogue, Length, Maintenance, SloMethod, SloWindow};
 use crate::output::rules;
 use crate::setting::Moment;
 use openslo::Indicators;
@@ -36,6 +36,9 @@ pub struct SloSettings {
     pub files: Vec<String>,
     /// The Prometheus source that is asked. Needed only where there are several.
     pub source: Option<String>,
+    /// The window of specifications that name none, as sloth's: a length that rolls (`30d`, `4w`),
+    /// or `week`, `month`, `quarter` or `year` of the calendar. Default: 30d.
+    pub window: Option<String>,
     /// Of services that are called otherwise in the specifications, the name of the
     /// `[services.NAME]`.
     pub services: BTreeMap<String, String>,
@@ -56,6 +59,24 @@ pub struct MaintenanceSettings {
     /// The services that it is of. Default: all.
     #[serde(default)]
     pub services: Vec<String>,
+}
+
+impl SloSettings {
+    /// The window of specifications that name none, as it is written and what it is. `Err` if it
+    /// is none.
+    pub(super) fn window(&self) -> Result<Option<(String, SloWindow)>, &str> {
+        let Some(text) = self.window.as_deref() else { return Ok(None) };
+        let calendar = |length| SloWindow::Calendar { length, zone: None, from: None };
+        let rolling = || Length::parse(text).filter(|it| it.is_sensible()).map(SloWindow::Rolling);
+        let window = match text {
+            "week" => Some(calendar(Length::Days(7))),
+            "month" => Some(calendar(Length::Months(1))),
+            "quarter" => Some(calendar(Length::Months(3))),
+            "year" => Some(calendar(Length::Months(12))),
+            _ => rolling(),
+        };
+        window.map(|it| Some((text.to_owned(), it))).ok_or(text)
+    }
 }
 
 impl MaintenanceSettings {
@@ -91,8 +112,9 @@ pub(super) struct Found {
     objective_place: Place,
     pub(super) method: SloMethod,
     pub(super) sli: Sli,
+    /// The window as it was written.
     pub(super) window: String,
-    zone: Option<Text>,
+    pub(super) own: SloWindow,
 }
 
 impl Found {
@@ -136,8 +158,10 @@ pub struct Notice {
 }
 
 /// What the files of `[slos]` say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Specifications {
+    /// That of specifications which name none.
+    window: (String, SloWindow),
     pub(super) found: Vec<Found>,
     /// Windows of burn alerts.
     pub(super) windows: Vec<rules::AlertWindows>,
@@ -161,7 +185,7 @@ impl Objectives {
     /// # Errors
     /// Everything that is wrong with them.
     pub fn read(patterns: &[String]) -> Result<(Self, Vec<Notice>), Problems> {
-        let (mut all, missing) = Specifications::read(patterns);
+        let (mut all, missing) = Specifications::read(patterns, None);
         for (index, rule) in missing {
             let place = Place::File { file: patterns[index].clone() };
             all.problems.push(Problem::new(place, &KeyPath::root(), rule, "mend the path"));
@@ -176,9 +200,24 @@ impl Objectives {
 }
 
 impl Specifications {
+    /// Nothing yet. Specifications that name no window have `window`, or 30 days.
+    fn new(window: Option<(String, SloWindow)>) -> Self {
+        let usual = || ("30d".to_owned(), SloWindow::Rolling(Length::Days(30)));
+        Self {
+            window: window.unwrap_or_else(usual),
+            found: Vec::new(),
+            windows: Vec::new(),
+            problems: Vec::new(),
+            notices: Vec::new(),
+        }
+    }
+
     /// Reads every file that `patterns` name; the second is where a pattern names none.
-    pub(super) fn read(patterns: &[String]) -> (Self, Vec<(usize, String)>) {
-        let mut all = Self::default();
+    pub(super) fn read(
+        patterns: &[String],
+        window: Option<(String, SloWindow)>,
+    ) -> (Self, Vec<(usize, String)>) {
+        let mut all = Self::new(window);
         let mut missing = Vec::new();
         for (index, pattern) in patterns.iter().enumerate() {
             match files(pattern) {
@@ -321,12 +360,6 @@ impl Reader<'_> {
                 1.0 / allowed
             );
             self.all.notices.push(Notice { place: found.objective_place.clone(), rule });
-        }
-        if let Some(zone) = &found.zone
-            && zone.value.parse::<chrono_tz::Tz>().is_err()
-        {
-            let rule = format!("{:?} is not a time zone of the IANA database", zone.value);
-            return self.problem(zone, rule, "write for example Europe/Berlin");
         }
         self.all.found.push(found);
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{Datelike, Days, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Weekday};
+use chrono::{
+    Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Weekday,
+};
 use chrono_tz::Tz;
 
 use super::Instant;
@@ -36,10 +38,15 @@ impl Calendar {
     /// The first instant of a local date: midnight, or where the clock jumps over midnight the
     /// instant of the jump. A midnight that comes twice begins the day the first time.
     pub fn start_of(&self, date: NaiveDate) -> Instant {
-        let midnight = date.and_time(NaiveTime::MIN);
-        match self.zone.from_local_datetime(&midnight) {
-            LocalResult::Single(start) | LocalResult::Ambiguous(start, _) => start.to_utc(),
-            LocalResult::None => self.jump_over(midnight.and_utc()),
+        self.instant_of(date.and_time(NaiveTime::MIN))
+    }
+
+    /// When local clocks show a time: the first time that they do, or where they jump over it the
+    /// instant of the jump.
+    pub fn instant_of(&self, local: NaiveDateTime) -> Instant {
+        match self.zone.from_local_datetime(&local) {
+            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
+            LocalResult::None => self.jump_over(local.and_utc()),
         }
     }
 

@@ -1,8 +1,11 @@
 //! What is left of an error budget, and while what it was spent (kpis.md 3.4).
 
+mod exhaustion;
+
 use chrono::Months;
 
 use super::attribution::Cause;
+use super::ledger::Ledger;
 use super::params::{Params, Slo};
 use super::statistics::budget::Events;
 use super::statistics::histogram::whole;
@@ -10,29 +13,85 @@ use super::{Need, Reading, Slice, Span, WindowKind};
 
 pub(super) const REMAINING: &str = "engkpi_error_budget_remaining_ratio";
 pub(super) const PROJECTED: &str = "engkpi_error_budget_projected_remaining_ratio";
+pub(super) const EXHAUSTION: &str = "engkpi_error_budget_exhaustion_seconds";
 pub(super) const CONSUMED: &str = "engkpi_error_budget_consumed_ratio";
 
+/// A window of an SLO, as far as it is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) window: Span,
+    /// All that it will be, of a calendar window that is running.
+    whole: Option<Span>,
+}
+
+impl Stretch {
+    /// The window of `slice`; where each SLO has its own, that of `slo`.
+    pub(super) fn of(slo: &Slo, slice: &Slice<'_>) -> Self {
+        let calendar = &slice.view.params.calendar;
+        if slice.calendar == WindowKind::Own {
+            let (window, whole) = slo.own.cut(slice.as_of, calendar);
+            return Self { window, whole };
+        }
+        let months = match slice.calendar {
+            WindowKind::Month { complete: false } => Some(1),
+            WindowKind::Quarter { complete: false } => Some(3),
+            WindowKind::Year { complete: false } => Some(12),
+            _ => None,
+        };
+        let start = slice.window.start;
+        let end = months.and_then(|it| calendar.date(start).checked_add_months(Months::new(it)));
+        let whole = end.map(|it| Span { start, end: calendar.start_of(it) });
+        Self { window: slice.window, whole: whole.filter(|it| slice.window.end <= it.end) }
+    }
+
+    /// Which share of a running calendar window is over.
+    fn elapsed(&self) -> Option<f64> {
+        self.whole.map(|whole| self.window.days() / whole.days())
+    }
+}
+
 /// The budget of a window in which `events` were counted, by the method of the objective.
-pub(super) fn readings(slo: &Slo, slice: &Slice<'_>, events: &Events) -> Vec<Reading> {
+pub(super) fn readings(
+    slo: &Slo,
+    slice: &Slice<'_>,
+    stretch: &Stretch,
+    ledger: &Ledger<'_>,
+    events: &Events,
+) -> Vec<Reading> {
     let counted = slo.budgeted(events);
-    let remaining = counted.burn(slo.allowed).map(|burn| 1.0 - burn);
+    let burn = counted.burn(slo.allowed);
     let reading = |family, value: Option<f64>| {
         Reading::new(family, value.filter(|it| it.is_finite()), whole(counted.total))
             .with("slo", slo.id.as_str())
     };
-    let mut readings = vec![reading(REMAINING, remaining)];
-    if let Some(elapsed) = elapsed(slice) {
-        let projected = counted.burn(slo.allowed).map(|burn| 1.0 - burn * elapsed);
+    // At the edge of a calendar, before any hour is over, nothing is spent.
+    let begins = stretch.whole.is_some() && ledger.coverage(stretch.window).is_none();
+    let burn = burn.or(begins.then_some(0.0));
+    let mut readings = vec![reading(REMAINING, burn.map(|burn| 1.0 - burn))];
+    if let Some(elapsed) = stretch.elapsed() {
+        let projected = burn.map(|burn| 1.0 - burn * elapsed);
         readings.push(reading(PROJECTED, projected));
     }
-    readings.extend(consumed(slo, slice, &counted));
+    // When it will be gone is asked of the window that the budget is for.
+    if slice.calendar == WindowKind::Own && counted.total > 0.0 {
+        let seconds = exhaustion::exhaustion(slo, stretch, ledger, slice.as_of);
+        readings.push(reading(EXHAUSTION, seconds));
+    }
+    readings.extend(consumed(slo, slice, stretch.window, &counted));
     readings
 }
 
 /// The budget consumed, by what was going on. Causes that nobody collects have no part.
-fn consumed(slo: &Slo, slice: &Slice<'_>, counted: &Events) -> Vec<Reading> {
+fn consumed(slo: &Slo, slice: &Slice<'_>, window: Span, counted: &Events) -> Vec<Reading> {
     let budget = counted.total * slo.allowed;
-    let Some(burnt) = slice.view.burnt(slo).filter(|_| budget > 0.0) else { return Vec::new() };
+    let causes = [Need::Deployments, Need::Incidents];
+    let mut sources = slice.view.params.sources.iter();
+    // What is not known of one cause would be in another one's part.
+    let unknown = sources.any(|it| {
+        causes.iter().any(|need| it.feeds.contains(need)) && window.start < it.history_start
+    });
+    let burnt = slice.view.burnt(slo).filter(|_| budget > 0.0 && !unknown);
+    let Some(burnt) = burnt else { return Vec::new() };
     let known = |cause: &Cause| match cause {
         Cause::Deployment => slo.service.is_some() && !slice.view.lacks(Need::Deployments),
         Cause::Incident => {
@@ -41,14 +100,13 @@ fn consumed(slo: &Slo, slice: &Slice<'_>, counted: &Events) -> Vec<Reading> {
         Cause::Maintenance => slo.service.is_some(),
         Cause::Unattributed => true,
     };
-    let parts = burnt.by_cause(slice.window, counted.bad).into_iter();
+    let parts = burnt.by_cause(window, counted.bad).into_iter();
     parts
         .filter(|(cause, _)| known(cause))
         .map(|(cause, bad)| {
             let mut reading = Reading::new(CONSUMED, Some(bad / budget), whole(counted.total))
                 .with("slo", slo.id.as_str())
                 .with("cause", cause.as_str());
-            // What is not known of one cause would be in another one's part.
             reading.uses = &[Need::Deployments, Need::Incidents];
             reading
         })
@@ -61,25 +119,10 @@ fn has_incidents(slo: &Slo, params: &Params) -> bool {
     slo.service.is_some_and(|it| !services[it].incident_services.is_empty())
 }
 
-/// Which share of a running calendar window is over.
-fn elapsed(slice: &Slice<'_>) -> Option<f64> {
-    let months = match slice.calendar {
-        WindowKind::Month { complete: false } => 1,
-        WindowKind::Quarter { complete: false } => 3,
-        WindowKind::Year { complete: false } => 12,
-        _ => return None,
-    };
-    let calendar = &slice.view.params.calendar;
-    let start = slice.window.start;
-    let end = calendar.date(start).checked_add_months(Months::new(months))?;
-    let whole = Span { start, end: calendar.start_of(end) };
-    let share = slice.window.days() / whole.days();
-    (0.0..=1.0).contains(&share).then_some(share)
-}
-
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::domain::SourceName;
@@ -172,5 +215,124 @@ mod tests {
         assert_eq!(known(&story, &[ours, ("github", causes, "31T00:00")]), parts);
         assert_eq!(known(&story, &[ours, ("github", causes, "30T22:00")]), 0);
         assert_eq!(known(&story, &[ours]), 3 * 2, "neither is collected");
+    }
+
+    /// A quarter in Berlin that began on the 30th of September at 22:00.
+    fn berlin(as_of: &str) -> Story {
+        Story::told(&format!(
+            "service web
+             slo up of web objective 0.999 window 1Q calendar in Europe/Berlin
+             as_of {as_of}
+             06-01T00:00 hour up for 2926 bad:900 total:100000 valid:12 met:0
+             09-30T22:00 hour up for 100 bad:10 total:100000 valid:12 met:12"
+        ))
+    }
+
+    fn own(story: &Story) -> String {
+        story.reading(&slo_compliance::KPI, "service web own", "error_budget_")
+    }
+
+    #[test]
+    fn a_budget_begins_at_100_percent_at_the_edge_of_its_calendar() {
+        expect![[r#"
+            error_budget_remaining_ratio up -8 n=220700000 coverage=1.00
+            error_budget_projected_remaining_ratio up -7.9999 n=220700000 coverage=1.00
+            error_budget_exhaustion_seconds up 0s n=220700000 coverage=1.00
+            error_budget_consumed_ratio up deployment 0 n=220700000 coverage=1.00
+            error_budget_consumed_ratio up maintenance 0 n=220700000 coverage=1.00
+            error_budget_consumed_ratio up unattributed 9 n=220700000 coverage=1.00"#]]
+        .assert_eq(&own(&berlin("09-30T21:59")));
+        expect![[r#"
+            error_budget_remaining_ratio up 1 n=0
+            error_budget_projected_remaining_ratio up 1 n=0"#]]
+        .assert_eq(&own(&berlin("09-30T22:00")));
+        expect![[r#"
+            error_budget_remaining_ratio up 1 n=0
+            error_budget_projected_remaining_ratio up 1 n=0"#]]
+        .assert_eq(&own(&berlin("09-30T22:59")));
+        expect![[r#"
+            error_budget_remaining_ratio up 0.9 n=100000 coverage=1.00
+            error_budget_projected_remaining_ratio up 1 n=100000 coverage=1.00
+            error_budget_exhaustion_seconds up 10d15h58m50s468ms n=100000 coverage=1.00
+            error_budget_consumed_ratio up deployment 0 n=100000 coverage=1.00
+            error_budget_consumed_ratio up maintenance 0 n=100000 coverage=1.00
+            error_budget_consumed_ratio up unattributed 0.1 n=100000 coverage=1.00"#]]
+        .assert_eq(&own(&berlin("09-30T23:00")));
+        expect![[r#"
+            error_budget_remaining_ratio up 0.9 n=2400000 coverage=1.00
+            error_budget_projected_remaining_ratio up 0.9989 n=2400000 coverage=1.00
+            error_budget_exhaustion_seconds up - n=2400000 coverage=1.00
+            error_budget_consumed_ratio up deployment 0 n=2400000 coverage=1.00
+            error_budget_consumed_ratio up maintenance 0 n=2400000 coverage=1.00
+            error_budget_consumed_ratio up unattributed 0.1 n=2400000 coverage=1.00"#]]
+        .assert_eq(&own(&berlin("10-01T22:00")));
+    }
+
+    #[test]
+    fn what_rolls_and_has_thirty_days_is_the_window_of_30d() {
+        let story = Story::told(STORY);
+        let of = |window: &str| {
+            let readings = story.readings(&slo_compliance::KPI, &format!("org {window}"));
+            let common = readings.lines().filter(|it| !it.contains("exhaustion"));
+            common.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(of("own"), of("30d"));
+        let longer = Story::told(&STORY.replace("0.999", "0.999 window 36h"));
+        let longer = longer.reading(&slo_compliance::KPI, "org own", "events");
+        expect!["slo_compliance_ratio up events 0.9999 n=3600000 numerator=3599640 coverage=1.00"]
+            .assert_eq(&longer);
+    }
+
+    #[test]
+    fn only_what_is_about_objectives_has_windows_of_its_own() {
+        let mut story = Story::told(STORY);
+        story.params.sources.push(source("prometheus", &[Need::Objectives, Need::Incidents]));
+        let at = story.as_of;
+        let fresh = SourceFreshness { last_success: at, data_through: at };
+        let freshness = Freshness::from([(SourceName::from("prometheus"), fresh)]);
+        let timeline = story.timeline();
+        let plan = Plan::published(Vec::new(), false);
+        let evaluation = evaluate(&timeline, &story.params, &freshness, &plan, story.as_of);
+        let info = evaluation.facts.iter().find(|it| it.family == "engkpi_slo_info").unwrap();
+        let labels: Vec<&str> = info.labels.iter().map(|(_, it)| it.as_str()).collect();
+        assert_eq!(labels, ["web", "core", "up", "0.999", "30d", "events"]);
+        let scopes = |kpi: &str| {
+            let own =
+                evaluation.readings().filter(|it| it.kpi.id == kpi && it.window.as_str() == "own");
+            own.map(|it| it.scope.as_str()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(Vec::from_iter(scopes("slo_compliance")), ["org", "service", "team"]);
+        assert!(scopes("error_budget_burn").is_empty() && scopes("incident_frequency").is_empty());
+        let judged = evaluation.statuses().filter(|it| it.window.as_str() == "own");
+        assert_eq!(judged.filter(|it| it.state == crate::kpi::State::Met).count(), 3);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn what_rolls_and_what_a_calendar_cuts_agree_on_the_same_time(
+            hours in prop::collection::vec((0_u32..50, 1_u32..5_000), 31 * 24),
+            over in 1_usize..31 * 24,
+        ) {
+            let as_of = instant("01T00:00") + chrono::TimeDelta::hours(i64::try_from(over).unwrap());
+            let told = |window: &str| {
+                let mut story = format!(
+                    "service web\nslo up of web objective 0.999 window {window}\nas_of {}\n",
+                    crate::kpi::testing::told(as_of)
+                );
+                for (hour, (bad, total)) in hours.iter().enumerate() {
+                    let (day, hour, bad) = (1 + hour / 24, hour % 24, bad.min(total));
+                    story += &format!("{day:02}T{hour:02}:00 hour up bad:{bad} total:{total} valid:12 met:6\n");
+                }
+                let readings = Story::told(&story).readings(&slo_compliance::KPI, "service web own");
+                // A calendar has a whole budget, which lasts longer than that of so far.
+                let common = readings
+                    .lines()
+                    .filter(|it| !it.contains("projected") && !it.contains("exhaustion"));
+                common.map(str::to_owned).collect::<Vec<_>>()
+            };
+            prop_assume!(over >= 24);
+            prop_assert_eq!(told("1M calendar"), told(&format!("{over}h")));
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::{
 use crate::domain::Instant;
 
 const BURN: &str = "engkpi_error_budget_burn_ratio";
+const OBJECTIVE: &str = "engkpi_slo_objective_ratio";
 const SUSTAINED: &str = "engkpi_error_budget_burn_sustained_seconds";
 
 /// A burn above this is too fast.
@@ -68,6 +69,14 @@ pub static KPI: Kpi = Kpi {
             now: true,
             needs: &[],
         },
+        Family {
+            name: OBJECTIVE,
+            help: "Which share of events, or of slices, has to be good.",
+            dimensions: &["slo"],
+            distribution: false,
+            now: true,
+            needs: &[],
+        },
     ],
     assess,
     by_window: false,
@@ -96,6 +105,8 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
 fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
     let ledger = Subject::Slo(slo).ledger(slice.view);
     let mut readings = short(slo, slice);
+    let objective = Reading::plain(OBJECTIVE, Some(slo.ratio));
+    readings.push(objective.with("slo", slo.id.as_str()));
     let sustained = sustained(slo, &ledger, slice.as_of);
     for (name, days) in [("7d", 7), ("30d", 30)] {
         let window = Span { start: slice.as_of - TimeDelta::days(days), end: slice.as_of };
@@ -233,6 +244,7 @@ mod tests {
                 up 5m Some(14.4) 
                 up 1h Some(0.0) 
                 up 3d None 
+                up Some(0.999) 
                 up 7d Some(0.0) met
                 up 30d Some(0.0) met
                 up 2 Some(0.0) 
@@ -246,18 +258,20 @@ mod tests {
         check(
             &format!("{hours}30T23:29 burn up 5m:144/10000"),
             expect![[r#"
-            up 7d Some(0.0) met
-            up 30d Some(0.0) met
-            up 2 Some(0.0) 
-        "#]],
+                up Some(0.999) 
+                up 7d Some(0.0) met
+                up 30d Some(0.0) met
+                up 2 Some(0.0) 
+            "#]],
         );
         check(
             &format!("{hours}31T00:00 burn up 5m:144/10000"),
             expect![[r#"
-            up 7d Some(0.0) met
-            up 30d Some(0.0) met
-            up 2 Some(0.0) 
-        "#]],
+                up Some(0.999) 
+                up 7d Some(0.0) met
+                up 30d Some(0.0) met
+                up 2 Some(0.0) 
+            "#]],
         );
     }
 
@@ -272,26 +286,29 @@ mod tests {
         check(
             &fast_for("23T00:00", 192),
             expect![[r#"
-            up 7d Some(10.0) missed
-            up 30d Some(2.6667) missed
-            up 2 Some(676800.0) 
-        "#]],
+                up Some(0.999) 
+                up 7d Some(10.0) missed
+                up 30d Some(2.6667) missed
+                up 2 Some(676800.0) 
+            "#]],
         );
         check(
             &fast_for("24T00:00", 168),
             expect![[r#"
-            up 7d Some(10.0) likely_missed
-            up 30d Some(2.3333) likely_missed
-            up 2 Some(590400.0) 
-        "#]],
+                up Some(0.999) 
+                up 7d Some(10.0) likely_missed
+                up 30d Some(2.3333) likely_missed
+                up 2 Some(590400.0) 
+            "#]],
         );
         check(
             &fast_for("29T00:00", 48),
             expect![[r#"
-            up 7d Some(2.8571) likely_missed
-            up 30d Some(0.6667) met
-            up 2 Some(158400.0) 
-        "#]],
+                up Some(0.999) 
+                up 7d Some(2.8571) likely_missed
+                up 30d Some(0.6667) met
+                up 2 Some(158400.0) 
+            "#]],
         );
     }
 
@@ -303,6 +320,7 @@ mod tests {
              30T00:00 hour up for 12 bad:0 total:0 valid:0 met:0
              30T12:00 hour up for 12 bad:3 total:1000 valid:12 met:0",
             expect![[r#"
+                up Some(0.999) 
                 up 7d Some(0.6923) met
                 up 30d Some(0.1525) met
                 up 2 Some(72000.0) 
@@ -317,6 +335,7 @@ mod tests {
              28T00:00 hour up for 24 bad:0 total:1000 valid:12 met:0
              29T00:00 hour up for 48 bad:3 total:1000 valid:12 met:0",
             expect![[r#"
+                up Some(0.999) 
                 up 7d Some(6.0) likely_missed
                 up 30d Some(8.3) likely_missed
                 up 2 Some(115200.0) 
@@ -329,10 +348,11 @@ mod tests {
         check(
             "29T00:00 hour up for 48 bad:3 total:1000 valid:12 met:0",
             expect![[r#"
-            up 7d None no_data
-            up 30d None no_data
-            up 2 Some(90000.0) 
-        "#]],
+                up Some(0.999) 
+                up 7d None no_data
+                up 30d None no_data
+                up 2 Some(90000.0) 
+            "#]],
         );
     }
 }

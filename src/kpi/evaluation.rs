@@ -52,7 +52,7 @@ impl Plan {
     pub fn published(service_windows: Vec<Window>, service_history: bool) -> Self {
         Self {
             kpis: super::ALL.to_vec(),
-            windows: Window::PUBLISHED.to_vec(),
+            windows: Window::PUBLISHED.into_iter().chain([Window::Own]).collect(),
             service_windows,
             service_defaults: true,
             history: true,
@@ -306,7 +306,8 @@ pub fn explain(
     let view = View::build(timeline, params, as_of);
     // A window that the KPI does not have means its own.
     let own = kpi.own_window().filter(|own| own.is_state() || window.is_state());
-    let window = own.unwrap_or(window);
+    let each = window == Window::Own && kpi.has_own_windows();
+    let window = own.filter(|_| !each).unwrap_or(window);
     let plan = Plan {
         kpis: vec![kpi],
         windows: vec![window],
@@ -327,7 +328,7 @@ pub fn explain(
         evaluation,
         items: items
             .into_iter()
-            .flat_map(|item| super::ledger_items::unfold(&view, item, cut.span))
+            .flat_map(|item| super::ledger_items::unfold(&view, item, &cut))
             .map(|item| Explained { link: Link::of(&item.id, timeline, params), item })
             .collect(),
         window: cut,

@@ -25,11 +25,14 @@ pub static FAMILIES: &[Family] = &[
     family("engkpi_incidents_resolved", "Incidents known that count and were resolved."),
     family("engkpi_decisions", "Decision records known, by how they stand."),
     family("engkpi_findings", "Findings of security tools known, by how they stand."),
+    family(SLO_INFO, "1 for each service level objective, labelled with what it is."),
 ];
 
 const fn family(name: &'static str, help: &'static str) -> Family {
     Family { name, help, dimensions: &[], distribution: false, now: true, needs: &[] }
 }
+
+const SLO_INFO: &str = "engkpi_slo_info";
 
 type Labels = Vec<(&'static str, String)>;
 
@@ -75,6 +78,16 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
             ("state", finding_closure::stands(finding, view.as_of).to_owned()),
         ];
         add("engkpi_findings", labels);
+    }
+    for slo in &view.params.slos {
+        let mut labels = of_service(view, slo.service);
+        labels.extend([
+            ("slo", slo.id.clone()),
+            ("objective", slo.objective.clone()),
+            ("window", slo.window.clone()),
+            ("budgeting", slo.method.as_str().to_owned()),
+        ]);
+        add(SLO_INFO, labels);
     }
     counts
         .into_iter()

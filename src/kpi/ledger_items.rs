@@ -11,7 +11,7 @@ use super::attribution;
 use super::item::LedgerOf;
 use super::ledger::{Hour, Ledger, TOTAL, bound};
 use super::params::{Endpoint, Params, Slo};
-use super::{Item, ItemId, Mark, Outcome, Placement, Slice, Span, State, View};
+use super::{Cut, Item, ItemId, Mark, Outcome, Placement, Slice, Span, State, View, WindowKind};
 use crate::domain::SourceName;
 use crate::domain::fact::LedgerDay;
 
@@ -178,10 +178,14 @@ pub(super) fn missing(
 /// that of an SLO also what was going on while its budget burnt. What burns now has no window: that
 /// are the last 30 days, cut where the last 7 begin, and what the metric store said about shorter
 /// windows.
-pub(super) fn unfold(view: &View<'_>, item: &Item, window: Span) -> Vec<Item> {
+pub(super) fn unfold(view: &View<'_>, item: &Item, cut: &Cut) -> Vec<Item> {
     let Some(subject) = Subject::of(view.params, &item.id) else { return vec![item.clone()] };
+    let window = match (subject, cut.kind) {
+        (Subject::Slo(slo), WindowKind::Own) => slo.own.cut(view.as_of, &view.params.calendar).0,
+        _ => cut.span,
+    };
     let ledger = subject.ledger(view);
-    let is_now = window.is_empty();
+    let is_now = cut.kind == WindowKind::Now;
     let before = |days| window.end - TimeDelta::days(days);
     let window = if is_now { Span { start: before(30), end: window.end } } else { window };
     let week = if is_now { before(7) } else { window.start };

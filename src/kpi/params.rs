@@ -4,6 +4,7 @@
 
 mod debt;
 mod findings;
+mod slo_window;
 mod standards;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use regex::Regex;
 
 pub use debt::DebtRule;
 pub use findings::{FindingRule, FindingSeverity, Sla};
+pub use slo_window::{Length, SloWindow};
 pub use standards::{Boundary, Check, CheckRule, Standard, WORKFLOW_FILES};
 
 use super::ledger::{Question, Sli};
@@ -175,6 +177,8 @@ pub struct Slo {
     pub sli: Sli,
     /// The window that the specification names, for people: `30d`, `1Q`.
     pub window: String,
+    /// The same window.
+    pub own: SloWindow,
 }
 
 /// What an objective is about.

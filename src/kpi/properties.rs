@@ -12,11 +12,12 @@ use super::{ALL, Cut, Item, ItemId, Kpi, Outcome, Placement, Reading, Slice, Vie
 use crate::domain::Timeline;
 
 /// Windows of every kind.
-const WINDOWS: [&str; 5] = ["7d", "90d", "month", "quarter", "month:2026-01"];
+const WINDOWS: [&str; 6] = ["7d", "90d", "month", "quarter", "month:2026-01", "own"];
 
 fn cuts(kpi: &Kpi, view: &View<'_>) -> Vec<Cut> {
     let own = kpi.own_window().filter(|own| own.is_state());
     let windows = WINDOWS.iter().map(|it| Window::parse(it).expect("a window"));
+    let windows = windows.filter(|it| *it != Window::Own || kpi.has_own_windows());
     let windows = windows.filter(|_| !kpi.is_about_now());
     own.into_iter().chain(windows).map(|it| it.cut(view.as_of, &view.params.calendar)).collect()
 }

@@ -1,6 +1,6 @@
 //! Which share of events, and of time, was good (kpis.md 3.3).
 
-use super::error_budget::{CONSUMED, PROJECTED, REMAINING};
+use super::error_budget::{CONSUMED, EXHAUSTION, PROJECTED, REMAINING, Stretch};
 use super::ledger_items::{Subject, missing};
 use super::params::{Slo, SloMethod};
 use super::statistics::budget::Events;
@@ -11,6 +11,7 @@ use super::{
 };
 
 const COMPLIANCE: &str = "engkpi_slo_compliance_ratio";
+const COVERAGE: &str = "engkpi_slo_window_coverage_ratio";
 const LOW_TRAFFIC: &str = "engkpi_slo_low_traffic";
 
 /// Compliance with each objective.
@@ -22,7 +23,9 @@ pub static KPI: Kpi = Kpi {
         by traffic, never an average of ratios. Slices without events are in neither. The target is the objective, for the \
         method that the specification names. Below ten bad events allowed traffic is low and there is no status. Budget \
         remaining: 1 less the bad events divided by those allowed of the events so far. Of a running calendar window also, projected, \
-        what is left of the budget that the whole window will have if traffic goes on as so far: it begins at 100 %. Consumed \
+        what is left of the budget that the whole window will have if traffic goes on as so far: it begins at 100 %. The \
+        window `own` is that of each specification: what rolls, or the calendar's in its zone. Exhaustion: when its budget will be \
+        gone if every hour is as the average of the last 24. Consumed \
         by what was going on: of each hour, the bad events above the share of the quiet hours of the day before (no more than is \
         allowed) are of a deployment that an incident of the service is linked to, else of another incident, else of a deployment \
         followed within 24 h by a change point (at least 10 bad events, or 3 slices, in an hour, and with 95 % confidence more \
@@ -63,6 +66,16 @@ pub static KPI: Kpi = Kpi {
             CONSUMED,
             "Share of the window's error budget that burnt while this was going on; the causes add up to 1 less what remains.",
             &["slo", "cause"],
+        ),
+        family(
+            EXHAUSTION,
+            "Seconds until the budget of the SLO's own window is gone if every hour is as the average of the last 24; 0 if it is gone, absent if it will last.",
+            &["slo"],
+        ),
+        family(
+            COVERAGE,
+            "Share of the slices of five minutes of the window's complete hours of which anything is known.",
+            &["slo"],
         ),
         family(
             LOW_TRAFFIC,
@@ -118,6 +131,8 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
 
 fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
     let ledger = Subject::Slo(slo).ledger(slice.view);
+    let stretch = Stretch::of(slo, slice);
+    let slice = &Slice { window: stretch.window, ..*slice };
     let missing = missing(slice, &slo.source, &ledger);
     let events = match missing {
         Some(_) => Events::default(),
@@ -130,12 +145,16 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
         compliance(slo, SloMethod::Events, &events, low),
         compliance(slo, SloMethod::Slices, &slices, low),
     ];
-    readings.extend(error_budget::readings(slo, slice, &events));
+    readings.extend(error_budget::readings(slo, slice, &stretch, &ledger, &events));
     if missing.is_none() && events.total > 0.0 {
         let flag = Reading::plain(LOW_TRAFFIC, Some(f64::from(u8::from(low))));
         readings.push(flag.with("slo", slo.id.as_str()));
     }
     let coverage = ledger.coverage(slice.window);
+    if let Some(share) = coverage {
+        let reading = Reading::plain(COVERAGE, Some(share));
+        readings.push(reading.with("slo", slo.id.as_str()));
+    }
     for reading in &mut readings {
         reading.coverage = coverage;
         reading.verdict = missing.or(reading.verdict);
@@ -206,6 +225,7 @@ mod tests {
                 error_budget_consumed_ratio up maintenance 0 n=272160000 coverage=1.00
                 error_budget_consumed_ratio up unattributed 0.1587 n=272160000 coverage=1.00
                 slo_low_traffic up 0 n=1 coverage=1.00
+                slo_window_coverage_ratio up 1 n=1 coverage=1.00
             "#]],
         );
     }
@@ -225,6 +245,7 @@ mod tests {
                 error_budget_consumed_ratio up maintenance 0 n=40000 coverage=1.00
                 error_budget_consumed_ratio up unattributed 0.25 n=40000 coverage=1.00
                 slo_low_traffic up 0 n=1 coverage=1.00
+                slo_window_coverage_ratio up 1 n=1 coverage=1.00
             "#]],
         );
     }
@@ -242,6 +263,7 @@ mod tests {
                 error_budget_consumed_ratio up maintenance 0 n=20000 coverage=0.25
                 error_budget_consumed_ratio up unattributed 0 n=20000 coverage=0.25
                 slo_low_traffic up 0 n=1 coverage=0.25
+                slo_window_coverage_ratio up 0.25 n=1 coverage=0.25
             "#]],
         );
     }
@@ -285,6 +307,7 @@ mod tests {
                 error_budget_consumed_ratio up maintenance 0 n=20000 more_bad_than_all=1 coverage=1.00
                 error_budget_consumed_ratio up unattributed 1000 n=20000 more_bad_than_all=1 coverage=1.00
                 slo_low_traffic up 0 n=1 more_bad_than_all=1 coverage=1.00
+                slo_window_coverage_ratio up 1 n=1 more_bad_than_all=1 coverage=1.00
             "#]],
         );
     }
@@ -304,6 +327,7 @@ mod tests {
                 error_budget_consumed_ratio up maintenance 0 n=40000 coverage=1.00
                 error_budget_consumed_ratio up unattributed 1 n=40000 coverage=1.00
                 slo_low_traffic up 0 n=1 coverage=1.00
+                slo_window_coverage_ratio up 1 n=1 coverage=1.00
             "#]],
         );
     }
@@ -315,10 +339,11 @@ mod tests {
             "org 05T09:00..05T13:00",
             hours,
             expect![[r#"
-            slo_compliance_ratio up events - n=0 coverage=0.75
-            slo_compliance_ratio up slices - n=0 coverage=0.75
-            error_budget_remaining_ratio up - n=0 coverage=0.75
-        "#]],
+                slo_compliance_ratio up events - n=0 coverage=0.75
+                slo_compliance_ratio up slices - n=0 coverage=0.75
+                error_budget_remaining_ratio up - n=0 coverage=0.75
+                slo_window_coverage_ratio up 0.75 n=1 coverage=0.75
+            "#]],
         );
     }
 
@@ -338,6 +363,7 @@ mod tests {
                 error_budget_consumed_ratio up maintenance 0 n=20000 coverage=1.00
                 error_budget_consumed_ratio up unattributed 0 n=20000 coverage=1.00
                 slo_low_traffic up 0 n=1 coverage=1.00
+                slo_window_coverage_ratio up 1 n=1 coverage=1.00
             "#]],
         );
     }

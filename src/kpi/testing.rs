@@ -132,7 +132,11 @@ impl Story {
                 .expect("a scope of the story"),
             window: self.window(window),
             as_of: self.as_of,
-            calendar: if window == "wave" { WindowKind::Wave } else { WindowKind::Rolling },
+            calendar: match window {
+                "wave" => WindowKind::Wave,
+                "own" => WindowKind::Own,
+                _ => WindowKind::Rolling,
+            },
             view: &view,
         };
         let mut text = String::new();
@@ -202,7 +206,7 @@ impl Story {
         if let Some((start, end)) = text.split_once("..") {
             return Span { start: instant(start), end: instant(end) };
         }
-        if text == "wave" {
+        if matches!(text, "wave" | "own") {
             return Span { start: self.as_of, end: self.as_of };
         }
         let days = text.strip_suffix('d').and_then(|days| days.parse().ok());

@@ -61,12 +61,14 @@ pub enum WindowKind {
     Now,
     /// No stretch of time: the last wave of a survey that closed before `as_of`.
     Wave,
+    /// Of each SLO another one: that of its specification.
+    Own,
 }
 
 impl WindowKind {
-    /// Whether it is about a state, which has no length.
+    /// Whether it has no length: it is about a state, or everything measured has one of its own.
     pub fn is_state(self) -> bool {
-        matches!(self, Self::Now | Self::Wave)
+        matches!(self, Self::Now | Self::Wave | Self::Own)
     }
 }
 
@@ -91,6 +93,8 @@ pub enum Window {
     Now,
     /// No stretch of time: for KPIs about the last wave of a survey.
     Wave,
+    /// Of each SLO another one: for KPIs about objectives.
+    Own,
 }
 
 /// Lengths of rolling windows.
@@ -160,6 +164,7 @@ impl Window {
             "previous_quarter" => Ok(Self::PreviousQuarter),
             "now" => Ok(Self::Now),
             "wave" => Ok(Self::Wave),
+            "own" => Ok(Self::Own),
             _ => parse_named(text),
         }
     }
@@ -176,20 +181,21 @@ impl Window {
             Self::PreviousMonth => Base::Period(running(Unit::Month).before(1)),
             Self::PreviousQuarter => Base::Period(running(Unit::Quarter).before(1)),
             Self::Named(period) => Base::Period(period),
-            Self::Now | Self::Wave => Base::Rolling { days: 0, end: as_of },
+            Self::Now | Self::Wave | Self::Own => Base::Rolling { days: 0, end: as_of },
         };
         let mut cut = Cut::new(self.to_string().into(), None, base, as_of, calendar);
         match self {
             Self::Now => cut.kind = WindowKind::Now,
             Self::Wave => cut.kind = WindowKind::Wave,
+            Self::Own => cut.kind = WindowKind::Own,
             _ => {}
         }
         cut
     }
 
-    /// Whether it is about a state, which has no length.
+    /// Whether it has no length: it is about a state, or everything measured has one of its own.
     pub fn is_state(self) -> bool {
-        matches!(self, Self::Now | Self::Wave)
+        matches!(self, Self::Now | Self::Wave | Self::Own)
     }
 }
 
@@ -225,6 +231,7 @@ impl fmt::Display for Window {
             Self::PreviousQuarter => f.write_str("previous_quarter"),
             Self::Now => f.write_str("now"),
             Self::Wave => f.write_str("wave"),
+            Self::Own => f.write_str("own"),
             Self::Named(period) => match period.unit {
                 Unit::Month => write!(f, "month:{period}"),
                 Unit::Quarter => write!(f, "quarter:{period}"),

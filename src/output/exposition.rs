@@ -230,8 +230,8 @@ fn is_state_exposed(it: &Judged) -> bool {
 // The series budget: a thousand services and fifty teams stay below 300,000 series. What is left
 // out here is in `/api/v1` and in `engkpi evaluate`.
 
-/// Of services there is in windows other than the KPI's default one only what the target names, as
-/// in every window of a KPI with several targets. Secondary values have no history.
+/// Of services there is in windows other than the KPI's default one and those of SLOs only what the
+/// target names, as in every window of a KPI with several targets. Secondary values have no history.
 fn is_value_exposed(it: &Evaluated) -> bool {
     let own = it.kpi.families.first().is_some_and(|own| own.name == it.reading.family);
     let of_service = matches!(it.scope, Scope::Service(_));
@@ -239,8 +239,13 @@ fn is_value_exposed(it: &Evaluated) -> bool {
     match (own, of_service) {
         (true, false) => true,
         (true, true) => it.kpi.names(&it.reading) || (default && it.kpi.aims.is_none()),
-        (false, _) => it.period.is_none() && (!of_service || default),
+        (false, _) => it.period.is_none() && (!of_service || default || is_own_window(it)),
     }
+}
+
+/// Whether the window is that of each SLO's specification.
+fn is_own_window(it: &Evaluated) -> bool {
+    it.window.as_str() == "own"
 }
 
 /// Of services and of history there is only what goes with the value that the target names: its n,

@@ -9,7 +9,13 @@ pub(super) fn check(checker: &mut Checker<'_>) {
     let document = checker.document;
     let Some(settings) = &document.slos else { return };
     let path = KeyPath::root().key("slos");
-    let (specifications, missing) = Specifications::read(&settings.files);
+    let window = settings.window().unwrap_or_else(|text| {
+        let rule = format!("{text:?} is no window");
+        let fix = "write a length such as 30d or 4w, or week, month, quarter or year";
+        checker.value(&path.key("window"), rule, fix);
+        None
+    });
+    let (specifications, missing) = Specifications::read(&settings.files, window);
     for (index, rule) in missing {
         checker.value(&path.key("files").index(index), rule, "mend the path");
     }

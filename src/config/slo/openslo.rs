@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use serde_saphyr::Spanned;
 
 use super::queries::{self, placeholder};
@@ -9,7 +10,7 @@ use super::spec::{Indicator, Metadata, Metric, Objective, RatioMetric, Spec, Tex
 use super::{Found, Reader, texts};
 use crate::domain::Decimal;
 use crate::kpi::ledger::{Sli, WINDOW};
-use crate::kpi::params::SloMethod;
+use crate::kpi::params::{Length, SloMethod, SloWindow};
 use crate::output::rules;
 
 /// Indicators that SLOs refer to, by name.
@@ -41,7 +42,7 @@ pub(super) fn read(
     let Some(service) = &spec.value.service else {
         return reader.problem(spec, "has no `service`", "add spec.service");
     };
-    let Some((window, zone)) = window(reader, spec) else { return };
+    let Some((window, own)) = window(reader, spec) else { return };
     let Some(method) = method(reader, spec) else { return };
     let objectives = spec.value.objectives.as_deref().unwrap_or_default();
     if objectives.is_empty() {
@@ -69,7 +70,7 @@ pub(super) fn read(
             method: if weighed { SloMethod::Slices } else { method },
             sli,
             window: window.clone(),
-            zone: zone.clone(),
+            own: own.clone(),
         };
         reader.found(found);
     }
@@ -88,8 +89,8 @@ fn rolling(spec: &Spanned<Spec>) -> Option<rules::Length> {
     rules::Length::parse(&window.duration.as_ref().map(|it| it.value.clone()).or(v1alpha)?)
 }
 
-/// The window as it was written, and the zone that it is cut in.
-fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, Option<Text>)> {
+/// The window as it was written, and what that is.
+fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, SloWindow)> {
     let list = spec.value.time_window.as_ref().or(spec.value.time_windows.as_ref());
     let Some(list) = list else {
         reader.problem(spec, "has no `timeWindow`", "add one with a duration of 30d");
@@ -135,36 +136,66 @@ fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, Opti
             return None;
         }
     };
-    duration_of(reader, &written)?;
-    let zone = calendar.as_ref().and_then(|it| it.time_zone.clone());
-    Some((written.value, zone))
+    let length = duration_of(reader, &written)?;
+    let own = match calendar {
+        None => SloWindow::Rolling(length),
+        Some(calendar) => {
+            let zone = calendar.time_zone.as_ref().map(|it| zone_of(reader, it));
+            let from = calendar.start_time.as_ref().map(|it| time_of(reader, it));
+            let (zone, from) = (zone.map_or(Some(None), |it| it.map(Some))?, from);
+            SloWindow::Calendar { length, zone, from: from.map_or(Some(None), |it| it.map(Some))? }
+        }
+    };
+    Some((written.value, own))
+}
+
+fn zone_of(reader: &mut Reader<'_>, zone: &Text) -> Option<chrono_tz::Tz> {
+    let parsed = zone.value.parse().ok();
+    if parsed.is_none() {
+        let rule = format!("{:?} is not a time zone of the IANA database", zone.value);
+        reader.problem(zone, rule, "write for example Europe/Berlin");
+    }
+    parsed
+}
+
+/// A day with the time of its clocks, as a calendar's first edge is written.
+fn time_of(reader: &mut Reader<'_>, time: &Text) -> Option<NaiveDateTime> {
+    let text = time.value.trim();
+    let day = || Some(text.parse::<NaiveDate>().ok()?.and_time(NaiveTime::MIN));
+    let formats = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"];
+    let parsed = formats.iter().find_map(|it| NaiveDateTime::parse_from_str(text, it).ok());
+    let parsed = parsed.or_else(day);
+    if parsed.is_none() {
+        let rule = format!("{text:?} is no time of a calendar");
+        reader.problem(time, rule, "write for example 2026-01-01 00:00:00, without a zone");
+    }
+    parsed
 }
 
 /// A number and one of m h d w M Q Y, a day at least.
-fn duration_of(reader: &mut Reader<'_>, written: &Text) -> Option<()> {
+fn duration_of(reader: &mut Reader<'_>, written: &Text) -> Option<Length> {
     let text = written.value.as_str();
-    let unit = text.chars().next_back()?;
-    let number: Option<u32> = text.strip_suffix(unit).and_then(|it| it.parse().ok());
-    let Some(number) = number.filter(|it| *it > 0 && "mhdwMQY".contains(unit)) else {
+    let Some(length) = Length::parse(text) else {
         let rule = format!("{text:?} is no duration");
         reader.problem(written, rule, "write for example 30d, 4w, 1M or 1Q");
         return None;
     };
-    let minutes = match unit {
-        'm' => u64::from(number),
-        'h' => u64::from(number) * 60,
-        _ => 1440,
-    };
-    if minutes < 1440 {
-        let fix = if unit == 'm' {
-            format!("m are minutes: write {number}M for months")
-        } else {
-            "write at least 1d".to_owned()
+    if !length.is_sensible() {
+        let (rule, fix) = match (length, text.strip_suffix('m')) {
+            (Length::Minutes(it), Some(number)) if it < 1_440 => (
+                format!("a window of {text} is shorter than a day"),
+                format!("m are minutes: write {number}M for months"),
+            ),
+            (Length::Minutes(it), _) if it < 1_440 => (
+                format!("a window of {text} is shorter than a day"),
+                "write at least 1d".to_owned(),
+            ),
+            _ => (format!("a window of {text} is longer than a century"), "write less".to_owned()),
         };
-        reader.problem(written, format!("a window of {text} is shorter than a day"), fix);
+        reader.problem(written, rule, fix);
         return None;
     }
-    Some(())
+    Some(length)
 }
 
 fn method(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<SloMethod> {

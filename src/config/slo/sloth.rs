@@ -82,8 +82,8 @@ fn one(
             SloMethod::Events
         },
         sli,
-        window: "30d".to_owned(),
-        zone: None,
+        window: reader.all.window.0.clone(),
+        own: reader.all.window.1.clone(),
     })
 }
 

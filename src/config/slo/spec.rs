@@ -257,6 +257,7 @@ pub(super) struct TimeWindow {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Calendar {
+    pub(super) start_time: Option<Text>,
     pub(super) time_zone: Option<Text>,
 }
 

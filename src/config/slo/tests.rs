@@ -7,7 +7,7 @@ use super::*;
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
 fn check(text: &str, said: Expect) {
-    let mut all = Specifications::default();
+    let mut all = Specifications::new(None);
     all.parse("slos.yaml", text);
     all.compare();
     let mut lines = String::new();
@@ -476,7 +476,7 @@ fn what_is_no_specification() {
 
 #[test]
 fn openslo_v1alpha_that_does_not_say_that_it_rolls() {
-    let mut all = Specifications::default();
+    let mut all = Specifications::new(None);
     let text = "apiVersion: openslo/v1alpha
 kind: SLO
 metadata: {name: web}
@@ -543,4 +543,83 @@ fn files_folders_and_patterns() {
     assert_eq!(found("notes.txt").unwrap(), ["notes.txt"]);
     assert!(found("c.yaml").unwrap_err().contains("there is no file"));
     assert!(found("*.json").unwrap_err().contains("names no file"));
+}
+
+#[test]
+fn windows_of_calendars_have_a_zone_and_an_edge() {
+    let slo = |window: &str| {
+        format!(
+            "apiVersion: openslo/v1
+kind: SLO
+metadata: {{name: up}}
+spec:
+  service: web
+  budgetingMethod: Occurrences
+  timeWindow:
+  - {window}
+  indicator: {{spec: {{ratioMetric: {{bad: {{metricSource: {{spec: {{query: 'bad[{{{{.window}}}}]'}}}}}}, total: {{metricSource: {{spec: {{query: 'all[{{{{.window}}}}]'}}}}}}}}}}}}
+  objectives: [{{target: 0.99}}]
+"
+        )
+    };
+    let own = |window: &str| {
+        let mut all = Specifications::new(None);
+        all.parse("slos.yaml", &slo(window));
+        assert_eq!(all.problems, []);
+        all.found[0].own.clone()
+    };
+    let quarter = "duration: 1Q, calendar: {startTime: 2026-02-01 00:00:00, timeZone: Europe/Berlin}, isRolling: false";
+    assert_eq!(
+        own(&format!("{{{quarter}}}")),
+        SloWindow::Calendar {
+            length: Length::Months(3),
+            zone: Some(chrono_tz::Europe::Berlin),
+            from: Some("2026-02-01T00:00:00".parse().unwrap()),
+        }
+    );
+    assert_eq!(
+        own("{duration: 1w, calendar: {}}"),
+        SloWindow::Calendar { length: Length::Days(7), zone: None, from: None }
+    );
+    assert_eq!(own("{duration: 4w, isRolling: true}"), SloWindow::Rolling(Length::Days(28)));
+    check(
+        &slo("{duration: 1M, calendar: {startTime: 2026-02-30 00:00:00, timeZone: Europe/Berlin}}"),
+        expect![[r#"
+            slos.yaml:8:42: "2026-02-30 00:00:00" is no time of a calendar
+                fix: write for example 2026-01-01 00:00:00, without a zone
+        "#]],
+    );
+    check(
+        &slo("{duration: 1M, calendar: {startTime: 2026-02-01, timeZone: Europe/Berln}}"),
+        expect![[r#"
+            slos.yaml:8:64: "Europe/Berln" is not a time zone of the IANA database
+                fix: write for example Europe/Berlin
+        "#]],
+    );
+    check(
+        &slo("{duration: 200Y, isRolling: true}"),
+        expect![[r#"
+        slos.yaml:8:16: a window of 200Y is longer than a century
+            fix: write less
+    "#]],
+    );
+}
+
+#[test]
+fn a_configured_window_is_that_of_specifications_without_one() {
+    let window = |text: &str| {
+        let settings = SloSettings { window: Some(text.to_owned()), ..SloSettings::default() };
+        let window = settings.window().ok().flatten()?;
+        let mut all = Specifications::new(Some(window));
+        all.parse("slos.yaml", GETTING_STARTED);
+        Some((all.found[0].window.clone(), all.found[0].own.clone()))
+    };
+    let days = |days| SloWindow::Rolling(Length::Days(days));
+    assert_eq!(window("28d"), Some(("28d".to_owned(), days(28))));
+    let calendar = |length| SloWindow::Calendar { length, zone: None, from: None };
+    assert_eq!(window("quarter"), Some(("quarter".to_owned(), calendar(Length::Months(3)))));
+    assert_eq!(window("month").unwrap().1, calendar(Length::Months(1)));
+    for none in ["", "5m", "30", "fortnight"] {
+        assert_eq!(window(none), None, "{none}");
+    }
 }

@@ -44,6 +44,7 @@ impl<'a> Measuring<'a> {
         let mut service_windows = plan.service_windows.clone();
         if plan.service_defaults {
             service_windows.extend(kpi.own_window());
+            service_windows.push(Window::Own);
         }
         let services = params.catalogue.services.iter();
         let seen = services.map(|it| view.timeline.repository_named(&it.repository).is_some());
@@ -68,7 +69,9 @@ impl<'a> Measuring<'a> {
     fn compared(&self, mut windows: Vec<Window>, history: bool) -> Vec<Compared> {
         let (as_of, calendar) = (self.view.as_of, &self.view.params.calendar);
         let own = self.kpi.own_window();
+        let each = windows.contains(&Window::Own) && self.kpi.has_own_windows();
         windows.retain(|window| !window.is_state());
+        windows.extend(each.then_some(Window::Own));
         windows.extend(own.filter(|own| own.is_state()));
         windows.sort();
         windows.dedup();

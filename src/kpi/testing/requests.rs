@@ -8,6 +8,7 @@
 //! 05T10:00 hour pay covered 6 +Inf:100         # only half of its slices had data
 //! 05T10:00 hour pay                            # asked for, and nothing was there
 //! slo up of web objective 0.999                # judged by events; `slices`: by slices
+//! slo up of web objective 0.999 window 1Q calendar in Europe/Berlin  # default: 30d, which roll
 //! maintenance move from 05T10:00 to 05T12:00 of web  # without `of`: of every service
 //! 05T10:00 hour up bad:1 total:900 valid:12 met:11
 //! 05T10:30 burn up 5m:1/100 1h:2/500           # what short windows held: bad/all
@@ -21,7 +22,7 @@ use crate::domain::{Fact, Instant, SourceName};
 use crate::kpi::Span;
 use crate::kpi::Stat;
 use crate::kpi::ledger::{Sli, met};
-use crate::kpi::params::{Endpoint, Maintenance, Slo, SloMethod};
+use crate::kpi::params::{Endpoint, Length, Maintenance, Slo, SloMethod, SloWindow};
 
 pub(crate) const SOURCE: &str = "prometheus";
 
@@ -56,6 +57,14 @@ pub(super) fn slo(story: &mut Story, line: &mut Line) {
     let places = objective.split_once('.').map_or(0, |(_, places)| places.len());
     let allowed: f64 = format!("{:.places$}", 1.0 - ratio).parse().expect("a share");
     let slices = line.flag("slices");
+    let window = line.after("window");
+    let length = Length::parse(window.as_deref().unwrap_or("30d")).expect("a length of time");
+    let zone = line.after("in").map(|it| it.parse().expect("a time zone"));
+    let calendar = line.flag("calendar");
+    let own = match calendar {
+        true => SloWindow::Calendar { length, zone, from: None },
+        false => SloWindow::Rolling(length),
+    };
     story.params.slos.push(Slo {
         id,
         service,
@@ -66,7 +75,8 @@ pub(super) fn slo(story: &mut Story, line: &mut Line) {
         slice_allowed: allowed,
         method: if slices { SloMethod::Slices } else { SloMethod::Events },
         sli: Sli::Bad { bad: "bad[{{.window}}]".to_owned(), total: "all[{{.window}}]".to_owned() },
-        window: "30d".to_owned(),
+        window: window.unwrap_or_else(|| "30d".to_owned()),
+        own,
     });
 }
 

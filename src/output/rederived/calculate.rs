@@ -7,6 +7,8 @@ use serde_json::Value;
 use crate::domain::Instant;
 
 const DAY: f64 = 86_400.0;
+/// An hour that ends now is over.
+const TICK: chrono::TimeDelta = chrono::TimeDelta::microseconds(1);
 
 /// An explanation as a reader of the JSON has it.
 pub(super) struct Explained {
@@ -127,11 +129,15 @@ impl Explained {
     pub(super) fn of(body: &Value) -> Self {
         let at = |value: &Value| instant(value).expect("an instant");
         let items = body["items"].as_array().expect("items").iter().cloned().map(Item);
+        let (as_of, window) = (at(&body["as_of"]), &body["window"]);
+        let name = window["name"].as_str().expect("a name");
+        // The specifications of these SLOs ask for 30 days.
+        let own = (name == "own").then(|| as_of - chrono::TimeDelta::days(30));
         Self {
-            as_of: at(&body["as_of"]),
-            start: at(&body["window"]["start"]),
-            end: at(&body["window"]["end"]),
-            window: body["window"]["name"].as_str().expect("a name").to_owned(),
+            as_of,
+            start: own.unwrap_or_else(|| at(&window["start"])),
+            end: at(&window["end"]),
+            window: name.to_owned(),
             items: items.collect(),
         }
     }
@@ -231,6 +237,9 @@ impl Explained {
             "request_latency" => self.requests(family, stat, label("endpoint")),
             "slo_compliance" => {
                 self.compliance(family, label("slo"), label("method"), label("cause"))
+            }
+            "error_budget_burn" if family == "slo_objective_ratio" => {
+                Some(1.0 - objective(label("slo")))
             }
             "error_budget_burn" => self.burn(label("slo"), label("window")),
             other => panic!("write down how a reader calculates {other} again"),
@@ -543,6 +552,7 @@ impl Explained {
                     of.filter(|it| it.is("cause", cause)).filter_map(|it| it.value("consumed"));
                 Some(parts.sum())
             }
+            "slo_window_coverage_ratio" => self.known(slo),
             "slo_low_traffic" => Some(f64::from(u8::from(events.1 * allowed < 10.0 - 1e-9))),
             // Of a running month or quarter.
             _ => {
@@ -554,6 +564,18 @@ impl Explained {
                 share(own).map(|it| 1.0 - it / allowed * elapsed)
             }
         }
+    }
+
+    /// The share of the slices of the window's complete hours of which anything is known.
+    fn known(&self, slo: &str) -> Option<f64> {
+        let hour = |at: Instant| (seconds(Instant::UNIX_EPOCH, at) / 3600.0).ceil();
+        let hours = hour(self.end.min(self.as_of - chrono::TimeDelta::hours(1) + TICK));
+        let hours = hours - hour(self.start);
+        let days = self.days_of(slo).into_iter();
+        let covered = days.filter_map(|it| {
+            it.mark("slices with data")?.split_once(" of ")?.0.parse::<f64>().ok()
+        });
+        (hours > 0.0).then(|| covered.sum::<f64>() / (hours * 12.0))
     }
 
     /// By the days of the last 30 or 7 days, or by what the metric store said of a shorter window.

@@ -913,3 +913,15 @@ maintenance = [{ name = 'database', start = '2026-03-05T22:00:00+01:00', end = 2
         expect![["nothing is wrong"]],
     );
 }
+
+#[test]
+fn a_window_of_objectives_that_is_none() {
+    bad(
+        "[slos]\nwindow = 'fortnight'\n",
+        expect![[r#"
+        bad.toml:2:10: slos.window: "fortnight" is no window
+            fix: write a length such as 30d or 4w, or week, month, quarter or year
+        1 problem in the configuration"#]],
+    );
+    bad("[slos]\nwindow = 'quarter'\n", expect![["nothing is wrong"]]);
+}
