@@ -11,6 +11,8 @@ pub mod table;
 mod shown;
 
 #[cfg(test)]
+mod private;
+#[cfg(test)]
 mod rederived;
 #[cfg(test)]
 mod testing;
