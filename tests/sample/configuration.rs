@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use engkpi_fakes::sample::files::{self, Wave};
+use engkpi_fakes::sample::metrics::{self, WATCHED};
 use engkpi_fakes::sample::{ORGANISATION, RECORDS, Rule, SERVICES, Service, TEAMS};
 use engkpi_fakes::{Fakes, GITHUB_TOKEN, Instant, PAGERDUTY_TOKEN, sample};
 
@@ -53,10 +54,22 @@ end = {baseline_end}
 [kpis.developer_experience]
 baseline_wave = "{baseline_wave}"
 
+[sources.prometheus]
+type = "prometheus"
+url = "{prometheus_url}"
+history_start = {metrics_start}
+poll_every = "20s"
+
+[slos]
+files = [{slos:?}]
+
 {files}"#,
         baseline_wave = files::DEVELOPERS[0].name,
         files = files_table(folder, now, start)?,
         store = folder.join("engkpi.db"),
+        slos = slos(folder)?,
+        metrics_start = (now - chrono::Duration::days(metrics::RETENTION_DAYS - 1)).date_naive(),
+        prometheus_url = fakes.prometheus.url(),
         github_url = fakes.github.url(),
         pagerduty_url = fakes.pagerduty.url(),
     );
@@ -81,9 +94,38 @@ baseline_wave = "{baseline_wave}"
             service.name
         );
     }
+    for it in &WATCHED {
+        let _ = write!(
+            text,
+            "\n[endpoints.{0}]\nservice = {0:?}\nbuckets = '{1}'\nbudget = \"{2}ms\"\n",
+            it.service,
+            it.buckets(),
+            it.budget_ms
+        );
+    }
     let path = folder.join("engkpi.toml");
     fs::write(&path, text)?;
     Ok(path)
+}
+
+/// Writes the objectives, as they are specified for sloth.
+fn slos(folder: &Path) -> io::Result<PathBuf> {
+    let folder = folder.join("slos");
+    fs::create_dir(&folder)?;
+    for it in &WATCHED {
+        let text = format!(
+            "version: prometheus/v1\nservice: {}\nslos:\n  - name: requests-availability\n    objective: {}\n    \
+             sli:\n      events:\n        error_query: sum(increase({}[{{{{.window}}}}]))\n        \
+             total_query: sum(increase({}[{{{{.window}}}}]))\n    alerting:\n      name: {}Errors\n",
+            it.service,
+            it.objective,
+            it.failures(),
+            it.requests(),
+            it.service.replace('-', "")
+        );
+        fs::write(folder.join(format!("{}.yaml", it.service)), text)?;
+    }
+    Ok(folder)
 }
 
 /// Writes what the organisation keeps in files, and the source that reads them.

@@ -1,6 +1,6 @@
 //! `cargo run --example sample`: the daemon at work on a made-up organisation, with no account.
 //!
-//! Fakes of GitHub and PagerDuty listen on loopback; the daemon is the same code as `engkpi run`.
+//! Fakes of GitHub, PagerDuty and Prometheus listen on loopback; the daemon is the same code as `engkpi run`.
 //! Everything is in a temporary folder that is gone at the end.
 
 mod configuration;
@@ -36,11 +36,13 @@ fn main() -> ExitCode {
          \x20   Why this number     http://{LISTEN}/api/v1/kpis/change_failure/explain\n\
          \x20   Configuration       {}\n\
          \x20   Fake GitHub         {}\n\
-         \x20   Fake PagerDuty      {}\n\n\
+         \x20   Fake PagerDuty      {}\n\
+         \x20   Fake Prometheus     {}\n\n\
          \x20 Something happens every minute. Ctrl-C ends it.\n",
         configuration.display(),
         fakes.github.url(),
         fakes.pagerduty.url(),
+        fakes.prometheus.url(),
     );
     let configuration = configuration.into_os_string();
     let code =

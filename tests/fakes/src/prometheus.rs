@@ -38,7 +38,29 @@ enum Query<'a> {
     Buckets(&'a Series),
     Counter(&'a Series),
     Presence(&'a Series),
+    Parts(Vec<Part<'a>>),
     Nothing,
+}
+
+/// `label_replace(sum(increase(SELECTOR[5m])), "LABEL", "VALUE", "", "")`, of which several are
+/// joined by `or`.
+struct Part<'a> {
+    label: String,
+    value: String,
+    series: Option<&'a Series>,
+    window: Duration,
+}
+
+/// `5m`, `1h`, `3d`.
+fn length(text: &str) -> Option<Duration> {
+    let (count, unit) = text.split_at(text.len().checked_sub(1)?);
+    let count = count.parse().ok()?;
+    match unit {
+        "m" => Some(Duration::minutes(count)),
+        "h" => Some(Duration::hours(count)),
+        "d" => Some(Duration::days(count)),
+        _ => None,
+    }
 }
 
 fn error(status: u16, kind: &str, words: &str) -> Reply {
@@ -58,6 +80,13 @@ impl View<'_> {
         if path.ends_with("/api/v1/query") && query == "time()" {
             let now = seconds(self.call.now);
             return Ok(success("scalar", json!([now, now.to_string()])));
+        }
+        if path.ends_with("/api/v1/query") {
+            let now = self.call.now;
+            let streams = self.streams(&self.query(query)?, &[now]);
+            let point =
+                |stream: Value| json!({"metric": stream["metric"], "value": stream["values"][0]});
+            return Ok(success("vector", streams.into_iter().map(point).collect()));
         }
         if !path.ends_with("/api/v1/query_range") {
             return Err(error(404, "not_found", "no such page"));
@@ -120,7 +149,23 @@ impl View<'_> {
         if let Some(selector) = within("count(", ")").or_else(|| within("count by (le) (", ")")) {
             return Ok(found(selector).map_or(Query::Nothing, Query::Presence));
         }
-        Err(error(400, "bad_data", "invalid parameter \"query\": parse error"))
+        let parts: Option<Vec<Part<'_>>> = query.split(" or ").map(|it| self.part(it)).collect();
+        let words = "invalid parameter \"query\": parse error";
+        parts.map(Query::Parts).ok_or_else(|| error(400, "bad_data", words))
+    }
+
+    fn part(&self, query: &str) -> Option<Part<'_>> {
+        let text = query.strip_prefix("label_replace(sum(increase(")?;
+        let text = text.strip_suffix("\", \"\", \"\")")?;
+        let (text, value) = text.rsplit_once("\", \"")?;
+        let (counted, label) = text.rsplit_once("])), \"")?;
+        let (selector, window) = counted.rsplit_once('[')?;
+        Some(Part {
+            label: label.to_owned(),
+            value: value.to_owned(),
+            series: self.metrics.series.get(selector),
+            window: length(window)?,
+        })
     }
 
     fn streams(&self, query: &Query<'_>, times: &[Instant]) -> Vec<Value> {
@@ -131,23 +176,32 @@ impl View<'_> {
         };
         let oldest = self.call.now - self.metrics.retention;
         let hour = Duration::hours(1);
-        let counted = |series: &Series, bound: f64, at: Instant| {
-            let after = (at - hour).max(oldest);
-            let mut minutes = (0..60).map(|back| at - Duration::minutes(back));
+        let counted = |series: &Series, bound: f64, at: Instant, window: Duration| {
+            let after = (at - window).max(oldest);
+            let mut minutes = (0..window.num_minutes()).map(|back| at - Duration::minutes(back));
             let there = minutes.any(|it| it > after && series.is_scraped(it));
             there.then(|| series.increase(bound, after, at))
         };
         match query {
             Query::Nothing => Vec::new(),
             Query::Counter(series) => {
-                stream(json!({}), &|at| counted(series, f64::INFINITY, at)).into_iter().collect()
+                let grew = |at| counted(series, f64::INFINITY, at, hour);
+                stream(json!({}), &grew).into_iter().collect()
+            }
+            Query::Parts(parts) => {
+                let streams = parts.iter().filter_map(|it| {
+                    let series = it.series?;
+                    let grew = |at| counted(series, f64::INFINITY, at, it.window);
+                    stream(json!({(it.label.as_str()): it.value}), &grew)
+                });
+                streams.collect()
             }
             Query::Buckets(series) => series
                 .bounds
                 .iter()
                 .filter_map(|le| {
                     let bound = le.parse().unwrap_or(f64::NAN);
-                    stream(json!({"le": le}), &|at| counted(series, bound, at))
+                    stream(json!({"le": le}), &|at| counted(series, bound, at, hour))
                 })
                 .collect(),
             Query::Presence(series) => {

@@ -7,6 +7,7 @@ mod decisions;
 mod delivery;
 pub mod files;
 mod incidents;
+pub mod metrics;
 mod quality;
 mod random;
 
@@ -182,6 +183,7 @@ pub fn organisation(now: Instant) -> World {
         });
     }
     incidents::tell(&mut world.pagerduty, failures, &calendar, &mut random);
+    metrics::tell(&mut world.metrics, &world.pagerduty, &calendar);
     world
 }
 

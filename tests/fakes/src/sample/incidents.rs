@@ -158,7 +158,9 @@ fn learn(incident: &mut Incident, seed: &Seed, resolved_at: Instant, random: &mu
         incident.field(review, "fault_started_at", &began);
     }
     if random.chance(0.8) {
-        incident.field(review, "root_cause", CAUSES[random.below(CAUSES.len())]);
+        // Nobody writes down a cause that every team has.
+        let cause = CAUSES[random.below(CAUSES.len())];
+        incident.field(review, "root_cause", &format!("{}-{cause}", seed.service.name));
     }
     if let Some(cause) = &seed.cause {
         incident.field(review, "caused_by", cause);
