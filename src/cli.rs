@@ -11,6 +11,7 @@ mod logging;
 mod rules;
 mod run;
 mod runtime;
+mod slo;
 mod sync;
 mod which;
 
@@ -54,6 +55,7 @@ enum Command {
     Explain(explain::Arguments),
     Check(check::Arguments),
     Kpis(kpis::Arguments),
+    Slo(slo::Arguments),
     Rules(rules::Arguments),
 }
 
@@ -131,6 +133,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Explain(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(),
         Command::Kpis(arguments) => arguments.run(),
+        Command::Slo(arguments) => arguments.run(),
         Command::Rules(arguments) => arguments.run(),
     }
 }

@@ -6,6 +6,7 @@ pub mod json;
 pub mod page;
 pub mod reference;
 pub mod rules;
+pub mod slos;
 pub mod table;
 
 mod shown;

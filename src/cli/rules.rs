@@ -12,7 +12,7 @@ use crate::output::rules::{self, Group, Kubernetes, Length, Options};
 /// `OpenSLO`'s formats, or about the KPIs and their sources. One document, for one file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Specifications: files, folders, or patterns whose last part has a `*`. Default: those of
+    /// Specifications: files, folders, or patterns with `*` and `**`. Default: those of
     /// `[slos]` in the configuration.
     #[arg(value_name = "SPECIFICATION")]
     files: Vec<String>,

@@ -8,8 +8,8 @@ mod spec;
 mod tests;
 mod windows;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,8 @@ use spec::{Document, Indicator, IndicatorSpec, Labels, Text};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SloSettings {
-    /// Files with specifications, folders of such files (`*.yaml`, `*.yml`), or patterns whose last
-    /// part has a `*`: sloth's `prometheus/v1`, `OpenSLO` v1, SLOs of `OpenSLO` v1alpha.
+    /// Files with specifications, folders of such files (`*.yaml`, `*.yml`), or patterns in which
+    /// `*` is any text of a name and `**` any number of folders: sloth's `prometheus/v1`, `OpenSLO` v1, SLOs of `OpenSLO` v1alpha.
     pub files: Vec<String>,
     /// The Prometheus source that is asked. Needed only where there are several.
     pub source: Option<String>,
@@ -437,26 +437,92 @@ fn texts(labels: Option<&Labels>) -> BTreeMap<String, String> {
 /// The files that a pattern names, in the order of their names.
 fn files(pattern: &str) -> Result<Vec<PathBuf>, String> {
     let path = Path::new(pattern);
-    let (folder, last) = match path.file_name().and_then(|it| it.to_str()) {
-        Some(last) if last.contains('*') => (path.parent().unwrap_or(Path::new("")), Some(last)),
-        _ if path.is_dir() => (path, None),
-        _ if path.is_file() => return Ok(vec![path.to_owned()]),
-        _ => return Err(format!("there is no file {pattern:?}")),
-    };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if !pattern.contains('*') {
+        return match path {
+            _ if path.is_dir() => some(pattern, in_folder(path, pattern, &is_specification)?),
+            _ if path.is_file() => Ok(vec![path.to_owned()]),
+            _ => Err(format!("there is no file {pattern:?}")),
+        };
+    }
+    let parts: Vec<Component<'_>> = path.components().collect();
+    let is_pattern = |it: &Component<'_>| it.as_os_str().to_string_lossy().contains('*');
+    let fixed = parts.iter().position(is_pattern).unwrap_or(parts.len());
+    let (start, rest) = parts.split_at(fixed);
+    let start: PathBuf = start.iter().collect();
+    let rest: Vec<String> =
+        rest.iter().map(|it| it.as_os_str().to_string_lossy().into_owned()).collect();
+    let start = if start.as_os_str().is_empty() { PathBuf::from(".") } else { start };
+    let mut files = BTreeSet::new();
+    walk(&start, &rest, pattern, &mut files)?;
+    some(pattern, files.into_iter().collect())
+}
+
+fn some(pattern: &str, files: Vec<PathBuf>) -> Result<Vec<PathBuf>, String> {
+    if files.is_empty() { Err(format!("{pattern:?} names no file")) } else { Ok(files) }
+}
+
+fn is_specification(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+/// Finds the files below `folder` that the rest of a pattern names: `*` is any text of a name, and a
+/// part `**` any number of folders.
+fn walk(
+    folder: &Path,
+    rest: &[String],
+    pattern: &str,
+    found: &mut BTreeSet<PathBuf>,
+) -> Result<(), String> {
+    let Some((part, rest)) = rest.split_first() else { return Ok(()) };
+    if part == "**" {
+        // A pattern that ends so means the specifications at any depth.
+        match rest {
+            [] => found.extend(in_folder(folder, pattern, &is_specification)?),
+            rest => walk(folder, rest, pattern, found)?,
+        }
+        for inner in folders(folder, pattern)? {
+            let again: Vec<String> = std::iter::once(part).chain(rest).cloned().collect();
+            walk(&inner, &again, pattern, found)?;
+        }
+        return Ok(());
+    }
+    let fits = |name: &str| matches(part, name);
+    if rest.is_empty() {
+        found.extend(in_folder(folder, pattern, &fits)?);
+        return Ok(());
+    }
+    let named = |path: &Path| path.file_name().and_then(|it| it.to_str()).is_some_and(fits);
+    for inner in folders(folder, pattern)?.into_iter().filter(|it| named(it)) {
+        walk(&inner, rest, pattern, found)?;
+    }
+    Ok(())
+}
+
+/// The files of a folder whose names fit.
+fn in_folder(
+    folder: &Path,
+    pattern: &str,
+    fits: &dyn Fn(&str) -> bool,
+) -> Result<Vec<PathBuf>, String> {
+    let named = |path: &PathBuf| path.file_name().and_then(|it| it.to_str()).is_some_and(fits);
+    let mut files = entries(folder, pattern)?;
+    files.retain(|path| path.is_file() && named(path));
+    Ok(files)
+}
+
+/// The folders in a folder. Links are not followed, as they may lead back.
+fn folders(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
+    let mut folders = entries(folder, pattern)?;
+    folders.retain(|path| path.is_dir() && !path.is_symlink());
+    Ok(folders)
+}
+
+fn entries(folder: &Path, pattern: &str) -> Result<Vec<PathBuf>, String> {
     let entries = std::fs::read_dir(folder)
         .map_err(|error| format!("{pattern:?} cannot be read: {error}"))?;
-    let fits = |name: &str| match last {
-        Some(pattern) => matches(pattern, name),
-        None => name.ends_with(".yaml") || name.ends_with(".yml"),
-    };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file())
-        .filter(|path| path.file_name().and_then(|it| it.to_str()).is_some_and(fits))
-        .collect();
-    files.sort();
-    if files.is_empty() { Err(format!("{pattern:?} names no file")) } else { Ok(files) }
+    let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    entries.sort();
+    Ok(entries)
 }
 
 /// Whether a name fits a pattern in which `*` is any text.

@@ -47,6 +47,19 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// One KPI in one window, for the organisation.
+    pub fn of_org(kpi: &'static Kpi, window: Window) -> Self {
+        Self {
+            kpis: vec![kpi],
+            windows: vec![window],
+            service_windows: Vec::new(),
+            service_defaults: false,
+            history: false,
+            service_history: false,
+            scope: Some(Scope::Org),
+        }
+    }
+
     /// What /metrics shows: every window at org and team scope; at service scope each KPI's
     /// default window and `30d`.
     pub fn published(service_windows: Vec<Window>, service_history: bool) -> Self {

@@ -93,6 +93,20 @@ impl<'a> Subject<'a> {
         })
     }
 
+    /// The item that stands for a ledger of which nothing is known yet.
+    pub(super) fn unknown(self, view: &View<'a>) -> Item {
+        Item {
+            id: self.id(None),
+            placement: Placement::of_services(&view.params.catalogue, self.service()),
+            started_at: view.as_of,
+            completed_at: None,
+            outcome: Outcome::Excluded("no_data"),
+            values: Vec::new(),
+            marks: Vec::new(),
+            times: Vec::new(),
+        }
+    }
+
     /// What the hours of a day say, and whether anything was counted in it.
     fn day(self, ledger: &Ledger<'_>, hours: &[Hour<'_>]) -> (Vec<Mark>, Outcome) {
         let mut sums: BTreeMap<&str, f64> = BTreeMap::new();

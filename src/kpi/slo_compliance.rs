@@ -116,7 +116,8 @@ pub(super) fn of_scope(params: &Params, scope: Scope) -> impl Iterator<Item = &S
 }
 
 pub(super) fn assess(view: &View<'_>) -> Vec<Item> {
-    view.params.slos.iter().filter_map(|slo| Subject::Slo(slo).item(view)).collect()
+    let slos = view.params.slos.iter().map(Subject::Slo);
+    slos.map(|slo| slo.item(view).unwrap_or_else(|| slo.unknown(view))).collect()
 }
 
 fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {

@@ -207,7 +207,7 @@ fn in_measure(measure: Measure, value: f64) -> String {
     match measure {
         Measure::Seconds => duration(value),
         Measure::BusinessSeconds => business_days(value),
-        Measure::Share => percent(value),
+        Measure::Share => share(value),
         Measure::Count => count(value),
         Measure::PerDay => format!("{} per day", digits(value)),
         Measure::PerWeek => format!("{} per week", digits(value)),
@@ -244,6 +244,28 @@ pub fn duration(seconds: f64) -> String {
 fn business_days(seconds: f64) -> String {
     let days = seconds / 86_400.0;
     format!("{} business {}", digits(days), if digits(days) == "1" { "day" } else { "days" })
+}
+
+/// A share in per cent. Near to all of it, what is missing has two significant digits: 99.98 % is
+/// not 100 %.
+pub fn share(share: f64) -> String {
+    let missing = 1.0 - share;
+    if share > 0.99 && missing > 1e-12 {
+        let places = (-missing.log10()).ceil().max(2.0) - 1.0;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "what is missing is between 1e-12 and 0.01"
+        )]
+        let text = format!("{:.1$}", share * 100.0, places as usize);
+        return format!("{} %", text.trim_end_matches('0').trim_end_matches('.'));
+    }
+    percent(share)
+}
+
+/// A number without a unit, with three significant digits.
+pub fn number(value: f64) -> String {
+    digits(value)
 }
 
 fn percent(share: f64) -> String {
@@ -321,6 +343,26 @@ mod tests {
         assert_eq!(percent(0.075), "7.5 %");
         assert_eq!(business_days(86_400.0), "1 business day");
         assert_eq!(business_days(216_000.0), "2.5 business days");
+    }
+
+    #[test]
+    fn nearly_all_is_not_all() {
+        let said: Vec<_> = [0.9998, 0.99985, 0.999999, 0.991, 0.99, 1.0, 1.5, -0.5, 0.123456]
+            .into_iter()
+            .map(share)
+            .collect();
+        let expected = [
+            "99.98 %",
+            "99.985 %",
+            "99.9999 %",
+            "99.1 %",
+            "99 %",
+            "100 %",
+            "150 %",
+            "-50 %",
+            "12.3 %",
+        ];
+        assert_eq!(said, expected);
     }
 
     #[test]

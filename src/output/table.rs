@@ -42,7 +42,7 @@ pub fn explanation(explanation: &Explanation, width: Option<u16>) -> String {
     text
 }
 
-fn new(header: &[&str], width: Option<u16>) -> Table {
+pub(super) fn new(header: &[&str], width: Option<u16>) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(header);
@@ -119,7 +119,7 @@ fn items(items: &[&Explained], width: Option<u16>) -> String {
 }
 
 /// The table without the blanks that pad its last column, ended by a line feed.
-fn trimmed(table: &Table) -> String {
+pub(super) fn trimmed(table: &Table) -> String {
     let lines = table.lines().map(|line| format!("{}\n", line.trim_end()));
     lines.collect()
 }

@@ -546,6 +546,30 @@ fn files_folders_and_patterns() {
 }
 
 #[test]
+fn patterns_reach_into_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for file in ["a.yaml", "shop/b.yml", "shop/slos/c.yaml", "pay/slos/d.yaml", "pay/e.txt"] {
+        std::fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+        std::fs::write(root.join(file), "").unwrap();
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(root, root.join("shop/back")).unwrap();
+    let found = |pattern: &str| {
+        let files = files(&format!("{}/{pattern}", root.display())).unwrap_or_default();
+        let name = |it: &PathBuf| it.strip_prefix(root).unwrap().display().to_string();
+        files.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(found("**"), ["a.yaml", "pay/slos/d.yaml", "shop/b.yml", "shop/slos/c.yaml"]);
+    assert_eq!(found("**/*.yaml"), ["a.yaml", "pay/slos/d.yaml", "shop/slos/c.yaml"]);
+    assert_eq!(found("*/slos/*.yaml"), ["pay/slos/d.yaml", "shop/slos/c.yaml"]);
+    assert_eq!(found("**/slos/**/*"), ["pay/slos/d.yaml", "shop/slos/c.yaml"]);
+    assert_eq!(found("p*/**"), ["pay/slos/d.yaml"]);
+    assert_eq!(found("**/*.txt"), ["pay/e.txt"]);
+    assert_eq!(found("**/none.yaml"), [""; 0]);
+}
+
+#[test]
 fn windows_of_calendars_have_a_zone_and_an_edge() {
     let slo = |window: &str| {
         format!(
