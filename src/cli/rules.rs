@@ -1,12 +1,14 @@
 //! `engkpi rules`: SLOs and KPIs as rules of Prometheus.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{Failure, print};
+use anyhow::Context as _;
+
+use super::{Failure, print, print_text};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Notice, Objectives};
-use crate::output::rules::{self, Group, Kubernetes, Length, Options};
+use crate::output::rules::{self, Group, Kubernetes, Length, Options, Slo};
 
 /// Write recording and alerting rules of Prometheus: of the SLOs in specifications of sloth's and
 /// `OpenSLO`'s formats, or about the KPIs and their sources. One document, for one file.
@@ -27,6 +29,11 @@ pub(super) struct Arguments {
     /// and about 30 days otherwise.
     #[arg(long, value_name = "LENGTH", default_value = "30d", value_parser = length)]
     period: Length,
+    /// Write unit tests for `promtool test rules` into this folder, beside the rules of each SLO:
+    /// healthy, fast and slow burns with the minute of the alert, an idle hour, nothing that ever
+    /// failed, other labels before.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["kpis", "kubernetes"])]
+    tests: Option<PathBuf>,
     /// Write `PrometheusRule` objects of Kubernetes, one for each service.
     #[arg(long)]
     kubernetes: bool,
@@ -61,6 +68,9 @@ impl Arguments {
             ));
         }
         let options = Options { period: self.period, windows: objectives.windows };
+        if let Some(folder) = &self.tests {
+            return write_tests(folder, &objectives.slos, &options);
+        }
         let mut services: BTreeMap<&str, Vec<Group>> = BTreeMap::new();
         for slo in &objectives.slos {
             services.entry(&slo.service).or_default().extend(slo.groups(&options));
@@ -99,6 +109,26 @@ impl Arguments {
         let named: Vec<_> = named.iter().map(|(name, groups)| (*name, groups.clone())).collect();
         rules::objects(&named, &how)
     }
+}
+
+/// Two files for each SLO. A test evaluates every rule of the files that it names, so all SLOs in
+/// one file would be tested in the square of their number.
+fn write_tests(folder: &Path, slos: &[Slo], options: &Options) -> Result<(), Failure> {
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    for slo in slos {
+        let sign =
+            |it: char| if it.is_ascii_alphanumeric() || "-_.".contains(it) { it } else { '_' };
+        let name: String = slo.id.chars().map(sign).collect();
+        let rules_file = format!("{name}.rules.yml");
+        write(&rules_file, &rules::render(&slo.groups(options)))?;
+        write(&format!("{name}.test.yml"), &slo.unit_tests(options, &rules_file))?;
+    }
+    print_text(&format!("promtool test rules {}/*.test.yml\n", folder.display()))
 }
 
 /// What works and may not be meant goes where no rule is.

@@ -5,12 +5,14 @@
 //! averages of shares, an hour without events leaves no hole, and a service that never failed has
 //! series too. Labels that people invent are on `sloth_slo_info` and on alerts only: everywhere
 //! else a changed label would be a second series beside the old one for as long as a period.
+//! [`Slo::unit_tests`] are stories by which `promtool` finds that all of this is so.
 
 mod alerts;
 mod document;
 mod kpis;
 mod kubernetes;
 mod recordings;
+mod unit;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -122,9 +124,18 @@ impl Slo {
 
     /// One of its series.
     fn series(&self, name: &str) -> String {
-        let ids =
-            [("sloth_id", &self.id), ("sloth_service", &self.service), ("sloth_slo", &self.name)];
-        let matchers = ids.map(|(label, value)| format!("{label}={}", document::quoted(value)));
-        format!("{name}{{{}}}", matchers.join(", "))
+        self.labelled(name, &[])
+    }
+
+    /// The same with more labels.
+    fn labelled(&self, name: &str, more: &[(&str, &str)]) -> String {
+        let ids = [
+            ("sloth_id", self.id.as_str()),
+            ("sloth_service", &self.service),
+            ("sloth_slo", &self.name),
+        ];
+        let labels = ids.iter().chain(more);
+        let labels = labels.map(|(label, value)| format!("{label}={}", document::quoted(value)));
+        format!("{name}{{{}}}", labels.collect::<Vec<_>>().join(", "))
     }
 }

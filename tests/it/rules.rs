@@ -4,6 +4,7 @@ mod burn;
 mod kpis;
 mod shapes;
 mod truth;
+mod unit;
 
 use std::fmt::Write as _;
 use std::path::Path;

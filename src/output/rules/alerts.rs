@@ -32,6 +32,11 @@ pub(super) fn of(slo: &Slo, windows: &AlertWindows, period: Length) -> Option<Gr
     (!rules.is_empty()).then_some(Group { name, interval: None, rules })
 }
 
+/// The name of its burn alerts.
+pub(super) fn name(slo: &Slo) -> &str {
+    if slo.alerting.name.is_empty() { USUAL_NAME } else { &slo.alerting.name }
+}
+
 /// The burn alert of one severity. Pairs of windows that cannot both burn so fast, because all
 /// events bad are slower, are left out; without any there is no alert.
 fn burn(
@@ -61,7 +66,7 @@ fn burn(
     let meaning = meanings.collect::<Vec<_>>().join(", or ");
     let what = "SLO error budget burn rate is too fast.";
     let rule = Texts {
-        alert: if slo.alerting.name.is_empty() { USUAL_NAME } else { &slo.alerting.name },
+        alert: name(slo),
         severity,
         what,
         description: format!("The error budget burns {meaning}."),

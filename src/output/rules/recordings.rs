@@ -40,19 +40,19 @@ fn ratio(slo: &Slo, window: Length, expr: &str) -> Rule {
 fn rates(slo: &Slo) -> Vec<Rule> {
     let record =
         |record: &str, expr| Rule::Record { record: record.to_owned(), expr, labels: slo.ids() };
-    let total = slo.series("slo:sli_total:rate5m");
+    let by_second = |query: &str| by_second(slo, query);
     let (bad, all) = match &slo.sli {
-        Sli::Bad { bad, total: all } => {
-            let bad = by_second(slo, bad);
-            (format!("{bad}\nor on()\n0 * max({total})"), all)
+        Sli::Bad { bad, total } => {
+            let all = by_second(total);
+            (format!("{}\nor on()\n0 * {all}", by_second(bad)), all)
         }
-        Sli::Good { good, total: all } => {
-            let good = by_second(slo, good);
-            (format!("max({total})\n- on()\n(\n{good}\nor on()\n0 * max({total})\n)"), all)
+        Sli::Good { good, total } => {
+            let all = by_second(total);
+            (format!("{all}\n- on()\n(\n{}\nor on()\n0 * {all}\n)", by_second(good)), all)
         }
         Sli::Ratio { .. } => return Vec::new(),
     };
-    vec![record("slo:sli_total:rate5m", by_second(slo, all)), record("slo:sli_error:rate5m", bad)]
+    vec![record("slo:sli_total:rate5m", all), record("slo:sli_error:rate5m", bad)]
 }
 
 /// The share of bad events in a window of burn alerts, asked of the events themselves.

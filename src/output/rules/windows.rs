@@ -42,6 +42,10 @@ impl Length {
         (0 < length && length <= 3650 * 1440).then_some(Self(length))
     }
 
+    pub(super) fn in_minutes(self) -> u32 {
+        self.0
+    }
+
     /// Days, with a fraction if need be.
     pub(super) fn in_days(self) -> f64 {
         f64::from(self.0) / 1440.0
@@ -140,6 +144,11 @@ impl Fraction {
     pub(super) fn times(self, decimal: Decimal) -> Self {
         let (numerator, denominator) = decimal.fraction();
         Self::new(self.numerator * numerator, self.denominator * denominator)
+    }
+
+    /// Whether `some` of `all` is more.
+    pub(super) fn is_below(self, some: u64, all: u64) -> bool {
+        self.numerator * u128::from(all) < u128::from(some) * self.denominator
     }
 
     /// Whether any share can be above it.

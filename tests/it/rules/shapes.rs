@@ -1,5 +1,6 @@
 //! Every shape of specification that people have on disk becomes rules that Prometheus takes.
 
+use super::unit::passes;
 use super::{check, generated, read};
 
 const EVENTS: &str = "        error_query: sum(rate(e{code=~\"(5..|429)\"}[{{.window}}]))
@@ -114,6 +115,10 @@ fn every_shape_becomes_rules_that_prometheus_takes() {
         assert_eq!(rules.matches("record: slo:objective:ratio").count(), slos, "{what}:\n{rules}");
         assert!(!rules.contains("{{.window}}") && !rules.contains("NaN"), "{what}:\n{rules}");
         check(&rules);
+        // The others are fed as these are.
+        if !["an object of Kubernetes", "v1alpha", "all together"].contains(&what) {
+            passes(&text, 30);
+        }
     }
 }
 
@@ -164,6 +169,7 @@ spec:
     }
     assert!(rules.contains("slo:sli_error:ratio_rate1w"));
     check(&rules);
+    passes(&format!("{spec}---\n{windows}"), 7);
     let usual = generated(&format!("{spec}---\n{windows}"), 30);
     assert!(usual.contains("> 0.0072)"), "the windows are for another period");
 }

@@ -1,0 +1,175 @@
+//! The unit tests that `engkpi rules --tests` writes: they pass for the rules as they are, and fail
+//! for rules that are wrong.
+
+use std::path::Path;
+use std::process::Command;
+
+use engkpi::output::rules::{Options, Slo, render};
+use expect_test::{Expect, expect};
+use serde_json::Value;
+
+use super::{CHECKOUT, options, read};
+use crate::promtool::promtool;
+
+/// Tests every SLO of a specification.
+#[track_caller]
+pub(super) fn passes(text: &str, days: u32) {
+    let objectives = read(text);
+    let options = options(&objectives, days);
+    let folder = tempfile::tempdir().unwrap();
+    for slo in &objectives.slos {
+        write(folder.path(), slo, &options, &render(&slo.groups(&options)));
+        promtool(folder.path(), &["test", "rules", "test.yml"]);
+    }
+}
+
+fn write(folder: &Path, slo: &Slo, options: &Options, rules: &str) {
+    std::fs::write(folder.join("rules.yml"), rules).unwrap();
+    std::fs::write(folder.join("test.yml"), slo.unit_tests(options, "rules.yml")).unwrap();
+}
+
+/// What is told of an SLO: the name of each story, and how much it checks.
+#[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
+fn told(text: &str, days: u32, expected: Expect) {
+    let objectives = read(text);
+    let slo = &objectives.slos[0];
+    let tests = slo.unit_tests(&options(&objectives, days), "rules.yml");
+    let tests: Value = serde_saphyr::from_str(&tests).unwrap();
+    let line = |it: &Value| {
+        let checks = it["promql_expr_test"].as_array().unwrap().len();
+        let inputs = it["input_series"].as_array().unwrap().len();
+        format!("{}: {inputs} series, {checks} checks\n", it["name"].as_str().unwrap())
+    };
+    let lines: String = tests["tests"].as_array().unwrap().iter().map(line).collect();
+    expected.assert_eq(&lines);
+}
+
+#[test]
+fn everything_is_told_of_an_slo_of_events() {
+    told(
+        CHECKOUT,
+        30,
+        expect![[r#"
+            checkout-requests-availability: half of the budget burns: 2 series, 6 checks
+            checkout-requests-availability: an idle hour: 2 series, 5 checks
+            checkout-requests-availability: nothing has ever failed: 1 series, 10 checks
+            checkout-requests-availability: fast burn, 19 minutes: 2 series, 4 checks
+            checkout-requests-availability: slow burn, 249 minutes: 2 series, 3 checks
+            checkout-requests-availability: other labels before: 5 series, 3 checks
+        "#]],
+    );
+    passes(CHECKOUT, 30);
+}
+
+#[test]
+fn of_a_ratio_the_thresholds_are_told() {
+    let ratio = "version: prometheus/v1\nservice: wifi\nslos:\n  - name: happy\n    objective: 95\n    \
+                 sli: {raw: {error_ratio_query: '1 - avg(avg_over_time(happy[{{.window}}]))'}}\n    alerting: {name: Wifi}\n";
+    told(
+        ratio,
+        30,
+        expect![[r#"
+        wifi-happy: a share of 0.297000: 7 series, 2 checks
+        wifi-happy: a share of 0.303000: 7 series, 2 checks
+        wifi-happy: a share of 0.049500: 7 series, 2 checks
+        wifi-happy: a share of 0.050500: 7 series, 2 checks
+        wifi-happy: an idle hour: 7 series, 3 checks
+    "#]],
+    );
+    passes(ratio, 30);
+    passes(ratio, 28);
+    // It names no window, so that the other windows are averages of the shortest.
+    let threshold = "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: happy}\nspec:\n  service: wifi\n  \
+         budgetingMethod: RatioTimeslices\n  timeWindow: [{duration: 30d, isRolling: true}]\n  \
+         objectives: [{op: gte, value: 0.5, target: 0.95}]\n  \
+         indicator: {spec: {thresholdMetric: {metricSource: {spec: {query: avg(happy)}}}}}\n";
+    passes(threshold, 30);
+}
+
+#[test]
+fn objectives_of_every_kind_are_told() {
+    for (objective, days) in [("99.995", 28), ("95", 30), ("90", 28), ("50", 30), ("100", 30)] {
+        passes(&CHECKOUT.replace("99.9", objective), days);
+    }
+    told(
+        &CHECKOUT.replace("99.9", "90"),
+        30,
+        expect![[r#"
+            checkout-requests-availability: half of the budget burns: 2 series, 6 checks
+            checkout-requests-availability: an idle hour: 2 series, 5 checks
+            checkout-requests-availability: nothing has ever failed: 1 series, 10 checks
+            checkout-requests-availability: fast burn, 219 minutes: 2 series, 4 checks
+            checkout-requests-availability: slow burn, 249 minutes: 2 series, 3 checks
+            checkout-requests-availability: other labels before: 5 series, 3 checks
+        "#]],
+    );
+    told(
+        &CHECKOUT.replace("99.9", "100"),
+        30,
+        expect![[r#"
+        checkout-requests-availability: half of the budget burns: 2 series, 5 checks
+        checkout-requests-availability: an idle hour: 2 series, 4 checks
+        checkout-requests-availability: nothing has ever failed: 1 series, 10 checks
+        checkout-requests-availability: other labels before: 5 series, 2 checks
+    "#]],
+    );
+}
+
+/// Rules with a mistake that people made before.
+#[test]
+fn the_tests_fail_for_wrong_rules() {
+    let objectives = read(CHECKOUT);
+    let options = options(&objectives, 30);
+    let slo = &objectives.slos[0];
+    let right = render(&slo.groups(&options));
+    if Command::new("promtool").arg("--version").output().is_err() {
+        return;
+    }
+    let average = |text: &str| {
+        let recent = "slo:sli_error:ratio_rate5m{";
+        text.replace("sum_over_time(slo:sli_error:rate5m{", &format!("sum_over_time({recent}"))
+            .replace("sum_over_time(slo:sli_total:rate5m{", &format!("count_over_time({recent}"))
+    };
+    for (what, wrong) in [
+        ("an average of shares", average(&right)),
+        (
+            "no errors, no series",
+            right.replace("or on()\n      0 * sum(", "or on()\n      0 * sum(un"),
+        ),
+        ("a threshold of 20", right.replace("> 0.0144)", "> 0.02)")),
+        ("a ticket at 1.2", right.replace("> 0.001)", "> 0.0012)")),
+        ("one window only", right.replace("ratio_rate1h{", "ratio_rate5m{")),
+        (
+            "labels that come from before",
+            right.replace("sum by (sloth_id, sloth_service, sloth_slo) (sum_over", "(sum_over"),
+        ),
+    ] {
+        assert_ne!(wrong, right, "{what}: the mistake was not made");
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), slo, &options, &wrong);
+        let run = Command::new("promtool")
+            .args(["test", "rules", "test.yml"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(!run.status.success(), "{what}: nobody noticed");
+    }
+}
+
+#[test]
+fn the_command_writes_them_beside_the_rules() {
+    let spec = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/rules/availability.yaml");
+    let folder = tempfile::tempdir().unwrap();
+    let tests = folder.path().join("tests");
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_engkpi"))
+        .env_remove("ENGKPI_CONFIG")
+        .args(["rules", spec.to_str().unwrap(), "--tests", tests.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, format!("promtool test rules {}/*.test.yml\n", tests.display()));
+    let file = "checkout-requests-availability.test.yml";
+    promtool(&tests, &["test", "rules", file]);
+    promtool(&tests, &["check", "rules", "checkout-requests-availability.rules.yml"]);
+}
