@@ -26,9 +26,9 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "files")]
     kpis: bool,
     /// The window of SLOs that name none that rolls: alerts are about 28 days if it is 28d or 4w,
-    /// and about 30 days otherwise.
-    #[arg(long, value_name = "LENGTH", default_value = "30d", value_parser = length)]
-    period: Length,
+    /// and about 30 days otherwise. Default: `window` of `[slos]`, else 30d.
+    #[arg(long, value_name = "LENGTH", value_parser = length)]
+    period: Option<Length>,
     /// Write unit tests for `promtool test rules` into this folder, beside the rules of each SLO:
     /// healthy, fast and slow burns with the minute of the alert, an idle hour, nothing that ever
     /// failed, other labels before.
@@ -67,7 +67,10 @@ impl Arguments {
                 "error: no SLO is specified: name files, or [slos] in the configuration".to_owned(),
             ));
         }
-        let options = Options { period: self.period, windows: objectives.windows };
+        let options = Options {
+            period: self.period.or(objectives.period).unwrap_or_default(),
+            windows: objectives.windows,
+        };
         if let Some(folder) = &self.tests {
             return write_tests(folder, &objectives.slos, &options);
         }

@@ -20,6 +20,7 @@ use crate::kpi::params::{
     SourceParams, Standard,
 };
 use crate::kpi::{Need, Span, TargetRule};
+use crate::output::rules::Length;
 
 /// Builds the configuration; `None` if a section is missing, which was reported then.
 pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) -> Option<Config> {
@@ -48,8 +49,11 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
     let endpoints: Vec<Endpoint> = endpoints
         .map(|(name, it)| endpoint(name, it, metrics.as_ref(), &catalogue))
         .collect::<Option<_>>()?;
-    let objectives =
-        Objectives { slos: slos.iter().map(Found::rules).collect(), windows: alert_windows };
+    let objectives = Objectives {
+        slos: slos.iter().map(Found::rules).collect(),
+        windows: alert_windows,
+        period: document.slos.as_ref().and_then(|it| Length::parse(it.window.as_deref()?)),
+    };
     let slos = slos.iter().map(|it| slo(it, document.slos.as_ref()?, metrics.as_ref(), &catalogue));
     let slos: Vec<Slo> = slos.collect::<Option<_>>()?;
     let maintenance = document.slos.iter().flat_map(|it| &it.maintenance);

@@ -176,6 +176,8 @@ pub struct Objectives {
     pub slos: Vec<rules::Slo>,
     /// Windows of burn alerts that take the place of the usual ones.
     pub windows: Vec<rules::AlertWindows>,
+    /// The window of those that name none, where the configuration says it and it rolls.
+    pub period: Option<rules::Length>,
 }
 
 impl Objectives {
@@ -195,7 +197,7 @@ impl Objectives {
             return Err(Problems(all.problems));
         }
         let slos = all.found.iter().map(Found::rules).collect();
-        Ok((Self { slos, windows: all.windows }, all.notices))
+        Ok((Self { slos, windows: all.windows, period: None }, all.notices))
     }
 }
 

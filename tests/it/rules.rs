@@ -9,7 +9,7 @@ mod unit;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use engkpi::config::Objectives;
+use engkpi::config::{Config, Objectives};
 use engkpi::output::rules::{self, Length, Options};
 use expect_test::expect_file;
 use serde_json::{Value, json};
@@ -247,4 +247,24 @@ fn the_command_writes_them_without_a_configuration() {
     assert_eq!(run(&[]).status.code(), Some(64));
     assert_eq!(run(&[file, "--period", "12h"]).status.code(), Some(64));
     assert_eq!(run(&[file, "--namespace", "x"]).status.code(), Some(64), "of objects only");
+}
+
+#[test]
+fn the_window_of_the_configuration_is_that_of_specifications_that_name_none() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/rules/availability.yaml");
+    let period = |window: &str| {
+        let text = format!(
+            "{}\n[sources.prometheus]\ntype = \"prometheus\"\nurl = \"http://prometheus:9090\"\n\
+             history_start = 2026-01-01\n[slos]\nfiles = [{file:?}]\n{window}\n",
+            include_str!("../../config/example.toml")
+        );
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        let config = Config::parse(&[("engkpi.toml".to_owned(), text)], std::iter::empty(), now);
+        let objectives = config.unwrap_or_else(|problems| panic!("{problems}")).objectives;
+        assert_eq!(objectives.slos.len(), 1);
+        objectives.period
+    };
+    assert_eq!(period("window = \"4w\""), Some(Length::days(28)));
+    assert_eq!(period("window = \"quarter\""), None, "Prometheus knows no quarters");
+    assert_eq!(period(""), None);
 }
