@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant as Moment;
 use tokio_util::sync::CancellationToken;
 
 pub use settings::Settings;
@@ -20,6 +21,7 @@ use crate::domain::{Instant, SourceName, Timeline};
 use crate::kpi::evaluation::{
     self, Evaluation, Explanation, Freshness, Plan, Scope, SourceFreshness,
 };
+use crate::kpi::view::reach::Landed;
 use crate::kpi::window::Window;
 use crate::kpi::{Kpi, Params};
 use crate::store::{Delta, SharedStore, StoreError};
@@ -31,6 +33,10 @@ const LOAD_CHUNK: usize = 10_000;
 /// However often rows land, evaluations leave at least this many times their own duration between
 /// them, so that a cold sync is not spent on evaluating.
 const REST_FACTOR: u32 = 4;
+
+/// Nobody need wait longer than this for the numbers of the team whose facts landed: where a whole
+/// evaluation takes longer, those of the team go first.
+const PROMPT: Duration = Duration::from_millis(100);
 
 /// Keeps the timeline up to date with the store and evaluates it.
 #[derive(Debug)]
@@ -56,28 +62,33 @@ impl Evaluator {
         }
     }
 
-    /// Takes in what changed in the store since the last call.
+    /// Takes in what changed in the store since the last call, and says what it is about.
     ///
     /// # Errors
     /// When the store does; what was taken in before stays.
-    pub async fn load(&self) -> Result<(), StoreError> {
+    pub async fn load(&self) -> Result<Landed, StoreError> {
         let mut revision = self.revision.lock().await;
+        let mut landed = Landed::default();
         // Before the facts: a pass that ends meanwhile must not vouch for facts that are not here.
         let freshness = self.read_freshness().await?;
         loop {
             let (deltas, reached) = self.store.changes_since(*revision, LOAD_CHUNK).await?;
             if deltas.is_empty() {
                 *self.freshness.write().unwrap_or_else(PoisonError::into_inner) = freshness;
-                return Ok(());
+                return Ok(landed);
             }
             let mut timeline = self.timeline.write().unwrap_or_else(PoisonError::into_inner);
             for delta in deltas {
                 match delta {
                     Delta::Present(source, fact) if self.is_configured(&source) => {
+                        landed.note(&timeline, &source, &fact);
                         timeline.apply(&source, *fact);
                     }
                     Delta::Present(..) => {}
-                    Delta::Removed(key) => timeline.remove(&key),
+                    Delta::Removed(key) => {
+                        landed.note_anything();
+                        timeline.remove(&key);
+                    }
                 }
             }
             *revision = reached;
@@ -100,6 +111,25 @@ impl Evaluator {
             evaluation::evaluate(timeline, params, &freshness, &plan, as_of)
         };
         self.with_timeline(evaluate, convert::identity).await
+    }
+
+    /// Evaluates again only those that `landed` is about; `None` where that cannot be said.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub async fn refresh(
+        &self,
+        before: Arc<Evaluation>,
+        landed: Landed,
+        plan: Plan,
+        as_of: Instant,
+    ) -> anyhow::Result<Option<Evaluation>> {
+        let freshness = self.freshness();
+        let refresh = move |timeline: &Timeline, params: &Params| {
+            let facts = (timeline, params);
+            evaluation::refresh(&before, &landed, facts, &freshness, &plan, as_of)
+        };
+        self.with_timeline(refresh, convert::identity).await
     }
 
     /// Evaluates one number and hands the items behind it to `then`, which runs away from the async
@@ -175,15 +205,60 @@ pub struct Loop {
     pub published: watch::Sender<Option<Arc<Evaluation>>>,
 }
 
+/// Which evaluation is next.
+#[derive(Clone, Copy, Debug)]
+enum Pass {
+    /// Everybody's numbers.
+    Whole,
+    /// Only those that what has landed is about; a whole one follows.
+    Landed,
+}
+
+/// When evaluations may be.
+#[derive(Clone, Copy, Debug)]
+struct Rhythm {
+    /// The next whole one at the latest.
+    due: Moment,
+    /// The next whole one at the earliest.
+    rested: Moment,
+    /// Whether rows landed that no whole evaluation has seen.
+    owed: bool,
+    /// When rows that landed may be evaluated before everything else is; `None` = whole
+    /// evaluations are quick enough.
+    prompt: Option<Moment>,
+}
+
+impl Rhythm {
+    fn after(pass: Pass, started: Moment, interval: Duration, before: Option<Self>) -> Self {
+        let took = started.elapsed();
+        let rested = Moment::now() + (took * REST_FACTOR).min(interval);
+        match (pass, before) {
+            (Pass::Landed, Some(before)) => Self { owed: true, prompt: Some(rested), ..before },
+            (Pass::Landed | Pass::Whole, _) => Self {
+                due: Moment::now() + interval,
+                rested,
+                owed: false,
+                prompt: (took > PROMPT).then(Moment::now),
+            },
+        }
+    }
+}
+
 impl Loop {
     /// Evaluates now, whenever rows land and at least every interval, until `stop`.
     ///
     /// A store that fails is logged once until it works again; what was published stays.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut failing = false;
+        let mut rhythm = None;
+        let mut pass = Pass::Whole;
         loop {
-            let started = tokio::time::Instant::now();
-            match self.once().await {
+            let started = Moment::now();
+            let done = match pass {
+                Pass::Whole => self.whole().await,
+                Pass::Landed => self.landed().await,
+            };
+            match done {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
                     failing = true;
@@ -191,14 +266,20 @@ impl Loop {
                 }
                 Err(_) => {}
             }
-            let rest = (started.elapsed() * REST_FACTOR).min(self.settings.interval());
-            if !self.wait(rest, &stop).await {
-                return;
+            let mut next = Rhythm::after(pass, started, self.settings.interval(), rhythm);
+            if failing {
+                // What of it was taken in nobody can say any more.
+                next.prompt = None;
+            }
+            rhythm = Some(next);
+            match self.next(&next, &stop).await {
+                Some(next) => pass = next,
+                None => return,
             }
         }
     }
 
-    async fn once(&mut self) -> anyhow::Result<()> {
+    async fn whole(&mut self) -> anyhow::Result<()> {
         self.landed.mark_unchanged();
         let timer = self.telemetry.evaluation_duration_seconds.start_timer();
         self.evaluator.load().await?;
@@ -215,18 +296,33 @@ impl Loop {
         Ok(())
     }
 
-    /// Rests, then waits for rows or for the interval to pass. `false` = stop.
-    async fn wait(&mut self, rest: Duration, stop: &CancellationToken) -> bool {
+    async fn landed(&mut self) -> anyhow::Result<()> {
+        let landed = self.evaluator.load().await?;
+        let Some(before) = self.published.borrow().clone() else {
+            return Ok(());
+        };
+        let as_of = self.clock.now();
+        let refreshed = self.evaluator.refresh(before, landed, self.settings.plan(), as_of);
+        if let Some(evaluation) = refreshed.await? {
+            self.published.send_replace(Some(Arc::new(evaluation)));
+        }
+        Ok(())
+    }
+
+    /// Waits until it is time for the next evaluation; `None` = stop.
+    async fn next(&mut self, rhythm: &Rhythm, stop: &CancellationToken) -> Option<Pass> {
+        let Rhythm { due, rested, owed, prompt } = *rhythm;
         let landed = async {
-            tokio::time::sleep(rest).await;
+            tokio::time::sleep_until(prompt.unwrap_or(rested)).await;
             if self.landed.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
         tokio::select! {
-            () = stop.cancelled() => false,
-            () = landed => true,
-            () = tokio::time::sleep(self.settings.interval()) => true,
+            () = stop.cancelled() => None,
+            () = landed => Some(if prompt.is_some() { Pass::Landed } else { Pass::Whole }),
+            () = tokio::time::sleep_until(rested), if owed => Some(Pass::Whole),
+            () = tokio::time::sleep_until(due) => Some(Pass::Whole),
         }
     }
 }

@@ -181,7 +181,7 @@ async fn explain(
     let window = which.window.as_deref().unwrap_or(kpi.default_window);
     let window = Window::parse(window).map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let turn = Arc::clone(&state.explaining).try_acquire_owned().map_err(|_| Refusal::Busy)?;
-    let as_of = published.evaluation.as_of;
+    let as_of = published.evaluation.as_of_part(kpi, scope);
     // The turn goes with the work, which nobody stops when the client goes away.
     let rendered = move |explanation| {
         let response = render(explanation);

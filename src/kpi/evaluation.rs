@@ -6,6 +6,7 @@
 mod coverage;
 mod judge;
 mod measure;
+mod refresh;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use coverage::{Freshness, SourceFreshness, SourceHealth};
+pub use refresh::refresh;
 pub use scope::Scope;
 
 use measure::Measuring;
@@ -180,6 +182,12 @@ impl Evaluation {
     /// their n.
     pub fn readings(&self) -> impl Iterator<Item = &Evaluated> {
         self.parts.iter().flat_map(|part| &part.readings)
+    }
+
+    /// The instant that the numbers of a KPI in a scope are of.
+    pub fn as_of_part(&self, kpi: &Kpi, scope: Scope) -> Instant {
+        let part = self.parts.iter().find(|it| it.kpi.id == kpi.id && it.scope == scope);
+        part.map_or(self.as_of, |it| it.as_of)
     }
 
     /// The verdicts, by KPI, scope and window.

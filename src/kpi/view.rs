@@ -13,6 +13,7 @@ pub mod lineage;
 pub mod ownership;
 #[cfg(test)]
 pub(super) mod properties;
+pub mod reach;
 pub mod surveys;
 
 use std::collections::HashMap;
@@ -29,6 +30,7 @@ use failures::{Evidence, Failures};
 use incidents::Episode;
 use lineage::Lineage;
 use ownership::Ownership;
+use reach::{Landed, Reach};
 use surveys::Question;
 
 /// Facts cut at `as_of` and judged by the rules.
@@ -77,12 +79,42 @@ impl<'a> View<'a> {
 
     /// Judges the facts of `timeline` by `params` as they were known to have happened before `as_of`.
     pub fn build(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Self {
-        let deployments = deployments::build(timeline, params, as_of);
         let ownership = Ownership::of(timeline, params);
-        let lineage = Lineage::of(timeline, &deployments);
-        let changes = changes::build(timeline, params, as_of, &deployments, &ownership, &lineage);
         let incidents = incidents::build(timeline, params, as_of);
-        let failures = failures::build(&Evidence {
+        let (view, _) = Self::within(timeline, params, as_of, ownership, incidents, None);
+        view
+    }
+
+    /// The same for those that `landed` is about alone, looking only at what can concern them.
+    /// `None` where that cannot be told apart from the rest.
+    pub fn of_landed(
+        timeline: &'a Timeline,
+        params: &'a Params,
+        as_of: Instant,
+        landed: &Landed,
+    ) -> Option<(Self, Reach)> {
+        let ownership = Ownership::of(timeline, params);
+        let incidents = incidents::build(timeline, params, as_of);
+        let reach = Reach::of(landed, timeline, params, &ownership, &incidents)?;
+        let (view, is_whole) =
+            Self::within(timeline, params, as_of, ownership, incidents, Some(&reach));
+        is_whole.then_some((view, reach))
+    }
+
+    /// The view of a reach, and whether its numbers would be the same if all were looked at.
+    fn within(
+        timeline: &'a Timeline,
+        params: &'a Params,
+        as_of: Instant,
+        ownership: Ownership<'a>,
+        incidents: Vec<Episode<'a>>,
+        reach: Option<&Reach>,
+    ) -> (Self, bool) {
+        let deployments = deployments::build(timeline, params, as_of, reach);
+        let lineage = Lineage::of(timeline, &deployments);
+        let facts = changes::Facts { timeline, params, as_of, reach };
+        let changes = changes::build(&facts, &deployments, &ownership, &lineage);
+        let (failures, is_whole) = failures::build(&Evidence {
             timeline,
             params,
             as_of,
@@ -91,9 +123,10 @@ impl<'a> View<'a> {
             incidents: &incidents,
             ownership: &ownership,
             lineage: &lineage,
+            reach,
         });
         let records = decisions::build(timeline, params, as_of);
-        Self {
+        let view = Self {
             as_of,
             timeline,
             params,
@@ -105,6 +138,7 @@ impl<'a> View<'a> {
             surveys: surveys::build(timeline, params, as_of),
             ownership,
             burnt: OnceLock::new(),
-        }
+        };
+        (view, is_whole)
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::deployments::ServiceDeployment;
 use super::lineage::{Arrival, Lineage, Walk};
 use super::ownership::Ownership;
+use super::reach::Reach;
 use crate::domain::fact::{Actor, Change};
 use crate::domain::graph::FirstReached;
 use crate::domain::{CommitId, Instant, RepositoryId, Text, Timeline};
@@ -58,19 +59,47 @@ fn is_hotfix(change: &Change, rules: &Rules) -> bool {
         || rules.hotfix_branches.iter().any(|prefix| change.head_branch.starts_with(prefix))
 }
 
+/// Where changes are looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a, 'r> {
+    /// The facts.
+    pub timeline: &'a Timeline,
+    /// The rules.
+    pub params: &'a Params,
+    /// Nothing at or after it is known.
+    pub as_of: Instant,
+    /// Whose changes; `None` = everybody's.
+    pub reach: Option<&'r Reach>,
+}
+
+impl<'a, 'r> Facts<'a, 'r> {
+    /// By repository and number.
+    fn changes(&self) -> Box<dyn Iterator<Item = &'a Change> + 'r>
+    where
+        'a: 'r,
+    {
+        let changes = &self.timeline.changes;
+        match self.reach {
+            None => Box::new(changes.values().map(AsRef::as_ref)),
+            Some(reach) => Box::new(reach.repositories.iter().flat_map(move |repository| {
+                let own = (repository.clone(), 0)..=(repository.clone(), u64::MAX);
+                changes.range(own).map(|(_, change)| change.as_ref())
+            })),
+        }
+    }
+}
+
 /// Finds every merged change of every service before `as_of`, by service and then by its key.
 ///
 /// `lineage` must be that of `deployments`.
 pub fn build<'a>(
-    timeline: &'a Timeline,
-    params: &'a Params,
-    as_of: Instant,
+    facts: &Facts<'a, '_>,
     deployments: &[ServiceDeployment<'a>],
     ownership: &Ownership<'_>,
     lineage: &Lineage<'_>,
 ) -> Vec<ServiceChange<'a>> {
-    let mut by_service = owned(timeline, params, as_of, ownership);
-    let mut branches = DefaultBranches { timeline, reached: HashMap::new() };
+    let mut by_service = owned(facts, ownership);
+    let mut branches = DefaultBranches { timeline: facts.timeline, reached: HashMap::new() };
     for line in lineage.lines() {
         let walk = line.walk();
         for &(service, first) in &line.services {
@@ -84,14 +113,10 @@ pub fn build<'a>(
 }
 
 /// The merged changes of each service, without what became of them.
-fn owned<'a>(
-    timeline: &'a Timeline,
-    params: &'a Params,
-    as_of: Instant,
-    ownership: &Ownership<'_>,
-) -> Vec<Vec<ServiceChange<'a>>> {
+fn owned<'a>(facts: &Facts<'a, '_>, ownership: &Ownership<'_>) -> Vec<Vec<ServiceChange<'a>>> {
+    let Facts { params, as_of, .. } = *facts;
     let mut by_service = vec![Vec::new(); params.catalogue.services.len()];
-    for change in timeline.changes.values() {
+    for change in facts.changes() {
         if change.merged_at.is_none_or(|at| at >= as_of) {
             continue;
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::Duration;
 use regex::Regex;
 
+use super::reach::Reach;
 use crate::domain::fact::{Deployment, DeploymentState, Release, Repository, WorkflowRun};
 use crate::domain::timeline::ById;
 use crate::domain::{CommitId, Instant, RepositoryId, SourceName, Text, Timeline};
@@ -41,15 +42,19 @@ pub struct ServiceDeployment<'a> {
     pub flagged_rollback: bool,
 }
 
-/// Finds the production deployments of every service before `as_of`, by service and then finish.
+/// Finds the production deployments of every service in `reach` before `as_of`, by service and then
+/// finish.
 pub fn build<'a>(
     timeline: &'a Timeline,
     params: &'a Params,
     as_of: Instant,
+    reach: Option<&Reach>,
 ) -> Vec<ServiceDeployment<'a>> {
+    let is_looked_at =
+        |it: &&Repository| reach.is_none_or(|reach| reach.repositories.contains(&it.id));
     let services = params.catalogue.services.iter();
     let repositories: Vec<Option<&Repository>> =
-        services.map(|it| timeline.repository_named(&it.repository)).collect();
+        services.map(|it| timeline.repository_named(&it.repository).filter(is_looked_at)).collect();
     let mut sharing: HashMap<&RepositoryId, usize> = HashMap::new();
     for repository in repositories.iter().flatten() {
         *sharing.entry(&repository.id).or_default() += 1;

@@ -13,6 +13,7 @@ use super::deployments::ServiceDeployment;
 use super::incidents::Episode;
 use super::lineage::Lineage;
 use super::ownership::Ownership;
+use super::reach::Reach;
 use crate::domain::{CommitId, Instant, Timeline};
 use crate::kpi::Params;
 
@@ -51,16 +52,17 @@ pub struct Failure {
 /// The rules by which a deployment fails, in the order of kpis.md 3.9.
 pub const REASONS: [&str; 5] = ["incident", "rollback", "revert", "hotfix", "proximity"];
 
-/// Judges every deployment of the view.
-pub fn build(evidence: &Evidence<'_>) -> Failures {
+/// Judges every deployment of the view. Where the evidence has a reach, also says whether all of
+/// its verdicts would be the same with everybody's evidence.
+pub fn build(evidence: &Evidence<'_>) -> (Failures, bool) {
     let mut verdicts = vec![Verdict::default(); evidence.deployments.len()];
     let mut findings = Vec::new();
     evidence.find_rollbacks(&mut verdicts, &mut findings);
     evidence.find_hotfixes(&mut verdicts, &mut findings);
     reverts::find(evidence, &mut verdicts, &mut findings);
-    let linked = links::find(evidence, &verdicts, &mut findings);
+    let (linked, is_whole) = links::find(evidence, &verdicts, &mut findings);
     sentence(&mut verdicts, findings);
-    Failures { verdicts, linked }
+    (Failures { verdicts, linked }, is_whole)
 }
 
 /// What the rules look at.
@@ -82,6 +84,8 @@ pub struct Evidence<'a> {
     pub ownership: &'a Ownership<'a>,
     /// The lineage of `deployments`.
     pub lineage: &'a Lineage<'a>,
+    /// Whose `deployments` and `changes` these are; `None` = everybody's.
+    pub reach: Option<&'a Reach>,
 }
 
 /// A deployment that failed by one rule.

@@ -67,75 +67,123 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// A repository with three services.
+struct Place {
+    repository: &'static str,
+    /// The services as a story tells them.
+    services: &'static str,
+    /// Where deployments go; the last one is no production.
+    environments: [&'static str; 5],
+    incident_services: [&'static str; 3],
+    /// Tells its incidents and deployments from those of other places.
+    mark: &'static str,
+}
+
+const MONO: Place = Place {
+    repository: "mono",
+    services: "
+            service api in mono paths api/** to api-eu,api-us incidents PAPI
+            service web in mono paths web/** to web incidents PWEB,PAPI
+            service rest in mono to api-eu,rest team two incidents PREST",
+    environments: ["api-eu", "api-us", "web", "rest", "staging"],
+    incident_services: ["PAPI", "PWEB", "PREST"],
+    mark: "",
+};
+
+/// Of other teams, but one of its incident services is also that of a service in [`MONO`].
+const POLY: Place = Place {
+    repository: "poly",
+    services: "
+            service shop in poly paths api/** to shop-eu,shop-us team three incidents PSHOP
+            service cart in poly paths web/** to cart team three incidents PCART,PREST
+            service desk in poly to shop-eu,desk team four incidents PDESK",
+    environments: ["shop-eu", "shop-us", "cart", "desk", "staging"],
+    incident_services: ["PSHOP", "PCART", "PDESK"],
+    mark: "9",
+};
+
 /// Three services of one repository and what happened to them.
 pub(in crate::kpi) fn history() -> impl Strategy<Value = Story> {
     let events = prop::collection::vec((1..1500_i64, event()), 1..40);
     events.prop_map(|events| {
-        let mut text = "
-            service api in mono paths api/** to api-eu,api-us incidents PAPI
-            service web in mono paths web/** to web incidents PWEB,PAPI
-            service rest in mono to api-eu,rest team two incidents PREST
-            rule proximity 60
-            01-01T00:00 commit mono c0"
-            .to_owned();
-        let mut now: Instant = "2026-01-01T00:00:00Z".parse().expect("an instant");
-        let (mut commits, mut deployments, mut changes) = (vec!["c0".to_owned()], 0, 0);
-        for (minutes, event) in events {
-            now += Duration::minutes(minutes);
-            let at = now.format("%m-%dT%H:%M");
-            writeln!(text).expect("writing to a string never fails");
-            match event {
-                Event::Merge { touches, parents, branch, bot, hotfix, reverts } => {
-                    changes += 1;
-                    let paths = ["api/a", "web/b", "README.md", "api/deep/c"];
-                    let paths = paths.iter().enumerate().filter(|(n, _)| touches & (1 << n) != 0);
-                    let paths: Vec<&str> = paths.map(|(_, path)| *path).collect();
-                    text += &format!("{at} merge mono#{changes} with b{changes}");
-                    let (one, other) = (parents.0.get(&commits), parents.1.get(&commits));
-                    let on = if branch { format!("{one},{other}") } else { one.clone() };
-                    text += &format!(" on {on}");
-                    if !paths.is_empty() {
-                        text += &format!(" touches {}", paths.join(","));
-                    }
-                    text += if bot { " by renovate[bot]" } else { "" };
-                    text += if hotfix { " labels hotfix" } else { "" };
-                    if let Some(reverts) = reverts {
-                        text += &format!(" reverts {}", reverts.get(&commits));
-                    }
-                    commits.push(format!("c{changes}"));
-                }
-                Event::Deploy { commit, to, failed, flagged } => {
-                    deployments += 1;
-                    let to = ["api-eu", "api-us", "web", "rest", "staging"][to];
-                    let commit = commit.get(&commits);
-                    text += &format!("{at} deploy mono {commit} id {deployments} to {to}");
-                    text += if failed { " failed" } else { "" };
-                    text += if flagged { " task rollback" } else { "" };
-                }
-                Event::Incident { of, commit, deployment, names, resolved } => {
-                    let id = format!("i{}", text.len());
-                    let service = ["PAPI", "PWEB", "PREST"][of];
-                    text += &format!("{at} incident {id} P1 on {service}\n");
-                    let mut named = Vec::new();
-                    if names & 1 != 0 {
-                        named.push(commit.get(&commits).clone());
-                    }
-                    if names & 2 != 0 {
-                        named.push(format!("deployment:{}", deployment.index(deployments + 1)));
-                    }
-                    if !named.is_empty() {
-                        text += &format!("{at} note {id} naming {}\n", named.join(","));
-                    }
-                    if resolved {
-                        text += &format!("{at} resolve {id}");
-                    }
-                }
-            }
-        }
+        let (text, now) = told(&MONO, events);
         let mut story = Story::told(&text);
         story.as_of = now + Duration::minutes(1);
         story
     })
+}
+
+/// Two repositories of five teams and what happened to them. Their commits have the same names.
+pub(in crate::kpi) fn histories() -> impl Strategy<Value = Story> {
+    let events = || prop::collection::vec((1..1500_i64, event()), 1..25);
+    (events(), events()).prop_map(|(mono, poly)| {
+        let ((mono, one), (poly, other)) = (told(&MONO, mono), told(&POLY, poly));
+        let mut story = Story::told(&(mono + "\n" + &poly));
+        story.as_of = one.max(other) + Duration::minutes(1);
+        story
+    })
+}
+
+/// The events of a place as a story, and when the last one happened.
+fn told(place: &Place, events: Vec<(i64, Event)>) -> (String, Instant) {
+    let Place { repository, services, mark, .. } = place;
+    let mut text = format!("{services}\nrule proximity 60\n01-01T00:00 commit {repository} c0");
+    let mut now: Instant = "2026-01-01T00:00:00Z".parse().expect("an instant");
+    let (mut commits, mut deployments, mut changes) = (vec!["c0".to_owned()], 0, 0);
+    for (minutes, event) in events {
+        now += Duration::minutes(minutes);
+        let at = now.format("%m-%dT%H:%M");
+        writeln!(text).expect("writing to a string never fails");
+        match event {
+            Event::Merge { touches, parents, branch, bot, hotfix, reverts } => {
+                changes += 1;
+                let paths = ["api/a", "web/b", "README.md", "api/deep/c"];
+                let paths = paths.iter().enumerate().filter(|(n, _)| touches & (1 << n) != 0);
+                let paths: Vec<&str> = paths.map(|(_, path)| *path).collect();
+                text += &format!("{at} merge {repository}#{changes} with b{changes}");
+                let (one, other) = (parents.0.get(&commits), parents.1.get(&commits));
+                let on = if branch { format!("{one},{other}") } else { one.clone() };
+                text += &format!(" on {on}");
+                if !paths.is_empty() {
+                    text += &format!(" touches {}", paths.join(","));
+                }
+                text += if bot { " by renovate[bot]" } else { "" };
+                text += if hotfix { " labels hotfix" } else { "" };
+                if let Some(reverts) = reverts {
+                    text += &format!(" reverts {}", reverts.get(&commits));
+                }
+                commits.push(format!("c{changes}"));
+            }
+            Event::Deploy { commit, to, failed, flagged } => {
+                deployments += 1;
+                let to = place.environments[to];
+                let commit = commit.get(&commits);
+                text +=
+                    &format!("{at} deploy {repository} {commit} id {mark}{deployments} to {to}");
+                text += if failed { " failed" } else { "" };
+                text += if flagged { " task rollback" } else { "" };
+            }
+            Event::Incident { of, commit, deployment, names, resolved } => {
+                let id = format!("i{mark}{}", text.len());
+                let service = place.incident_services[of];
+                text += &format!("{at} incident {id} P1 on {service}\n");
+                let mut named = Vec::new();
+                if names & 1 != 0 {
+                    named.push(commit.get(&commits).clone());
+                }
+                if names & 2 != 0 {
+                    named.push(format!("deployment:{mark}{}", deployment.index(deployments + 1)));
+                }
+                if !named.is_empty() {
+                    text += &format!("{at} note {id} naming {}\n", named.join(","));
+                }
+                if resolved {
+                    text += &format!("{at} resolve {id}");
+                }
+            }
+        }
+    }
+    (text, now)
 }
 
 /// What a view says, without borrowing from its timeline.

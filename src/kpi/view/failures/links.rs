@@ -11,17 +11,20 @@ use crate::kpi::view::changes::Shipping;
 use crate::kpi::view::incidents::Episode;
 use crate::kpi::view::lineage::Arrival;
 
-/// Links every episode that counts to the deployment that caused it, and fails that deployment.
+/// Links every episode that counts to the deployment that caused it, and fails that deployment. Also
+/// says whether all of the reach would be linked the same with everybody's evidence.
 pub(super) fn find(
     evidence: &Evidence<'_>,
     verdicts: &[Verdict],
     findings: &mut Vec<Finding>,
-) -> Vec<Option<usize>> {
+) -> (Vec<Option<usize>>, bool) {
     let named = named(evidence.incidents);
     let meant = Names::of(evidence, named.iter().flatten().copied());
     let mut linked = Vec::with_capacity(evidence.incidents.len());
+    let mut is_whole = true;
     for (episode, names) in evidence.incidents.iter().zip(&named) {
         let linker = Linker { evidence, episode };
+        is_whole &= !episode.counts() || linker.is_certain(names, &meant);
         let (reason, caused_by) = match linker.named(names, &meant) {
             _ if !episode.counts() => ("incident", Vec::new()),
             Some(deployments) => ("incident", deployments),
@@ -34,7 +37,7 @@ pub(super) fn find(
             recovery: Recovery::Resolved(episode.resolved_at),
         }));
     }
-    linked
+    (linked, is_whole)
 }
 
 /// What each episode that counts names. Where the tool closed an incident by its timeout and people
@@ -192,6 +195,24 @@ struct Linker<'l> {
 }
 
 impl Linker<'_> {
+    /// Whether what the incident names would lead to the same deployment if everybody's were known.
+    /// What is its own services' goes before what is others', so names of their own decide; and a
+    /// stranger to the reach names nothing in it.
+    fn is_certain(&self, names: &BTreeSet<&str>, meant: &Names<'_>) -> bool {
+        let Some(reach) = self.evidence.reach else {
+            return true;
+        };
+        let meanings = || names.iter().map(|name| meant.candidates.get(name));
+        if reach.has(self.episode) {
+            let is_own = |it: &Candidates| {
+                !self.exact(it, true).is_empty() || !self.shipped(it, true).is_empty()
+            };
+            meanings().all(|it| it.is_some_and(is_own))
+        } else {
+            meanings().all(|it| it.is_none())
+        }
+    }
+
     /// The deployment that a field or note names, with its twins of other services; the first is
     /// the one that the episode is linked to.
     fn named(&self, names: &BTreeSet<&str>, meant: &Names<'_>) -> Option<Vec<usize>> {
