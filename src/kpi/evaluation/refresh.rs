@@ -46,7 +46,8 @@ mod tests {
     use proptest::sample::Index;
 
     use super::*;
-    use crate::domain::SourceName;
+    use crate::domain::fact::Repository;
+    use crate::domain::{Fact, SourceName};
     use crate::kpi::evaluation::{SourceFreshness, evaluate};
     use crate::kpi::params::SourceParams;
     use crate::kpi::testing::Story;
@@ -110,6 +111,72 @@ mod tests {
         let readings = parts().flat_map(|part| &part.readings).map(|it| format!("{it:?}"));
         let statuses = parts().flat_map(|part| &part.statuses).map(|it| format!("{it:?}"));
         readings.chain(statuses).collect()
+    }
+
+    /// The teams and services that are evaluated again when the last facts of a story land.
+    fn evaluated_again(story: &str, late: usize) -> Option<String> {
+        let story = Story::told(story);
+        let names = crate::kpi::evaluation::Names::of(&story.params);
+        let all = story.facts.len();
+        let (_, _, scopes) = Late::of(story, all - late..all).evaluated()?;
+        let name = |scope: &Scope| match names.labels(*scope) {
+            (team, "") => team.to_owned(),
+            (_, service) => service.to_owned(),
+        };
+        Some(scopes.iter().map(name).collect::<Vec<_>>().join(" "))
+    }
+
+    const TWO_TEAMS: &str = "
+        service web in web team one incidents PWEB
+        service api in api team one incidents PAPI
+        service shop in shop team two incidents PSHOP
+        01T09:00 commit web w0
+        01T09:00 commit shop s0
+        01T10:00 deploy web w0 id 1
+        01T10:00 deploy shop s0 id 2
+        02T10:00 incident i1 P1 on PSHOP";
+
+    #[test]
+    fn a_deployment_is_about_the_team_whose_repository_it_is_of() {
+        let story = format!("{TWO_TEAMS}\n03T10:00 deploy web w0 id 3");
+        assert_eq!(evaluated_again(&story, 1).as_deref(), Some("one web api"));
+    }
+
+    #[test]
+    fn an_incident_is_about_the_team_on_whose_service_it_is() {
+        assert_eq!(evaluated_again(TWO_TEAMS, 1).as_deref(), Some("two shop"));
+    }
+
+    #[test]
+    fn an_incident_of_another_team_that_names_what_is_ours_takes_a_whole_evaluation() {
+        let named = format!("{TWO_TEAMS}\n02T11:00 note i1 naming w0");
+        let story = format!("{named}\n03T10:00 deploy web w0 id 3");
+        assert_eq!(evaluated_again(&story, 1), None);
+        let story = format!("{TWO_TEAMS}\n02T11:00 note i1 naming s0");
+        let story = format!("{story}\n03T10:00 deploy web w0 id 3");
+        assert_eq!(evaluated_again(&story, 1).as_deref(), Some("one web api"));
+    }
+
+    #[test]
+    fn an_incident_of_ours_that_names_what_we_do_not_have_takes_a_whole_evaluation() {
+        let story = format!("{TWO_TEAMS}\n02T11:00 note i1 naming w0");
+        let story = format!("{story}\n03T10:00 deploy shop s0 id 3");
+        assert_eq!(evaluated_again(&story, 1), None);
+    }
+
+    #[test]
+    fn a_repository_with_another_name_takes_a_whole_evaluation_and_one_that_moved_on_does_not() {
+        let story = Story::told(TWO_TEAMS);
+        let timeline = story.timeline();
+        let known = timeline.repository_named("acme/web").expect("the story has it").clone();
+        let is_about = |repository: Repository| {
+            let mut landed = Landed::default();
+            landed.note(&timeline, &SourceName::from("git"), &Fact::Repository(repository));
+            View::of_landed(&timeline, &story.params, story.as_of, &landed).map(|it| it.1.teams)
+        };
+        let later = known.updated_at + Duration::hours(1);
+        assert!(is_about(Repository { updated_at: later, ..known.clone() }).is_some());
+        assert_eq!(is_about(Repository { name: "acme/shop2".to_owned(), ..known }), None);
     }
 
     proptest! {
