@@ -1,6 +1,7 @@
 //! Prometheus, read from a fake store that keeps its limits, and from the real one.
 
 mod awkward;
+mod budget;
 mod ledger;
 mod real;
 

@@ -24,7 +24,7 @@ const BOUNDS: [(&str, f64); 4] = [("0.1", 0.8), ("0.3", 0.95), ("1", 0.995), ("+
 const HOURS: i64 = 30;
 
 /// A server that ends with the test.
-struct Server(Child);
+pub(super) struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -98,8 +98,13 @@ fn objective() -> Plan {
     Plan { ledger, key: "SLO web-errors".to_owned(), question }
 }
 
-/// Starts it on the samples in `folder`. None where it is not installed and need not be.
-fn start(folder: &Path, samples: &str) -> Option<(Server, url::Url)> {
+/// Starts it on the samples in `folder`, by its `configuration`. None where it is not installed and
+/// need not be.
+pub(super) fn start(
+    folder: &Path,
+    samples: &str,
+    configuration: &str,
+) -> Option<(Server, url::Url)> {
     let installed = |tool: &str| {
         Command::new(tool).arg("--version").output().is_ok_and(|it| it.status.success())
     };
@@ -120,7 +125,7 @@ fn start(folder: &Path, samples: &str) -> Option<(Server, url::Url)> {
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let config = folder.join("prometheus.yml");
-    std::fs::write(&config, "global: {}\n").unwrap();
+    std::fs::write(&config, configuration).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let child = Command::new("prometheus")
         .arg(format!("--config.file={}", config.display()))
@@ -167,7 +172,8 @@ async fn a_real_server_gives_the_numbers_that_are_true() {
     let end = now.duration_trunc(TimeDelta::hours(1)).unwrap();
     let start_at = end - TimeDelta::hours(HOURS);
     let folder = tempfile::tempdir().unwrap();
-    let Some((_server, url)) = start(folder.path(), &samples(start_at, HOURS * 60)) else { return };
+    let samples = samples(start_at, HOURS * 60);
+    let Some((_server, url)) = start(folder.path(), &samples, "global: {}\n") else { return };
     let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
     let settings: Settings = toml::from_str(&settings).unwrap();
     let plan = buckets("pay", SELECTOR);
