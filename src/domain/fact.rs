@@ -33,7 +33,7 @@ pub use finding::{Finding, FindingEvent, FindingEventKind, FindingFeed, FindingP
 pub use incident::{
     Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentService, IncidentStatus,
 };
-pub use issue::{ClosedAs, Issue, IssueEvent, IssueEventKind};
+pub use issue::{ClosedAs, HiddenIssues, Issue, IssueEvent, IssueEventKind};
 pub use job::WorkflowJob;
 pub use ledger::{LedgerDay, LedgerHour};
 pub use register::{Boundary, DebtItem, Escalation, IncidentNote, Mentoring};
@@ -65,6 +65,7 @@ pub enum Kind {
     IncidentEvent,
     IncidentAlert,
     Issue,
+    HiddenIssues,
     Finding,
     FindingFeed,
     Contents,
@@ -84,7 +85,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which lists show them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Repository,
         Self::Change,
         Self::Commit,
@@ -97,6 +98,7 @@ impl Kind {
         Self::IncidentEvent,
         Self::IncidentAlert,
         Self::Issue,
+        Self::HiddenIssues,
         Self::Finding,
         Self::FindingFeed,
         Self::Contents,
@@ -129,6 +131,7 @@ impl Kind {
             Self::IncidentEvent => "incident_event",
             Self::IncidentAlert => "incident_alert",
             Self::Issue => "issue",
+            Self::HiddenIssues => "hidden_issues",
             Self::Finding => "finding",
             Self::FindingFeed => "finding_feed",
             Self::Contents => "contents",
@@ -181,6 +184,7 @@ pub enum Fact {
     IncidentEvent(IncidentEvent),
     IncidentAlert(IncidentAlert),
     Issue(Issue),
+    HiddenIssues(HiddenIssues),
     Finding(Finding),
     FindingFeed(FindingFeed),
     Contents(Contents),
@@ -214,6 +218,7 @@ impl Fact {
             Self::IncidentEvent(_) => Kind::IncidentEvent,
             Self::IncidentAlert(_) => Kind::IncidentAlert,
             Self::Issue(_) => Kind::Issue,
+            Self::HiddenIssues(_) => Kind::HiddenIssues,
             Self::Finding(_) => Kind::Finding,
             Self::FindingFeed(_) => Kind::FindingFeed,
             Self::Contents(_) => Kind::Contents,
@@ -266,6 +271,7 @@ impl Fact {
             Self::IncidentEvent(fact) => fact.id.to_string(),
             Self::IncidentAlert(fact) => fact.id.to_string(),
             Self::Issue(fact) => format!("{}#{}", fact.repository, fact.number),
+            Self::HiddenIssues(fact) => fact.repository.to_string(),
             Self::Finding(fact) => fact.id.clone(),
             Self::FindingFeed(fact) => fact.id.clone(),
             Self::Contents(fact) => format!("{}:{}", fact.repository, fact.pattern),
@@ -303,6 +309,7 @@ impl Fact {
             Self::IncidentEvent(fact) => Some(&fact.incident),
             Self::IncidentAlert(fact) => Some(&fact.incident),
             Self::Issue(fact) => Some(fact.repository.as_str()),
+            Self::HiddenIssues(fact) => Some(fact.repository.as_str()),
             Self::Finding(fact) => fact.place.repository(),
             Self::FindingFeed(fact) => fact.place.repository(),
             Self::Contents(fact) => Some(fact.repository.as_str()),
@@ -336,6 +343,7 @@ impl Fact {
             Self::IncidentEvent(fact) => fact.at,
             Self::IncidentAlert(fact) => fact.created_at,
             Self::Issue(fact) => fact.created_at,
+            Self::HiddenIssues(fact) => fact.since,
             Self::Finding(fact) => fact.detected_at,
             Self::FindingFeed(fact) => fact.since,
             Self::Contents(fact) => fact.since,

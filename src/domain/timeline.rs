@@ -7,9 +7,9 @@ use chrono::NaiveDate;
 
 use super::fact::{
     Boundary, Burn, Change, Contents, Cost, DebtItem, DecisionRevision, Deployment, Escalation,
-    Finding, FindingFeed, Incident, IncidentAlert, IncidentEvent, IncidentNote, IncidentService,
-    Issue, LedgerDay, Mentoring, Properties, Release, Repository, SurveyCell, Units, WorkflowJob,
-    WorkflowRun,
+    Finding, FindingFeed, HiddenIssues, Incident, IncidentAlert, IncidentEvent, IncidentNote,
+    IncidentService, Issue, LedgerDay, Mentoring, Properties, Release, Repository, SurveyCell,
+    Units, WorkflowJob, WorkflowRun,
 };
 use super::graph::CommitGraph;
 use super::text::Pool;
@@ -50,6 +50,8 @@ pub struct Timeline {
     /// The incident that each alert is filed under.
     /// Issues by (repository, number).
     pub issues: BTreeMap<(RepositoryId, u64), Issue>,
+    /// Repositories whose issues cannot be read.
+    pub hidden_issues: BTreeMap<RepositoryId, HiddenIssues>,
     /// Findings by (source, id).
     pub findings: BTreeMap<(SourceName, String), Finding>,
     /// Whether findings can be read, by (source, id).
@@ -147,6 +149,9 @@ impl Timeline {
                 }
                 let of = (source, fact.incident.clone());
                 self.incident_alerts.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
+            }
+            Fact::HiddenIssues(fact) => {
+                self.hidden_issues.insert(fact.repository.clone(), fact);
             }
             Fact::Issue(fact) => {
                 self.issues.insert((fact.repository.clone(), fact.number), fact);
@@ -255,6 +260,9 @@ impl Timeline {
                 {
                     alerts.remove(key.id.as_str());
                 }
+            }
+            Kind::HiddenIssues => {
+                self.hidden_issues.remove(&RepositoryId::new(key.id.as_str()));
             }
             Kind::Issue => {
                 if let Some((repository, number)) = key.id.rsplit_once('#')

@@ -6,12 +6,12 @@ use std::fmt;
 use chrono::TimeDelta;
 
 use super::item::exclusions;
-use super::params::DebtRule;
+use super::params::{DebtRule, Service};
 use super::register_items::placement;
 use super::statistics::{count, real};
 use super::{
-    Better, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading, Slice,
-    TargetRule, Unit, View,
+    Better, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement, Reading, Scope,
+    Slice, TargetRule, Unit, View,
 };
 use crate::domain::fact::{ClosedAs, DebtItem, Issue, IssueEvent, IssueEventKind};
 use crate::domain::{Instant, SourceName};
@@ -32,7 +32,7 @@ pub static KPI: Kpi = Kpi {
     title: "Technical debt retired",
     definition: "Issues labelled as debt and as major that were closed as completed in the window, had both labels for at least \
         7 days when they were closed, and were not re-opened within 30 days; and major entries of a register that were completed. Re-opened later it is a new item. An item was opened \
-        when it had both labels. The target is a band for a quarter; above it is met and shown as above.",
+        when it had both labels. Where the issues of one of its repositories are hidden from the credential, a team or service has no number. The target is a band for a quarter; above it is met and shown as above.",
     unit: Unit::Items,
     better: Better::Band,
     default_window: "quarter",
@@ -321,7 +321,26 @@ fn item(issue: &Issue, rule: &DebtRule, life: &Life, number: u32) -> Option<Item
     })
 }
 
+/// Whether nobody can tell what became of some of a scope's issues.
+fn is_hidden(slice: &Slice<'_>) -> bool {
+    let hidden = &slice.view.timeline.hidden_issues;
+    let services = slice.view.params.catalogue.services.iter().enumerate();
+    let mut of_scope = services.filter(|(index, service)| match slice.scope {
+        Scope::Org => true,
+        Scope::Team(team) => service.team == team,
+        Scope::Service(only) => *index == only,
+    });
+    let is_hidden = |service: &Service| {
+        let repository = slice.view.timeline.repository_named(&service.repository);
+        repository.is_some_and(|it| hidden.contains_key(&it.id))
+    };
+    !hidden.is_empty() && of_scope.any(|(_, service)| is_hidden(service))
+}
+
 fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
+    if is_hidden(slice) {
+        return Vec::new();
+    }
     let retired = items.iter().filter(|it| it.counted());
     let retired = retired.filter(|it| it.completed_at.is_some_and(|at| slice.window.contains(at)));
     let open: Vec<&&Item> = items.iter().filter(|it| it.outcome == Outcome::Open).collect();
@@ -586,6 +605,26 @@ mod tests {
             debt_oldest_open_seconds 26d10h n=1
         "#]]
         .assert_eq(&story.readings(&KPI, "team shop 30d"));
+    }
+
+    #[test]
+    fn hidden_issues_are_unknown_for_the_scopes_that_have_them() {
+        let story = Story::told(
+            "debt
+             service web team shop
+             service pay team money
+             01T10:00 issue web#1 labels debt,major
+             20T10:00 close_issue web#1
+             01T10:00 hide_issues pay",
+        );
+        for scope in ["org", "team money", "service pay"] {
+            assert_eq!(story.readings(&KPI, &format!("{scope} 30d")), "", "{scope}");
+        }
+        expect!["debt_retired_items 1 [0.0253, 5.5716] n=1"].assert_eq(&story.reading(
+            &KPI,
+            "team shop 30d",
+            "retired",
+        ));
     }
 
     #[test]

@@ -87,6 +87,7 @@ bodies!(
     IncidentEvent,
     IncidentAlert,
     Issue,
+    HiddenIssues,
     Finding,
     FindingFeed,
     Contents,

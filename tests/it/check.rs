@@ -1,5 +1,7 @@
 //! `engkpi check`, as people and scripts see it.
 
+mod quality;
+
 use std::path::Path;
 
 use assert_cmd::Command;

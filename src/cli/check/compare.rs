@@ -38,6 +38,7 @@ pub(super) fn with(config: &Config, looks: &Looks<'_>, report: &mut Report) {
         seen.incident_services_of(service, report);
     }
     seen.decisions(config, report);
+    seen.boundaries(config, report);
     seen.unclaimed(config, report);
     seen.incident_rules(config, report);
     report.findings.sort_by(|a, b| (a.level, &a.key, &a.rule).cmp(&(b.level, &b.key, &b.rule)));
@@ -222,6 +223,25 @@ impl<'a> Seen<'a> {
             for folder in &probe.unknown_folders {
                 let rule = format!("{name} has no folder {folder:?} on its default branch");
                 report.find(Level::Error, format!("{key}.folders"), rule, "mend the path");
+            }
+        }
+    }
+
+    /// Workflows that are to test boundaries.
+    fn boundaries(&self, config: &Config, report: &mut Report) {
+        for boundary in &config.params.boundaries {
+            let key = format!("boundaries.{}", boundary.name);
+            let repository = &boundary.repository;
+            let Some(probe) = self.repository(repository, &format!("{key}.repository"), report)
+            else {
+                continue;
+            };
+            let Some(workflows) = &probe.workflows else { continue };
+            if !workflows.contains(&boundary.workflow) {
+                let rule = format!("{repository} has no workflow {:?}", boundary.workflow);
+                let known = workflows.iter().map(String::as_str);
+                let fix = suggest::fix(&boundary.workflow, known, "name one of its workflows");
+                report.find(Level::Error, format!("{key}.workflow"), rule, fix);
             }
         }
     }

@@ -57,3 +57,12 @@ pub enum IssueEventKind {
     /// It was opened again.
     Reopened,
 }
+
+/// The issues of a repository are hidden from the credential: what became of them is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HiddenIssues {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// When the repository was made: any of its issues may be unknown.
+    pub since: Instant,
+}

@@ -7,6 +7,7 @@
 //! 06T10:00 unlabel web#7 major
 //! 07T10:00 close_issue web#7 unplanned silent
 //! 08T10:00 reopen_issue web#7
+//! 01T10:00 hide_issues web                      # the credential may not read them
 //!
 //! findings                                      # critical ones are due after 7 d, high ones after 30 d
 //! 01T00:00 feed web dependabot off              # `acme/web` = by name, `@web` = the service
@@ -33,7 +34,7 @@ use chrono::Duration;
 use super::{Line, Story, delivery, scene};
 use crate::domain::fact::{
     ClosedAs, Contents, DebtItem, FileText, Finding, FindingEvent, FindingEventKind, FindingFeed,
-    FindingPlace, Issue, IssueEvent, IssueEventKind, Properties, WorkflowJob,
+    FindingPlace, HiddenIssues, Issue, IssueEvent, IssueEventKind, Properties, WorkflowJob,
 };
 use crate::domain::{Fact, Instant, ServiceName};
 use crate::kpi::params::{
@@ -108,6 +109,12 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
             (issue.closed_at, issue.closed_as) = (None, None);
             issue.updated_at = at;
             issue.events.push(IssueEvent { at, event: IssueEventKind::Reopened });
+        }
+        "hide_issues" => {
+            let name = line.next("a repository");
+            scene::know_repository(story, &name);
+            let repository = Story::repository(&name).0;
+            story.learn("github", Fact::HiddenIssues(HiddenIssues { repository, since: at }));
         }
         "holds" => holds(story, at, line),
         "properties" => properties(story, at, line),

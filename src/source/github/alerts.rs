@@ -39,6 +39,12 @@ struct Cursor {
     refused: Option<Instant>,
 }
 
+/// Where the alerts of each of the `wanted` tools are listed, and what people call them.
+pub(super) fn listings(wanted: &BTreeSet<String>) -> Vec<(&'static str, &'static str)> {
+    let tools = Tool::ALL.into_iter().filter(|it| wanted.contains(it.name()));
+    tools.map(|it| (it.path(), it.words())).collect()
+}
+
 fn stream(visit: &Visit<'_>, tool: Tool) -> String {
     format!("alerts:{}:{}", visit.repository.native, tool.name())
 }

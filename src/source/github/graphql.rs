@@ -68,6 +68,7 @@ query!(ISSUES = "Issues", "issues");
 query!(ISSUE_REST = "IssueRest", "issue_rest");
 query!(RECORD_HISTORY = "RecordHistory", "record_history");
 query!(CHECK_PULLS = "CheckPulls", "check_pulls");
+query!(CHECK_ISSUES = "CheckIssues", "check_issues");
 query!(CHECK_DEPLOYMENTS = "CheckDeployments", "check_deployments");
 query!(CHECK_FOLDER = "CheckFolder", "check_folder");
 query!(CHECK_ENVIRONMENT = "CheckEnvironment", "check_environment");

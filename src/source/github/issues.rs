@@ -15,7 +15,7 @@ use super::graphql::{
     Connection, ISSUE_REST, ISSUES, NodeOf, PageSize, Pager, QueryError, Reply, Trail, variables,
 };
 use super::{Visit, cursor};
-use crate::domain::fact::{ClosedAs, Issue, IssueEvent, IssueEventKind};
+use crate::domain::fact::{ClosedAs, HiddenIssues, Issue, IssueEvent, IssueEventKind};
 use crate::domain::{Fact, Instant, Kind};
 use crate::source::SourceError;
 use crate::store::Batch;
@@ -102,26 +102,51 @@ fn stream(visit: &Visit<'_>) -> String {
     format!("issues:{}", visit.repository.native)
 }
 
-/// Whether issues can be read at all. Where a rule needs them and they are hidden, the poll fails.
-fn is_readable(visit: &mut Visit<'_>) -> bool {
+/// Whether issues can be read at all. That they are hidden is stored: they are unknown then, and all
+/// else is read on.
+async fn is_readable(visit: &mut Visit<'_>) -> Result<bool, SourceError> {
     let (name, overview) = (&visit.repository.name, &visit.repository.overview);
     if visit.repository.needs.issue_labels.is_empty() {
-        return false;
+        return Ok(false);
     }
     if overview.has_no_issues {
         visit.report.warnings.push(format!("issues of {name}: switched off"));
-        return false;
+        return Ok(false);
     }
-    if overview.hides_issues {
-        visit.refused("issues", true);
-        return false;
+    let hidden = overview.hides_issues;
+    if hidden {
+        warn(visit);
     }
-    true
+    let source = &visit.shared.source;
+    let id = visit.repository.fact.id.as_str();
+    let known = visit.store.facts(source, Kind::HiddenIssues, Some(id)).await?;
+    let mut batch = Batch::default();
+    match (hidden, known.first()) {
+        (true, None) => batch.facts.push(hiding(visit)),
+        (false, Some(fact)) => batch.removed.push(fact.key(source)),
+        (true, Some(_)) | (false, None) => return Ok(!hidden),
+    }
+    visit.commit(batch).await?;
+    Ok(!hidden)
+}
+
+fn warn(visit: &mut Visit<'_>) {
+    let name = &visit.repository.name;
+    visit.report.warnings.push(format!(
+        "issues of {name}: hidden from this credential, so there is no debt_retirement of what they \
+         belong to"
+    ));
+}
+
+fn hiding(visit: &Visit<'_>) -> Fact {
+    let repository = &visit.repository.fact;
+    let (repository, since) = (repository.id.clone(), repository.created_at);
+    Fact::HiddenIssues(HiddenIssues { repository, since })
 }
 
 /// Reads what changed since the last pass.
 pub(super) async fn poll(visit: &mut Visit<'_>) -> Result<(), SourceError> {
-    if !is_readable(visit) {
+    if !is_readable(visit).await? {
         return Ok(());
     }
     let labels = visit.repository.needs.issue_labels.clone();
@@ -190,7 +215,9 @@ async fn descend(
         };
         let Some(Issues { issues }) = reply.data.node else { return Err(visit.gone()) };
         let Some(page) = issues else {
-            visit.refused("issues", true);
+            warn(visit);
+            let batch = Batch { facts: vec![hiding(visit)], ..Batch::default() };
+            visit.commit(batch).await?;
             return Ok(Seen { holes: true, ..seen });
         };
         seen.holes |= reply.partial || page.is_veiled();
@@ -363,7 +390,7 @@ fn event(event: Event) -> Option<IssueEvent> {
 
 /// Reads every issue anew, and removes what GitHub does not have any more.
 pub(super) async fn reconcile(visit: &mut Visit<'_>) -> Result<(), SourceError> {
-    if !is_readable(visit) {
+    if !is_readable(visit).await? {
         return Ok(());
     }
     let labels = visit.repository.needs.issue_labels.clone();

@@ -23,7 +23,11 @@ pub struct RepositoryNeeds {
     /// Workflows whose runs may stand for deployments or test something: every attempt of them
     /// counts.
     pub workflows: BTreeSet<String>,
-    /// Of these, the ones of which jobs count, and for how long after they ended.
+    /// Runs stand for deployments of a service.
+    pub deploys: bool,
+    /// Runs or jobs test something.
+    pub tests: bool,
+    /// Of the workflows, the ones of which jobs count, and for how long after they ended.
     pub jobs: BTreeMap<String, TimeDelta>,
     /// Releases may stand for deployments.
     pub releases: bool,
@@ -54,7 +58,10 @@ impl Needs {
                 DeploymentRule::Deployments { environments, .. } => {
                     needs.environments.extend(environments.iter().cloned());
                 }
-                DeploymentRule::Workflow { names } => needs.workflows.extend(names.iter().cloned()),
+                DeploymentRule::Workflow { names } => {
+                    needs.workflows.extend(names.iter().cloned());
+                    needs.deploys = true;
+                }
                 DeploymentRule::Releases { .. } => needs.releases = true,
             }
         }
@@ -68,6 +75,7 @@ impl Needs {
         for boundary in &params.boundaries {
             let needs = needs.entry(&boundary.repository);
             needs.workflows.insert(boundary.workflow.clone());
+            needs.tests = true;
             if boundary.job.is_some() {
                 let longest = needs.jobs.entry(boundary.workflow.clone()).or_default();
                 *longest = (*longest).max(boundary.passes_for);
@@ -157,6 +165,8 @@ impl Needs {
                 *longest = (*longest).max(*time);
             }
             all.properties |= needs.properties;
+            all.deploys |= needs.deploys;
+            all.tests |= needs.tests;
         }
         all
     }

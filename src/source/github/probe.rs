@@ -13,11 +13,11 @@ use serde_json::json;
 
 use super::app::App;
 use super::graphql::{
-    API_VERSION, CHECK_DEPLOYMENTS, CHECK_ENVIRONMENT, CHECK_FOLDER, CHECK_PULLS, Connection,
-    MEDIA_TYPE, Query, QueryError, variables,
+    API_VERSION, CHECK_DEPLOYMENTS, CHECK_ENVIRONMENT, CHECK_FOLDER, CHECK_ISSUES, CHECK_PULLS,
+    Connection, MEDIA_TYPE, Query, QueryError, variables,
 };
 use super::name::FullName;
-use super::{BuildError, GitHub, Needs, RepositoryNeeds, SIDE_BY_SIDE, Settings, Shared};
+use super::{BuildError, GitHub, Needs, RepositoryNeeds, SIDE_BY_SIDE, Settings, Shared, alerts};
 use crate::domain::{Instant, SourceName};
 use crate::kpi::Need;
 use crate::source::SourceError;
@@ -38,14 +38,46 @@ pub enum ProbeError {
     Source(#[from] SourceError),
 }
 
-/// Permissions of an App that the source needs, and what for. All of them to read.
-const PERMISSIONS: [(&str, Need); 5] = [
-    ("metadata", Need::Changes),
-    ("contents", Need::Changes),
-    ("pull_requests", Need::Changes),
-    ("deployments", Need::Deployments),
-    ("actions", Need::Deployments),
+/// What a permission is wanted for, by what rules need of a repository.
+type Wants = fn(&RepositoryNeeds) -> bool;
+
+/// Permissions that the source needs, as Apps and people call them, what for, and when. All of them
+/// to read.
+const PERMISSIONS: [(&str, &str, Need, Wants); 12] = [
+    ("contents", "Contents", Need::Changes, |_| true),
+    ("pull_requests", "Pull requests", Need::Changes, |_| true),
+    ("deployments", "Deployments", Need::Deployments, |it| !it.environments.is_empty()),
+    ("actions", "Actions", Need::Deployments, |it| it.deploys),
+    ("actions", "Actions", Need::Boundaries, |it| it.tests),
+    ("issues", "Issues", Need::Debt, |it| !it.issue_labels.is_empty()),
+    ("vulnerability_alerts", "Dependabot alerts", Need::Findings, |it| reads(it, "dependabot")),
+    ("security_events", "Code scanning alerts", Need::Findings, |it| reads(it, "code_scanning")),
+    ("secret_scanning_alerts", "Secret scanning alerts", Need::Findings, |it| {
+        reads(it, "secret_scanning")
+    }),
+    ("contents", "Contents", Need::Standards, |it| !it.contents.is_empty()),
+    ("repository_custom_properties", "Custom properties", Need::Standards, |it| it.properties),
+    ("metadata", "Metadata", Need::Changes, |_| true),
 ];
+
+fn reads(needs: &RepositoryNeeds, tool: &str) -> bool {
+    needs.finding_tools.contains(tool)
+}
+
+/// What a credential need not go beyond: those that every organisation needs, and those that rules
+/// ask for.
+fn enough(named: &BTreeMap<String, RepositoryNeeds>) -> String {
+    let usual = ["Contents", "Pull requests", "Deployments", "Actions", "Metadata"];
+    let mut names: Vec<&str> = Vec::new();
+    for (_, name, _, wants) in PERMISSIONS {
+        let wanted = usual.contains(&name) || named.values().any(wants);
+        if wanted && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let last = names.pop().unwrap_or_default();
+    format!("{} and {last}", names.join(", "))
+}
 
 /// Scopes of classic tokens that read only.
 const READING_SCOPES: [&str; 8] = [
@@ -81,7 +113,7 @@ impl GitHub {
                     installation(app, name, settings, environment, &mut probe).await?;
                 missing(&permissions, &named, &mut probe);
             }
-            None => source.shared.token(&mut probe).await?,
+            None => source.shared.token(&enough(&named), &mut probe).await?,
         }
         source.shared.listing(&mut probe).await?;
         let looks = named.into_iter().map(|(name, needs)| source.shared.look(name, needs));
@@ -147,12 +179,8 @@ fn missing(
     named: &BTreeMap<String, RepositoryNeeds>,
     probe: &mut Probe,
 ) {
-    for (permission, need) in PERMISSIONS {
-        let used = match permission {
-            "deployments" => named.values().any(|it| !it.environments.is_empty()),
-            "actions" => named.values().any(|it| !it.workflows.is_empty()),
-            _ => true,
-        };
+    for (permission, _, need, wants) in PERMISSIONS {
+        let used = permission == "metadata" || named.values().any(wants);
         if used && !permissions.contains_key(permission) {
             let why = format!("the App has no permission \"{permission}: read\"");
             probe.lacks.push(Lack { need, why });
@@ -240,6 +268,15 @@ struct Made {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Issues {
+    #[serde(default)]
+    has_issues_enabled: Option<bool>,
+    #[serde(default)]
+    issues: Option<Connection<Made>>,
+}
+
+#[derive(Deserialize)]
 struct Deployments {
     recent: Connection<Deployed>,
     oldest: Connection<Made>,
@@ -275,7 +312,7 @@ const VEILED: &str = "they are there, and hidden from this credential";
 
 impl Shared {
     /// What the vendor tells about the token itself.
-    async fn token(&self, probe: &mut Probe) -> Result<(), SourceError> {
+    async fn token(&self, enough: &str, probe: &mut Probe) -> Result<(), SourceError> {
         let page = match self.outbound.get(&request(["user"])).await {
             Ok(page) => page,
             // An installation's token, as workflows have, is nobody's.
@@ -303,7 +340,7 @@ impl Shared {
         if !writing.is_empty() {
             probe.warnings.push(format!(
                 "the token may also write ({}); a fine-grained token or a GitHub App that may only \
-                 read Contents, Pull requests, Deployments, Actions and Metadata is enough",
+                 read {enough} is enough",
                 shortened(&writing.join(", "))
             ));
         }
@@ -364,10 +401,24 @@ impl Shared {
             self.environments(&name, &needs.environments, &mut look).await;
         }
         if !needs.workflows.is_empty() {
-            self.workflows(&name, &mut look).await;
+            self.workflows(&name, &needs, &mut look).await;
         }
         for folder in &needs.decision_folders {
             self.folder(&name, folder, &mut look).await;
+        }
+        if !needs.issue_labels.is_empty() {
+            self.issues(&name, &mut look).await;
+        }
+        for (tool, words) in alerts::listings(&needs.finding_tools) {
+            let segments = [tool, "alerts"];
+            self.listed(&name, &segments, (Need::Findings, words), &mut look).await;
+        }
+        if !needs.contents.is_empty() {
+            self.tree(&name, &mut look).await;
+        }
+        if needs.properties {
+            let about = (Need::Standards, "custom properties");
+            self.listed(&name, &["properties", "values"], about, &mut look).await;
         }
         look
     }
@@ -437,7 +488,55 @@ impl Shared {
         look.repository.environments = recent.into_iter().collect();
     }
 
-    async fn workflows(&self, name: &FullName, look: &mut Look) {
+    async fn issues(&self, name: &FullName, look: &mut Look) {
+        match self.ask::<Issues>(CHECK_ISSUES, name, NOTHING_MORE).await {
+            Seen::Yes(Issues { has_issues_enabled: Some(false), .. }) => {
+                look.warnings.push(format!("issues of {name}: switched off"));
+            }
+            Seen::Yes(Issues { issues: Some(issues), .. }) if !issues.is_veiled() => {
+                look.oldest = oldest(look.oldest, &issues);
+            }
+            Seen::Yes(_) => look.lack(Need::Debt, name, "issues", VEILED),
+            Seen::No => {}
+            Seen::Forbidden(why) => look.lack(Need::Debt, name, "issues", &why),
+            Seen::Failed(why) => look.failed(name, "issues", &why),
+        }
+    }
+
+    /// Looks whether a list of a feature can be had. One that is switched off has unknown content,
+    /// and no permission would change that.
+    async fn listed(
+        &self,
+        name: &FullName,
+        path: &[&str],
+        (need, words): (Need, &str),
+        look: &mut Look,
+    ) {
+        let segments = ["repos", name.owner(), name.name()].into_iter().chain(path.iter().copied());
+        let page = self.outbound.get(&request(segments).query("per_page", 1)).await;
+        let off = |why: &str| format!("{words} of {name}: switched off or not there ({why})");
+        match page.map_err(SourceError::from).into() {
+            Seen::Yes(_) => {}
+            Seen::No => look.warnings.push(off("404 Not Found")),
+            Seen::Forbidden(why) if why.contains("disabled") => look.warnings.push(off(&why)),
+            Seen::Forbidden(why) => look.lack(need, name, words, &why),
+            Seen::Failed(why) => look.failed(name, words, &why),
+        }
+    }
+
+    /// Looks whether files can be read.
+    async fn tree(&self, name: &FullName, look: &mut Look) {
+        match self.ask::<Folder>(CHECK_FOLDER, name, ("expression", json!("HEAD:"))).await {
+            Seen::Yes(Folder { default_branch_ref: None, is_empty: Some(false), .. }) => {
+                look.lack(Need::Standards, name, "contents", VEILED);
+            }
+            Seen::Yes(_) | Seen::No => {}
+            Seen::Forbidden(why) => look.lack(Need::Standards, name, "contents", &why),
+            Seen::Failed(why) => look.failed(name, "contents", &why),
+        }
+    }
+
+    async fn workflows(&self, name: &FullName, needs: &RepositoryNeeds, look: &mut Look) {
         #[derive(Deserialize)]
         struct Page {
             workflows: Vec<Workflow>,
@@ -453,8 +552,8 @@ impl Shared {
                 let names = pages.into_iter().flat_map(|it| it.workflows).map(|it| it.name);
                 look.repository.workflows = Some(names.collect());
             }
-            Seen::No => look.lack(Need::Deployments, name, "workflows", "Actions are switched off"),
-            Seen::Forbidden(why) => look.lack(Need::Deployments, name, "workflows", &why),
+            Seen::No => look.lack_runs(needs, name, "Actions are switched off"),
+            Seen::Forbidden(why) => look.lack_runs(needs, name, &why),
             Seen::Failed(why) => look.failed(name, "workflows", &why),
         }
     }
@@ -479,6 +578,14 @@ impl Shared {
 impl Look {
     fn lack(&mut self, need: Need, name: &FullName, what: &str, why: &str) {
         self.lacks.push(Lack { need, why: format!("{what} of {name}: {why}") });
+    }
+
+    /// Runs cannot be read, whatever they are for.
+    fn lack_runs(&mut self, needs: &RepositoryNeeds, name: &FullName, why: &str) {
+        let wanted = [(needs.deploys, Need::Deployments), (needs.tests, Need::Boundaries)];
+        for (_, need) in wanted.into_iter().filter(|(wanted, _)| *wanted) {
+            self.lack(need, name, "workflows", why);
+        }
     }
 
     fn failed(&mut self, name: &FullName, what: &str, why: &str) {

@@ -174,6 +174,7 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
                 IssueEvent { at: at(4), event: IssueEventKind::Reopened },
             ],
         }),
+        Fact::HiddenIssues(HiddenIssues { repository: repository(), since: at(0) }),
         Fact::Finding(Finding {
             id: "github/7:dependabot:5".to_owned(),
             place: FindingPlace::Repository(repository()),
