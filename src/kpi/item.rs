@@ -57,21 +57,9 @@ pub enum ItemId {
         /// 0 for the first episode; re-opened later than 24 h makes another.
         episode: u32,
     },
-    /// Answers to a survey that are shown together.
-    Answers {
-        /// The source.
-        source: SourceName,
-        /// The survey.
-        survey: String,
-        /// Its wave.
-        wave: String,
-        /// What was asked about.
-        dimension: String,
-        /// Which group answered.
-        group: String,
-        /// The team; `None` = everybody of no team that is shown.
-        team: Option<crate::domain::TeamName>,
-    },
+    /// Answers to a survey that are shown together. There are few, and their names would make the
+    /// ids of hundreds of thousands of deployments three times as large.
+    Answers(Box<Answers>),
     /// An entry of a register, or a day of one.
     Entry {
         /// The source.
@@ -173,6 +161,23 @@ pub struct Placement {
     /// Indices into [`super::params::Catalogue::teams`]. Holds the teams of `services`, and a team
     /// that owns every service of the item's repository.
     pub teams: Vec<usize>,
+}
+
+/// Which answers to a survey.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Answers {
+    /// The source.
+    pub source: SourceName,
+    /// The survey.
+    pub survey: String,
+    /// Its wave.
+    pub wave: String,
+    /// What was asked about.
+    pub dimension: String,
+    /// Which group answered.
+    pub group: String,
+    /// The team; `None` = everybody of no team that is shown.
+    pub team: Option<crate::domain::TeamName>,
 }
 
 /// What became of an item.

@@ -6,6 +6,7 @@
 use chrono::NaiveDate;
 use url::Url;
 
+use super::item::Answers;
 use super::ledger_items::Subject;
 use super::{ItemId, Params};
 use crate::domain::fact::FindingPlace;
@@ -38,7 +39,8 @@ impl Link {
             ItemId::Incident { source, native, episode } => {
                 places.incident(source, native, *episode)
             }
-            ItemId::Answers { survey, wave, dimension, group, team, .. } => {
+            ItemId::Answers(it) => {
+                let Answers { survey, wave, dimension, group, team, .. } = &**it;
                 let of = team.as_ref().map_or("everybody else", |team| team.as_str());
                 Self { name: format!("{survey} {wave}: {dimension}, {group}, {of}"), url: None }
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::item::Answers;
 use super::statistics::{Bounds, Sample, count, mean_difference, mean_interval, real};
 use super::status::Estimate;
 use super::view::surveys::{Block, EVERYBODY, Question};
@@ -24,14 +25,14 @@ pub(super) fn of(view: &View<'_>, kpi: &str) -> Vec<Item> {
 fn items(view: &View<'_>, question: &Question<'_>) -> Vec<Item> {
     let team = |team: usize| view.params.catalogue.teams[team].clone();
     let item = |of: Option<usize>| Item {
-        id: ItemId::Answers {
+        id: ItemId::Answers(Box::new(Answers {
             source: question.survey.source.clone(),
             survey: question.survey.name.clone(),
             wave: question.wave.0.to_owned(),
             dimension: question.dimension.to_owned(),
             group: question.group.clone(),
             team: of.map(team),
-        },
+        })),
         placement: Placement { services: Vec::new(), teams: of.into_iter().collect() },
         started_at: question.wave.1.closed_at,
         completed_at: Some(question.wave.1.closed_at),
@@ -94,8 +95,7 @@ impl<'a> Score<'a> {
         let teams = &slice.view.params.catalogue.teams;
         let shown = |block: &&Block| {
             let team = block.team.map(|team| &teams[team]);
-            let is =
-                |id: &ItemId| matches!(id, ItemId::Answers { team: it, .. } if it.as_ref() == team);
+            let is = |id: &ItemId| matches!(id, ItemId::Answers(it) if it.team.as_ref() == team);
             of_question.iter().any(|item| item.counted() && is(&item.id))
         };
         let blocks = question.blocks.iter().filter(shown);
@@ -160,12 +160,12 @@ impl<'a> Score<'a> {
 
 fn is_about(item: &Item, question: &Question<'_>) -> bool {
     match &item.id {
-        ItemId::Answers { source, survey, wave, dimension, group, .. } => {
-            *source == question.survey.source
-                && *survey == question.survey.name
-                && wave == question.wave.0
-                && dimension == question.dimension
-                && *group == question.group
+        ItemId::Answers(it) => {
+            it.source == question.survey.source
+                && it.survey == question.survey.name
+                && it.wave == question.wave.0
+                && it.dimension == question.dimension
+                && it.group == question.group
         }
         _ => false,
     }

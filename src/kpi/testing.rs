@@ -392,7 +392,8 @@ fn named(id: &super::ItemId) -> String {
         super::ItemId::Adoption { standard, service } => format!("{standard}:{service}"),
         super::ItemId::Boundary { name } => name.clone(),
         super::ItemId::Decision { repository, path } => format!("{}:{path}", short(repository)),
-        super::ItemId::Answers { wave, dimension, group, team, .. } => {
+        super::ItemId::Answers(it) => {
+            let super::item::Answers { wave, dimension, group, team, .. } = &**it;
             let team = team.as_ref().map_or("rest", |team| team.as_str());
             format!("{wave} {dimension} {group} {team}")
         }
@@ -418,7 +419,7 @@ pub(crate) fn described(item: &Item) -> String {
     for (name, value) in &item.values {
         let value = match item.id {
             super::ItemId::CostDay { .. }
-            | super::ItemId::Answers { .. }
+            | super::ItemId::Answers(_)
             | super::ItemId::Burnt { .. } => number("", Some(*value)),
             _ => duration(*value),
         };

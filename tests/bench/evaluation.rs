@@ -135,7 +135,9 @@ async fn measure(folder: &Path, size: Size) -> Outcome<()> {
         "{facts} facts of {} services and {} teams\n\
          \x20 load        {:.2} s; the timeline takes {timeline:.0} MiB\n\
          \x20 evaluation  {:.2} s (goal 3 s)\n\
-         \x20 rendering   {:.2} s; {series} series (goal below 300000), {:.1} MiB",
+         \x20 rendering   {:.2} s; {series} series (goal below 300000), {:.1} MiB\n\
+         \x20 memory      {loaded_peak:.0} MiB at most after loading, {evaluated_peak:.0} after \
+         evaluating (goal 400)",
         size.services,
         size.teams,
         loaded.as_secs_f64(),
@@ -164,8 +166,7 @@ async fn measure(folder: &Path, size: Size) -> Outcome<()> {
         task.await?;
     }
     println!(
-        "{report}  memory      {:.0} MiB at most (goal 400); {loaded_peak:.0} after loading, \
-         {evaluated_peak:.0} after evaluating",
+        "{report}  memory      {:.0} MiB at most with two evaluations, their texts and the loop",
         resident("VmHWM:")
     );
     Ok(())

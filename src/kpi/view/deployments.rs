@@ -28,12 +28,9 @@ pub struct ServiceDeployment<'a> {
     pub restarts: Vec<Text>,
     /// What was deployed, where the vendor says.
     pub commit: Option<CommitId>,
-    /// The environment of the first success as configured; the workflow's name, or `release`, for
-    /// the other rules.
-    pub environment: String,
-    /// Every environment that the rollout reached, in that order, and when; the first one is
-    /// `environment`.
-    pub environments: Vec<(String, Instant)>,
+    /// Every environment that the rollout reached as configured, in that order, and when; the
+    /// workflow's name, or `release`, for the other rules.
+    pub environments: Vec<(&'a str, Instant)>,
     /// The tag, where a release is the deployment.
     pub tag: Option<&'a str>,
     /// The FIRST `success`.
@@ -302,8 +299,7 @@ impl<'a> Rollout<'a> {
             members: cloned(self.members),
             restarts: cloned(self.restarts),
             commit: self.first.commit.cloned(),
-            environment: self.first.place.to_owned(),
-            environments: reached.map(|it| (it.place.to_owned(), it.first_at)).collect(),
+            environments: reached.map(|it| (it.place, it.first_at)).collect(),
             tag: self.first.tag,
             finished_at: self.first.finished_at,
             flagged_rollback: self.first.flagged_rollback,
@@ -413,7 +409,7 @@ mod tests {
             let service = &story.params.catalogue.services[it.service].name;
             let commit = it.commit.as_ref().map_or("?".to_owned(), ToString::to_string);
             let flag = if it.flagged_rollback { " rollback" } else { "" };
-            let names: Vec<&str> = it.environments.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> = it.environments.iter().map(|(name, _)| *name).collect();
             let members: Vec<&str> = it.members.iter().map(Text::as_str).collect();
             let (members, places) = (members.join("+"), names.join("+"));
             let restarts: String = it.restarts.iter().map(|id| format!(" ({id})")).collect();
