@@ -20,7 +20,7 @@ use crate::kpi::params::{
     SourceParams, Standard,
 };
 use crate::kpi::{Need, Span, TargetRule};
-use crate::output::rules::Length;
+use crate::output::rules::{AlertWindows, Length};
 
 /// Builds the configuration; `None` if a section is missing, which was reported then.
 pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) -> Option<Config> {
@@ -49,11 +49,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
     let endpoints: Vec<Endpoint> = endpoints
         .map(|(name, it)| endpoint(name, it, metrics.as_ref(), &catalogue))
         .collect::<Option<_>>()?;
-    let objectives = Objectives {
-        slos: slos.iter().map(Found::rules).collect(),
-        windows: alert_windows,
-        period: document.slos.as_ref().and_then(|it| Length::parse(it.window.as_deref()?)),
-    };
+    let objectives = objectives(&slos, alert_windows, document.slos.as_ref());
     let slos = slos.iter().map(|it| slo(it, document.slos.as_ref()?, metrics.as_ref(), &catalogue));
     let slos: Vec<Slo> = slos.collect::<Option<_>>()?;
     let maintenance = document.slos.iter().flat_map(|it| &it.maintenance);
@@ -107,6 +103,17 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         notices,
         objectives,
     })
+}
+
+/// What rules of Prometheus are made of.
+fn objectives(
+    slos: &[Found],
+    windows: Vec<AlertWindows>,
+    settings: Option<&SloSettings>,
+) -> Objectives {
+    let slos = slos.iter().map(Found::rules).collect();
+    let period = settings.and_then(|it| Length::parse(it.window.as_deref()?));
+    Objectives { slos, windows, period }
 }
 
 fn catalogue(document: &Document) -> Option<Catalogue> {

@@ -10,6 +10,7 @@ mod hours;
 mod probe;
 mod read;
 mod settings;
+mod spacing;
 mod wire;
 
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use chrono::{Datelike, TimeDelta};
 use super::api::{Answered, Api, QueryError, Range};
 use super::cursor::Position;
 use super::hours::{HOUR, SLICE, events, found, hour_of, merge};
+use super::spacing::{Spacing, scaled};
 use crate::domain::fact::{Burn, BurnWindow, LedgerDay};
 use crate::domain::{Fact, Instant, Kind, SourceName};
 use crate::kpi::ledger::{PART, Question, SHORT, TOTAL};
@@ -52,11 +53,12 @@ impl Reader<'_> {
         if position.through >= self.end {
             return Ok(report);
         }
+        let spacing = self.spacing(&plan.question).await;
         let mut at = (position.through - self.reread).max(position.from);
         let mut most = MOST_HOURS;
         while at < self.end {
             let end = self.end.min(at + TimeDelta::hours(most));
-            match self.piece(plan, (at, end), &mut position, &mut report).await {
+            match self.piece((plan, spacing), (at, end), &mut position, &mut report).await {
                 Ok(()) => at = end,
                 Err(QueryError::TooMuch(_)) if most > 1 => {
                     most = ((end - at).num_hours() / 2).max(1);
@@ -95,12 +97,12 @@ impl Reader<'_> {
     /// Reads the hours of `(start, end)` and commits them with the position behind them.
     async fn piece(
         &self,
-        plan: &Plan,
+        (plan, spacing): (&Plan, Spacing),
         (start, end): (Instant, Instant),
         position: &mut Position,
         report: &mut PollReport,
     ) -> Result<(), QueryError> {
-        let (counts, presence) = self.ask(&plan.question, (start, end)).await?;
+        let (counts, presence) = self.ask((&plan.question, spacing), (start, end)).await?;
         for _ in 0..counts.odd + presence.odd {
             report.reject(Kind::LedgerDay);
         }
@@ -137,28 +139,50 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// How far apart the samples are. Without an answer hours are asked for as they are.
+    async fn spacing(&self, question: &Question) -> Spacing {
+        let Some(query) = Spacing::query(question) else { return Spacing::UNKNOWN };
+        let answer = self.api.instant(&query, self.end, "").await.unwrap_or_default();
+        let most = answer.series.iter().flat_map(|it| it.points.values()).copied();
+        most.reduce(f64::max).map_or(Spacing::UNKNOWN, Spacing::of)
+    }
+
     /// What was counted in each hour, and in which slices there was anything.
     async fn ask(
         &self,
-        question: &Question,
+        (question, spacing): (&Question, Spacing),
         (start, end): (Instant, Instant),
     ) -> Result<(Answered, Answered), QueryError> {
         let every = |seconds: i64| {
             let step = TimeDelta::seconds(seconds);
             Range { start: start + step, end, step }
         };
+        let (hour, of_hour) = spacing.window(HOUR);
+        let (slice, of_slice) = spacing.window(SLICE);
         let (hourly, key, sliced, slice_key) = match question {
             Question::Buckets { selector } => {
-                let count = format!("sum by (le) (increase({selector}[1h]))");
+                let count = format!("sum by (le) (increase({selector}[{hour}]))");
                 (count, "le", format!("count({selector})"), "")
             }
             Question::Counter { selector } => {
-                (format!("sum(increase({selector}[1h]))"), "", format!("count({selector})"), "")
+                let count = format!("sum(increase({selector}[{hour}]))");
+                (count, "", format!("count({selector})"), "")
             }
-            Question::Events { sli, .. } => (sli.query("1h"), PART, sli.query("5m"), PART),
+            Question::Events { sli, .. } => (sli.query(&hour), PART, sli.query(&slice), PART),
         };
-        let counts = self.api.range(&hourly, every(HOUR), key).await?;
-        let slices = self.api.range(&sliced, every(SLICE), slice_key).await?;
+        let mut counts = self.api.range(&hourly, every(HOUR), key).await?;
+        let mut slices = self.api.range(&sliced, every(SLICE), slice_key).await?;
+        // By the second, a longer window makes no larger number.
+        match question {
+            Question::Events { sli, .. } if sli.is_per_second() => {}
+            Question::Events { .. } => {
+                counts.series = scaled(counts.series, of_hour);
+                slices.series = scaled(slices.series, of_slice);
+            }
+            Question::Buckets { .. } | Question::Counter { .. } => {
+                counts.series = scaled(counts.series, of_hour);
+            }
+        }
         Ok((counts, slices))
     }
 

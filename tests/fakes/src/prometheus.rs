@@ -140,6 +140,10 @@ impl View<'_> {
     fn query(&self, query: &str) -> Result<Query<'_>, Reply> {
         let within = |start: &str, end: &str| query.strip_prefix(start)?.strip_suffix(end);
         let found = |selector: &str| self.metrics.series.get(selector);
+        // How far apart its samples are makes no difference here: every minute is counted once.
+        if query.starts_with("max(quantile_over_time(0.5, count_over_time(") {
+            return Ok(Query::Nothing);
+        }
         if let Some(selector) = within("sum by (le) (increase(", "[1h]))") {
             return Ok(found(selector).map_or(Query::Nothing, Query::Buckets));
         }
