@@ -134,7 +134,8 @@ async fn a_workflow_that_is_to_test_a_boundary_must_be_there() {
     expect![[r#"
         error: boundaries.orders.workflow: acme/shop has no workflow "Contract test"
             fix: did you mean "Contract tests"?
-    "#]].assert_eq(&errors(world, &config).await);
+    "#]]
+    .assert_eq(&errors(world, &config).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

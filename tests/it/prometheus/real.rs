@@ -272,7 +272,7 @@ async fn thirty_days_add_up_to_what_was_counted() {
         let start_at = end - TimeDelta::days(30);
         let folder = tempfile::tempdir().unwrap();
         let samples = month(start_at, seconds);
-        let Some((_server, url)) = start(folder.path(), &samples) else { return };
+        let Some((_server, url)) = start(folder.path(), &samples, "global: {}\n") else { return };
         let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
         let settings: Settings = toml::from_str(&settings).unwrap();
         let plan = objective();
