@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kpi::params::{FindingRule, FindingSeverity, Sla};
+use crate::kpi::params::{FindingRule, FindingSeverity, Sla, default_severities, default_sla};
 use crate::setting::Period;
 
 /// Findings of security tools: `[rules.findings]`. Without this section none is collected from the
@@ -30,12 +30,11 @@ impl Default for FindingSettings {
     fn default() -> Self {
         Self {
             tools: Tool::ALL.to_vec(),
-            severity: BTreeMap::from([("secret_scanning".to_owned(), Severity::Critical)]),
-            sla: SlaSettings {
-                critical: Some(Period::from_seconds(7 * 86_400)),
-                high: Some(Period::from_seconds(30 * 86_400)),
-                ..SlaSettings::default()
-            },
+            severity: default_severities()
+                .into_iter()
+                .map(|(tool, it)| (tool, it.into()))
+                .collect(),
+            sla: SlaSettings::of(&default_sla()),
             teams: BTreeMap::new(),
             services: BTreeMap::new(),
         }
@@ -77,6 +76,17 @@ pub enum Severity {
     Low,
 }
 
+impl From<FindingSeverity> for Severity {
+    fn from(severity: FindingSeverity) -> Self {
+        match severity {
+            FindingSeverity::Critical => Self::Critical,
+            FindingSeverity::High => Self::High,
+            FindingSeverity::Medium => Self::Medium,
+            FindingSeverity::Low => Self::Low,
+        }
+    }
+}
+
 impl From<Severity> for FindingSeverity {
     fn from(severity: Severity) -> Self {
         match severity {
@@ -104,6 +114,19 @@ pub struct SlaSettings {
 }
 
 impl SlaSettings {
+    fn of(sla: &Sla) -> Self {
+        let time = |severity| {
+            let days = sla.get(&severity).and_then(|it| it.num_days().try_into().ok());
+            days.map(|days: u32| Period::from_seconds(days * 86_400))
+        };
+        Self {
+            critical: time(FindingSeverity::Critical),
+            high: time(FindingSeverity::High),
+            medium: time(FindingSeverity::Medium),
+            low: time(FindingSeverity::Low),
+        }
+    }
+
     fn over(&self, above: &Sla) -> Sla {
         let own = [
             (FindingSeverity::Critical, self.critical),

@@ -18,7 +18,8 @@ pub struct StandardSettings {
     /// Services that it does not concern.
     #[serde(default)]
     pub except: Vec<String>,
-    /// What is checked at the tip of the default branch.
+    /// What is checked at the tip of the default branch: at least one that is not optional.
+    #[serde(default)]
     pub checks: Vec<CheckSettings>,
 }
 
@@ -49,7 +50,7 @@ impl StandardSettings {
     pub(super) fn check(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         if self.checks.iter().all(|it| it.optional) {
-            let rule = if self.checks.is_empty() { "is an empty list" } else { "are all optional" };
+            let rule = if self.checks.is_empty() { "names nothing" } else { "are all optional" };
             let fix = "add one that a service must pass, for example { file = \"CODEOWNERS\" }";
             complaints.push(Complaint::new("checks", rule, fix));
         }

@@ -1,9 +1,10 @@
 //! How fast security findings are fixed (kpis.md 3.16).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use super::item::elapsed;
-use super::params::{FindingSeverity, Params, Sla};
+use super::params::{FindingRule, FindingSeverity, Params, Sla};
 use super::statistics::{count, real};
 use super::{
     Aim, Better, Distribution, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement,
@@ -80,22 +81,31 @@ pub static KPI: Kpi = Kpi {
     measure,
 };
 
+/// The rules, or what holds without any.
+fn rule(params: &Params) -> &FindingRule {
+    static USUAL: LazyLock<FindingRule> = LazyLock::new(FindingRule::default);
+    params.rules.findings.as_ref().unwrap_or(&USUAL)
+}
+
 /// The profile that holds in a scope.
-fn sla(params: &Params, scope: Scope) -> Option<&Sla> {
-    let rule = params.rules.findings.as_ref()?;
+fn sla(params: &Params, scope: Scope) -> &Sla {
+    let rule = rule(params);
     let of_team = |team: usize| rule.team_sla.get(&team).unwrap_or(&rule.sla);
-    Some(match scope {
+    match scope {
         Scope::Org => &rule.sla,
         Scope::Team(team) => of_team(team),
         Scope::Service(service) => rule
             .service_sla
             .get(&service)
             .unwrap_or_else(|| of_team(params.catalogue.services[service].team)),
-    })
+    }
 }
 
 fn aims(params: &Params, scope: Scope, _general: TargetRule) -> Vec<Aim> {
-    sla(params, scope)
+    // Where no findings are collected there is nothing to aim at.
+    let fed = params.sources.iter().any(|it| it.feeds.contains(&Need::Findings));
+    let profile = Some(sla(params, scope)).filter(|_| fed || params.rules.findings.is_some());
+    profile
         .into_iter()
         .flatten()
         .map(|(severity, time)| Aim {
@@ -210,7 +220,7 @@ fn finding(view: &View<'_>, source: &SourceName, native: &str, finding: &Finding
         (_, [team]) => Scope::Team(*team),
         _ => Scope::Org,
     };
-    let due = sla(view.params, scope).and_then(|it| it.get(&severity));
+    let due = sla(view.params, scope).get(&severity);
     item.values.extend(due.map(|it| (DUE, it.as_seconds_f64())));
     item
 }
@@ -233,8 +243,7 @@ pub(super) fn severity(params: &Params, finding: &Finding) -> Option<FindingSeve
     if let Some(word) = &finding.severity {
         return FindingSeverity::parse(word);
     }
-    let rule = params.rules.findings.as_ref()?;
-    rule.severity_by_tool.get(&finding.tool.to_lowercase()).copied()
+    rule(params).severity_by_tool.get(&finding.tool.to_lowercase()).copied()
 }
 
 /// The word for how a finding stands.
@@ -267,8 +276,7 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
         let mut readings =
             Distribution::of(&items, slice, TIME).with_coverage(coverage).readings(CLOSURE);
         // What is never due cannot be late.
-        let general = slice.view.params.rules.findings.as_ref().map(|it| &it.sla);
-        let is_due = general.is_some_and(|it| it.contains_key(&severity));
+        let is_due = rule(slice.view.params).sla.contains_key(&severity);
         if is_due || items.iter().any(|it| it.value(DUE).is_some()) {
             readings.push(overdue(&items));
             readings.push(in_time(&items, slice));
@@ -566,6 +574,30 @@ mod tests {
         let rule = story.params.rules.findings.as_mut().unwrap();
         rule.service_sla.insert(0, times(10));
         expect!["findings_overdue critical 1 n=1"].assert_eq(&of(&story));
+    }
+
+    #[test]
+    fn without_rules_the_findings_of_files_have_the_usual_times() {
+        let story = Story::told(
+            "service web
+             01T00:00 feed acme/web trivy
+             02T00:00 finding acme/web 1 CRITICAL tool trivy
+             02T00:00 finding acme/web 2 HIGH tool trivy
+             02T00:00 finding acme/web 3 LOW tool trivy
+             02T00:00 finding acme/web 4 - tool secret_scanning",
+        );
+        expect![[r#"
+            1 open since 02T00:00 closure=30d sla=7d tool=trivy severity=critical
+            2 open since 02T00:00 closure=30d sla=30d tool=trivy severity=high
+            3 open since 02T00:00 closure=30d tool=trivy severity=low
+            4 open since 02T00:00 closure=30d sla=7d tool=secret_scanning severity=critical
+            trivy of acme/web counted feed=trivy
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
+        expect![[r#"
+            findings_overdue critical 2 n=2
+            findings_overdue high 0 n=0"#]]
+        .assert_eq(&story.reading(&KPI, "org 30d", "overdue"));
     }
 
     #[test]

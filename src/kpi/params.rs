@@ -13,7 +13,7 @@ use chrono::Duration;
 use regex::Regex;
 
 pub use debt::DebtRule;
-pub use findings::{FindingRule, FindingSeverity, Sla};
+pub use findings::{FindingRule, FindingSeverity, Sla, default_severities, default_sla};
 pub use slo_window::{Length, SloWindow};
 pub use standards::{Boundary, Check, CheckRule, Standard, WORKFLOW_FILES};
 

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::Duration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::evaluation::{Plan, Scope, evaluate};
+use super::evaluation::{Freshness, Plan, Scope, evaluate};
 use super::testing::Story;
 use super::testing::worlds::{World, worlds};
-use super::{ALL, Cut, Item, ItemId, Kpi, Outcome, Placement, Reading, Slice, View, Window};
+use super::{ALL, Cut, Item, ItemId, Kpi, Outcome, Placement, Reading, Slice, State, View, Window};
 use crate::domain::Timeline;
 
 /// Windows of every kind.
@@ -257,6 +258,105 @@ proptest! {
         let (earlier, later) = (of(world.until(known)), of(world.story()));
         for (id, (earlier, later)) in DATED.iter().zip(earlier.iter().zip(&later)) {
             same(super::find(id).expect("a KPI of the registry"), earlier, later)?;
+        }
+    }
+}
+
+/// A world of every kind of event, always the same.
+fn world() -> World {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    worlds(120).new_tree(&mut runner).expect("a world").current()
+}
+
+/// How many readings every KPI has of its own family, and its states, when its sources are changed in this way.
+fn states(
+    change: impl Fn(&mut Story, &mut Freshness),
+) -> BTreeMap<&'static str, (usize, BTreeSet<State>)> {
+    let world = world();
+    let (mut story, mut freshness) = (world.story(), world.freshness());
+    change(&mut story, &mut freshness);
+    let windows: Vec<Window> =
+        ["30d", "quarter"].iter().map(|it| Window::parse(it).expect("a window")).collect();
+    let plan = Plan { windows: windows.clone(), history: false, ..Plan::published(windows, false) };
+    let timeline = story.timeline();
+    let evaluation = evaluate(&timeline, &story.params, &freshness, &plan, story.as_of);
+    let mut said: BTreeMap<_, (usize, BTreeSet<State>)> =
+        ALL.iter().map(|kpi| (kpi.id, Default::default())).collect();
+    let own = evaluation.readings().filter(|it| it.kpi.is_headline(&it.reading));
+    for it in own.filter(|it| it.window != "own") {
+        said.entry(it.kpi.id).or_default().0 += 1;
+    }
+    for it in evaluation.statuses() {
+        said.entry(it.kpi.id).or_default().1.insert(it.state);
+    }
+    said
+}
+
+#[test]
+fn every_kpi_has_numbers_where_its_sources_cover_the_windows_and_are_fresh() {
+    for (kpi, (readings, states)) in states(|_, _| {}) {
+        // How far a ledger reaches, its hours say.
+        let of_ledger = ["request_latency", "slo_compliance", "error_budget_burn"].contains(&kpi);
+        let is_stale = states.contains(&State::Stale) && !of_ledger;
+        let is_known = readings > 0 || !states.contains(&State::NoData);
+        assert!(is_known && !is_stale, "{kpi}: {readings}, {states:?}");
+    }
+}
+
+#[test]
+fn no_kpi_has_a_number_without_its_source() {
+    for (kpi, (readings, states)) in states(|story, _| story.params.sources.clear()) {
+        assert_eq!((readings, states), (0, [State::NoData].into()), "{kpi}");
+    }
+}
+
+#[test]
+fn no_kpi_has_a_number_of_a_window_before_the_coverage() {
+    let from_now = |story: &mut Story, _: &mut Freshness| {
+        for source in &mut story.params.sources {
+            source.history_start = story.as_of;
+        }
+    };
+    for (kpi, (readings, _)) in states(from_now) {
+        // A state begins now.
+        let is_state = super::find(kpi).is_some_and(Kpi::is_about_a_state);
+        assert!(is_state || readings == 0, "{kpi}: {readings}");
+    }
+}
+
+#[test]
+fn every_kpi_of_a_stale_source_says_so_and_nothing_else() {
+    let week_ago = |_: &mut Story, freshness: &mut Freshness| {
+        for fresh in freshness.values_mut() {
+            fresh.last_success -= Duration::days(7);
+            fresh.data_through -= Duration::days(7);
+        }
+    };
+    for (kpi, (readings, states)) in states(week_ago) {
+        assert_eq!(readings, 0, "{kpi}");
+        assert!(states.contains(&State::Stale), "{kpi}: {states:?}");
+        let unknown = [State::Stale, State::NoData];
+        assert!(states.iter().all(|it| unknown.contains(it)), "{kpi}: {states:?}");
+    }
+}
+
+#[test]
+fn no_kpi_makes_a_number_of_a_covered_window_in_which_nothing_happened_but_zero() {
+    let mut story = world().story();
+    story.facts.clear();
+    let timeline = story.timeline();
+    let view = story.view(&timeline);
+    for kpi in ALL {
+        let items = (kpi.assess)(&view);
+        let measured = measured(kpi, &story, &view, &items).into_iter();
+        for (_, _, reading) in measured.filter(|it| kpi.is_headline(&it.2)) {
+            assert_eq!(reading.n, 0, "{}: {reading:?}", kpi.id);
+            assert!(reading.value.is_none_or(|it| it == 0.0), "{}: {reading:?}", kpi.id);
+            let ratio = reading.numerator.is_some() || reading.stat.is_some();
+            assert!(!(ratio && reading.value.is_some()), "{}: {reading:?}", kpi.id);
         }
     }
 }

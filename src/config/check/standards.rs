@@ -30,7 +30,12 @@ pub(super) fn check(checker: &mut Checker<'_>) {
                 let rule = format!("no source reads the repository {:?}", repository.as_str());
                 checker.value(&path.key("repository"), rule, fix);
             }
-            None if boundary.service.is_none() => {
+            // What was written and cannot be read is complained about already.
+            None if boundary.service.is_none()
+                && !["service", "repository"]
+                    .iter()
+                    .any(|key| checker.broken.contains(&path.key(*key))) =>
+            {
                 let fix = "name the service that offers it, or the repository that tests it";
                 checker.key(&path, "says neither which service nor which repository", fix);
             }

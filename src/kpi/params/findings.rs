@@ -38,6 +38,33 @@ impl FindingSeverity {
 /// time.
 pub type Sla = BTreeMap<FindingSeverity, Duration>;
 
+/// Within which time findings are to be fixed where nothing else is said.
+pub fn default_sla() -> Sla {
+    Sla::from([
+        (FindingSeverity::Critical, Duration::days(7)),
+        (FindingSeverity::High, Duration::days(30)),
+    ])
+}
+
+/// How severe the findings of a tool are that never says it, where nothing else is said.
+pub fn default_severities() -> BTreeMap<String, FindingSeverity> {
+    BTreeMap::from([("secret_scanning".to_owned(), FindingSeverity::Critical)])
+}
+
+/// What holds without rules: nothing is read of the code host, and the findings of other sources are
+/// to be fixed within the usual time.
+impl Default for FindingRule {
+    fn default() -> Self {
+        Self {
+            tools: BTreeSet::new(),
+            severity_by_tool: default_severities(),
+            sla: default_sla(),
+            team_sla: BTreeMap::new(),
+            service_sla: BTreeMap::new(),
+        }
+    }
+}
+
 /// Which findings are collected, and within which time they are to be fixed (kpis.md 3.16).
 #[derive(Clone, Debug)]
 pub struct FindingRule {

@@ -925,3 +925,175 @@ fn a_window_of_objectives_that_is_none() {
     );
     bad("[slos]\nwindow = 'quarter'\n", expect![["nothing is wrong"]]);
 }
+
+#[test]
+fn standards_that_check_nothing_or_what_cannot_be() {
+    bad(
+        r#"
+[standards.empty]
+checks = []
+
+[standards.optional]
+checks = [{ file = "README.md", optional = true }]
+tiers = [0, 6]
+except = ["checkuot"]
+
+[standards.odd]
+checks = [
+  {},
+  { file = "CODEOWNERS", uses = "acme/ci" },
+  { file = "/etc/passwd" },
+  { file = "*/README.md" },
+  { file = "../README.md" },
+  { uses = "checkout" },
+  { property = "tier", matches = "gold" },
+  { file = "LICENSE", values = ["MIT"] },
+  { file = "LICENSE", matches = "(" },
+  { file = "LICENSE", optinal = true },
+]
+
+[standards.""]
+checks = [{ property = "tier" }]
+
+[standards.none]
+"#,
+        expect![[r#"
+            bad.toml:3:10: standards.empty.checks: names nothing
+                fix: add one that a service must pass, for example { file = "CODEOWNERS" }
+            bad.toml:6:10: standards.optional.checks: are all optional
+                fix: add one that a service must pass, for example { file = "CODEOWNERS" }
+            bad.toml:7:10: standards.optional.tiers[0]: 0 is not a tier
+                fix: write 1 for the most important to 5 for the least
+            bad.toml:7:13: standards.optional.tiers[1]: 6 is not a tier
+                fix: write 1 for the most important to 5 for the least
+            bad.toml:8:11: standards.optional.except[0]: there is no service "checkuot"
+                fix: did you mean "checkout"?
+            bad.toml:12:3: standards.odd.checks[0]: checks nothing
+                fix: write one of file, uses and property
+            bad.toml:13:33: standards.odd.checks[1].uses: excludes file
+                fix: write two checks: both must hold
+            bad.toml:14:12: standards.odd.checks[2].file: "/etc/passwd" is not a path of a repository
+                fix: write it from the root, with * in the last segment only
+            bad.toml:15:12: standards.odd.checks[3].file: "*/README.md" is not a path of a repository
+                fix: write it from the root, with * in the last segment only
+            bad.toml:16:12: standards.odd.checks[4].file: "../README.md" is not a path of a repository
+                fix: write it from the root, with * in the last segment only
+            bad.toml:17:12: standards.odd.checks[5].uses: "checkout" is not an action or a reusable workflow
+                fix: write "owner/name" or "owner/name/path"
+            bad.toml:18:34: standards.odd.checks[6].matches: is for a file only
+                fix: add file, or remove it
+            bad.toml:19:32: standards.odd.checks[7].values: are for a property only
+                fix: add property, or remove it
+            bad.toml:20:33: standards.odd.checks[8].matches: "(" is not a regular expression: unclosed group
+                fix: see https://docs.rs/regex/#syntax
+            bad.toml:21:23: standards.odd.checks[9].optinal: is not a setting
+                fix: did you mean "optional"?
+            bad.toml:24:12: standards."": cannot be a name
+                fix: use 1 to 100 printable characters: it becomes a label
+            bad.toml:27:12: standards.none.checks: names nothing
+                fix: add one that a service must pass, for example { file = "CODEOWNERS" }
+            17 problems in the configuration"#]],
+    );
+    bad(
+        "[standards.fine]\ntiers = [1]\nexcept = ['checkout']\n\
+         checks = [{ file = 'docs/*.md', matches = 'owner' }, { uses = 'acme/ci/build.yml@v2' },\n\
+         { property = 'tier', values = ['gold'], optional = true, name = 'tiered' }]\n",
+        expect!["nothing is wrong"],
+    );
+}
+
+#[test]
+fn boundaries_that_nothing_tests() {
+    bad(
+        r#"
+[boundaries.orders]
+workflow = "Contract tests"
+
+[boundaries.users]
+service = "checkuot"
+workflow = "Contract tests"
+
+[boundaries.rates]
+repository = "other/rates"
+workflow = 7
+
+[boundaries.prices]
+service = "checkout"
+
+[boundaries.stock]
+repository = "stock"
+workflow = "Contract tests"
+passes_for = "a month"
+jobs = "pact"
+"#,
+        expect![[r#"
+            bad.toml:2:13: boundaries.orders: says neither which service nor which repository
+                fix: name the service that offers it, or the repository that tests it
+            bad.toml:6:11: boundaries.users.service: there is no service "checkuot"
+                fix: did you mean "checkout"?
+            bad.toml:10:14: boundaries.rates.repository: no source reads the repository "other/rates"
+                fix: add it to `repositories` of a GitHub source
+            bad.toml:11:12: boundaries.rates.workflow: must be a text, not the number 7
+                fix: put it in quotes
+            bad.toml:13:13: boundaries.prices.workflow: is missing
+                fix: add `workflow = …`
+            bad.toml:17:14: boundaries.stock.repository: "stock" is not a repository
+                fix: write "owner/name"
+            bad.toml:19:14: boundaries.stock.passes_for: "a month" is not a length of time
+                fix: write for example "15m", "6h" or "30d"
+            bad.toml:20:1: boundaries.stock.jobs: is not a setting
+                fix: did you mean "job"?
+            8 problems in the configuration"#]],
+    );
+    bad(
+        "[boundaries.orders]\nservice = 'checkout'\nrepository = 'acme/contracts'\nworkflow = 'CI'\n\
+         job = 'pact'\npasses_for = '14d'\n",
+        expect!["nothing is wrong"],
+    );
+}
+
+#[test]
+fn findings_of_no_tool_and_times_of_nobody() {
+    bad(
+        r#"
+[rules.findings]
+tools = []
+
+[rules.findings.severity]
+secret_scanning = "urgent"
+
+[rules.findings.sla]
+critical = "soon"
+severe = "7d"
+
+[rules.findings.teams.paymnts]
+critical = "5d"
+
+[rules.findings.services.checkuot]
+high = "-1d"
+"#,
+        expect![[r#"
+            bad.toml:3:9: rules.findings.tools: is an empty list
+                fix: name at least one, or remove [rules.findings]
+            bad.toml:6:19: rules.findings.severity.secret_scanning: "urgent" is not one of its values
+                fix: write one of critical, high, medium, low
+            bad.toml:9:12: rules.findings.sla.critical: "soon" is not a length of time
+                fix: write for example "15m", "6h" or "30d"
+            bad.toml:10:1: rules.findings.sla.severe: is not a setting
+                fix: remove it; known are critical, high, medium, low
+            bad.toml:12:23: rules.findings.teams.paymnts: there is no team "paymnts"
+                fix: did you mean "payments"?
+            bad.toml:15:26: rules.findings.services.checkuot: there is no service "checkuot"
+                fix: did you mean "checkout"?
+            bad.toml:16:8: rules.findings.services.checkuot.high: "-1d" is not a length of time
+                fix: write for example "15m", "6h" or "30d"
+            7 problems in the configuration"#]],
+    );
+    bad(
+        "[rules.findings]\ntools = ['dependabot', 'renovate']\n[rules.findings.teams.payments]\ncritical = '5d'\n",
+        expect![[r#"
+            bad.toml:2:24: rules.findings.tools[1]: "renovate" is not one of its values
+                fix: write one of dependabot, code_scanning, secret_scanning
+            1 problem in the configuration"#]],
+    );
+}

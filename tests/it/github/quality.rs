@@ -592,7 +592,11 @@ async fn an_idle_cycle_of_forty_repositories_costs_at_most_ten_points_with_all_o
     for number in 0..40 {
         let name = format!("repo-{number}");
         world.add_repository(&name, |it| {
-            it.push("2026-01-02 09:00", "Initial commit", &["README.md"]);
+            let sha = it.push("2026-01-02 09:00", "Initial commit", &["README.md"]);
+            it.run("CI", &sha, "2026-03-30 09:00", |run| {
+                run.attempt("2026-03-30 09:00", "2026-03-30 09:10", "success")
+                    .job("pact", "success");
+            });
             it.issue(1, "2026-02-01 09:00", &["debt"], |_| {});
             it.alert("dependabot", Some("high"), "2026-02-01 09:00", |_| {});
             it.property("2026-02-01 09:00", "tier", "gold");
@@ -606,9 +610,13 @@ async fn an_idle_cycle_of_forty_repositories_costs_at_most_ten_points_with_all_o
         it.finding_tools.extend(tools.map(str::to_owned));
         it.contents.insert("README.md".to_owned(), true);
         it.properties = true;
+        it.workflows.insert("CI".to_owned());
+        it.tests = true;
+        it.jobs.insert("CI".to_owned(), Duration::days(30));
     }
     let site = Site::with(world, needs, ORGANISATION).await;
     site.poll().await;
+    assert_eq!(site.jobs().await.len(), 40);
     let before = site.everything().await;
     site.fakes.github.clear_requests();
     site.set_now("2026-04-01 12:05");
