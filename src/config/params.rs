@@ -35,15 +35,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
     let rules = rules(layers, document.rules.as_ref()?, &catalogue);
     let standards = standards(&document, &catalogue);
     let boundaries = boundaries(&document, &catalogue);
-    let wanted = [
-        (Need::Decisions, !rules.decisions.is_empty()),
-        (Need::Debt, rules.debt.is_some()),
-        (Need::Findings, rules.findings.is_some()),
-        (Need::Standards, !standards.is_empty()),
-        (Need::Boundaries, !boundaries.is_empty()),
-    ];
-    let wanted: Vec<Need> =
-        wanted.into_iter().filter_map(|(need, wanted)| wanted.then_some(need)).collect();
+    let wanted = wanted(&rules, &standards, &boundaries);
     let metrics = metric_store(&document);
     let endpoints = document.endpoints.iter();
     let endpoints: Vec<Endpoint> = endpoints
@@ -114,6 +106,18 @@ fn objectives(
     let slos = slos.iter().map(Found::rules).collect();
     let period = settings.and_then(|it| Length::parse(it.window.as_deref()?));
     Objectives { slos, windows, period }
+}
+
+/// What is collected only because the configuration asks for it.
+fn wanted(rules: &Rules, standards: &[Standard], boundaries: &[Boundary]) -> Vec<Need> {
+    let wanted = [
+        (Need::Decisions, !rules.decisions.is_empty()),
+        (Need::Debt, rules.debt.is_some()),
+        (Need::Findings, rules.findings.is_some()),
+        (Need::Standards, !standards.is_empty()),
+        (Need::Boundaries, !boundaries.is_empty()),
+    ];
+    wanted.into_iter().filter_map(|(need, wanted)| wanted.then_some(need)).collect()
 }
 
 fn catalogue(document: &Document) -> Option<Catalogue> {

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use sha2::{Digest, Sha256};
 
 use super::statistics::Histogram;
 use super::statistics::budget::Events;
 use super::window::Span;
-use crate::domain::fact::LedgerDay;
+use crate::domain::fact::{LedgerDay, LedgerHour};
 use crate::domain::{Instant, SourceName, Timeline};
 
 /// What is asked of a metric store.
@@ -190,7 +190,75 @@ impl Question {
 #[derive(Clone, Copy, Debug)]
 pub struct Ledger<'a> {
     days: Option<&'a BTreeMap<NaiveDate, LedgerDay>>,
+    /// Its days, summed up.
+    tally: Option<&'a Tally>,
     as_of: Instant,
+}
+
+/// The days of an SLO's ledger, each summed up: windows are made of days, and there are many of them.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    slice_allowed: String,
+    days: Vec<TalliedDay>,
+}
+
+/// One UTC day with all of its hours, whether they were over at `as_of` or not.
+#[derive(Clone, Copy, Debug)]
+struct TalliedDay {
+    starts_at: Instant,
+    events: Events,
+    covered: i64,
+}
+
+impl Tally {
+    /// Sums up the days of `ledger`.
+    pub fn of(ledger: &Ledger<'_>, slice_allowed: &str) -> Self {
+        let met = met(slice_allowed);
+        let days = ledger.days.into_iter().flat_map(BTreeMap::values).map(|day| {
+            let hours = || day.hours.iter().map(|hour| Hour::of(day, hour));
+            let known = hours().filter(|hour| !hour.values.is_empty());
+            TalliedDay {
+                starts_at: day.starts_at(),
+                events: sum(known.map(|hour| counted(&hour, &met))),
+                covered: hours().map(|hour| i64::from(hour.covered)).sum(),
+            }
+        });
+        Self { slice_allowed: slice_allowed.to_owned(), days: days.collect() }
+    }
+
+    /// The days that begin in `span`.
+    fn days_of(&self, span: Span) -> impl Iterator<Item = &TalliedDay> {
+        let start = self.days.partition_point(|it| it.starts_at < span.start);
+        let end = self.days.partition_point(|it| it.starts_at < span.end);
+        self.days[start..end.max(start)].iter()
+    }
+}
+
+fn sum(hours: impl Iterator<Item = Option<Events>>) -> Events {
+    let mut events = Events::default();
+    for hour in hours {
+        match hour {
+            Some(hour) => events.add(&hour),
+            None => events.contradictory += 1,
+        }
+    }
+    events
+}
+
+/// What an hour of an SLO's ledger counted; `None` if it contradicts itself.
+fn counted(hour: &Hour<'_>, met: &str) -> Option<Events> {
+    let value = |name: &str| {
+        let at = hour.columns.iter().position(|it| it == name)?;
+        hour.values.get(at).copied()
+    };
+    let (bad, total) = (value(BAD).unwrap_or(0.0), value(TOTAL).unwrap_or(0.0));
+    let room = total * 0.01;
+    if bad > total + room || bad < -room {
+        return None;
+    }
+    // Of hours from the time of another objective nobody knows how many slices met this one.
+    let (valid, met) = value(VALID).zip(value(met)).unwrap_or_default();
+    Some(Events { bad: bad.clamp(0.0, total), total, valid, met, contradictory: 0 })
 }
 
 /// One complete hour of a ledger.
@@ -206,10 +274,21 @@ pub struct Hour<'a> {
     pub values: &'a [f64],
 }
 
+impl<'a> Hour<'a> {
+    fn of(day: &'a LedgerDay, hour: &'a LedgerHour) -> Self {
+        Self {
+            starts_at: day.hour_starts_at(hour),
+            covered: hour.covered,
+            columns: day.columns(hour),
+            values: &hour.values,
+        }
+    }
+}
+
 impl<'a> Ledger<'a> {
     /// The ledger `name` of `source`.
     pub fn of(timeline: &'a Timeline, source: &SourceName, name: &str, as_of: Instant) -> Self {
-        Self { days: timeline.ledgers.get(&(source.clone(), name.to_owned())), as_of }
+        Self { days: timeline.ledgers.get(&(source.clone(), name.to_owned())), tally: None, as_of }
     }
 
     /// The start of its first hour: there is nothing before it, and nobody knows whether that is
@@ -236,14 +315,7 @@ impl<'a> Ledger<'a> {
             .map(|days| days.range(start.date_naive()..=end.date_naive()).map(|(_, day)| day));
         days.into_iter()
             .flatten()
-            .flat_map(|day| {
-                day.hours.iter().map(|hour| Hour {
-                    starts_at: day.hour_starts_at(hour),
-                    covered: hour.covered,
-                    columns: day.columns(hour),
-                    values: &hour.values,
-                })
-            })
+            .flat_map(|day| day.hours.iter().map(|hour| Hour::of(day, hour)))
             .filter(move |hour| start <= hour.starts_at && hour.starts_at < end)
     }
 
@@ -251,10 +323,26 @@ impl<'a> Ledger<'a> {
     /// without a complete hour.
     pub fn coverage(&self, span: Span) -> Option<f64> {
         let hours = complete_hours(span, self.as_of);
-        let covered: i64 = self.hours(span).map(|hour| i64::from(hour.covered)).sum();
+        let covered = self.covered(span);
         #[expect(clippy::cast_precision_loss, reason = "a century has ten million slices")]
         let share = covered as f64 / (hours * i64::from(LedgerDay::SLICES)) as f64;
         (hours > 0).then_some(share.min(1.0))
+    }
+
+    /// In how many slices of `span`'s complete hours there was anything to count from.
+    fn covered(&self, span: Span) -> i64 {
+        let edge = |span| -> i64 { self.hours(span).map(|hour| i64::from(hour.covered)).sum() };
+        let Some((tally, whole)) = self.tally.zip(self.whole_days(span)) else {
+            return edge(span);
+        };
+        let days: i64 = tally.days_of(whole).map(|day| day.covered).sum();
+        edge(Span { end: whole.start, ..span }) + days + edge(Span { start: whole.end, ..span })
+    }
+
+    /// The same ledger, with its days summed up.
+    #[must_use]
+    pub fn with(self, tally: Option<&'a Tally>) -> Self {
+        Self { tally, ..self }
     }
 
     /// The sum of one column over `span`.
@@ -269,14 +357,23 @@ impl<'a> Ledger<'a> {
     /// What an SLO's ledger counted in `span`. An hour that says that more was bad than there was,
     /// by more than extrapolation makes it, is left out and counted.
     pub fn events(&self, span: Span, slice_allowed: &str) -> Events {
-        let mut events = Events::default();
-        for (_, hour) in self.counted(span, slice_allowed) {
-            match hour {
-                Some(hour) => events.add(&hour),
-                None => events.contradictory += 1,
-            }
-        }
+        let tally = self.tally.filter(|it| it.slice_allowed == slice_allowed);
+        let Some((tally, whole)) = tally.zip(self.whole_days(span)) else {
+            return sum(self.counted(span, slice_allowed).map(|(_, hour)| hour));
+        };
+        let edge = |span| sum(self.counted(span, slice_allowed).map(|(_, hour)| hour));
+        let mut events = edge(Span { end: whole.start, ..span });
+        tally.days_of(whole).for_each(|day| events.add(&day.events));
+        events.add(&edge(Span { start: whole.end, ..span }));
         events
+    }
+
+    /// The whole UTC days in `span` that were over at `as_of`, if there are any.
+    fn whole_days(&self, span: Span) -> Option<Span> {
+        let midnight = |at: Instant| at.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let after = midnight(span.start - TICK) + TimeDelta::days(1);
+        let whole = Span { start: after, end: midnight(span.end.min(self.as_of)) };
+        (!whole.is_empty()).then_some(whole)
     }
 
     /// What an SLO's ledger counted in each hour of `span` of which anything is known; `None` for
@@ -288,22 +385,7 @@ impl<'a> Ledger<'a> {
     ) -> impl Iterator<Item = (Instant, Option<Events>)> + use<'a> {
         let met = met(slice_allowed);
         let known = self.hours(span).filter(|hour| !hour.values.is_empty());
-        known.map(move |hour| {
-            let value = |name: &str| {
-                let at = hour.columns.iter().position(|it| it == name)?;
-                hour.values.get(at).copied()
-            };
-            let (bad, total) = (value(BAD).unwrap_or(0.0), value(TOTAL).unwrap_or(0.0));
-            let room = total * 0.01;
-            if bad > total + room || bad < -room {
-                return (hour.starts_at, None);
-            }
-            // Of hours from the time of another objective nobody knows how many slices met this one.
-            let slices = value(VALID).zip(value(&met));
-            let (valid, met) = slices.unwrap_or_default();
-            let bad = bad.clamp(0.0, total);
-            (hour.starts_at, Some(Events { bad, total, valid, met, contradictory: 0 }))
-        })
+        known.map(move |hour| (hour.starts_at, counted(&hour, &met)))
     }
 
     /// The histogram of everything in `span`, with bounds in units of `scale`. Buckets are summed
@@ -466,6 +548,34 @@ mod tests {
             });
             prop_assert_eq!(sums[0] + sums[1], sums[2]);
             prop_assert_eq!(sums[2], counts.iter().map(|it| f64::from(*it)).sum::<f64>());
+        }
+
+        #[test]
+        fn days_that_are_summed_up_say_what_their_hours_say(
+            hours in prop::collection::vec((0_u32..50, 1_u32..5_000, 0_u8..=12, any::<bool>()), 1..120),
+            (start, length) in (0_i64..7_000, 0_i64..7_000),
+            seen in 0_i64..7_200,
+        ) {
+            let mut story = "service web\nslo up of web objective 0.999\n".to_owned();
+            for (hour, (bad, total, covered, known)) in hours.iter().enumerate() {
+                let at = format!("{:02}T{:02}:00", 5 + hour / 24, hour % 24);
+                let counts = format!("bad:{bad} total:{total} valid:12 met:6");
+                let counts = if *known { counts.as_str() } else { "" };
+                story += &format!("{at} hour up covered {covered} {counts}\n");
+            }
+            let story = Story::told(&story);
+            let timeline = story.timeline();
+            let slo = &story.params.slos[0];
+            let begin = instant("05T00:00");
+            let as_of = begin + TimeDelta::minutes(seen);
+            let start = begin + TimeDelta::minutes(start - 500);
+            let span = Span { start, end: start + TimeDelta::minutes(length) };
+            let ledger = Ledger::of(&timeline, &slo.source, &slo.ledger(), as_of);
+            let tally = Tally::of(&ledger, "0.001");
+            let summed = ledger.with(Some(&tally));
+            prop_assert_eq!(summed.events(span, "0.001"), ledger.events(span, "0.001"));
+            prop_assert_eq!(summed.coverage(span), ledger.coverage(span));
+            prop_assert_eq!(summed.events(span, "0.01"), ledger.events(span, "0.01"));
         }
     }
 }

@@ -53,12 +53,15 @@ impl<'a> Subject<'a> {
         }
     }
 
-    pub(super) fn ledger(self, view: &View<'a>) -> Ledger<'a> {
-        let name = match self {
-            Self::Endpoint(it) => it.ledger(),
-            Self::Slo(it) => it.ledger(),
-        };
-        Ledger::of(view.timeline, self.source(), &name, view.as_of)
+    pub(super) fn ledger<'v>(self, view: &'v View<'_>) -> Ledger<'v> {
+        let of = |name: &str| Ledger::of(view.timeline, self.source(), name, view.as_of);
+        match self {
+            Self::Endpoint(it) => of(&it.ledger()),
+            Self::Slo(it) => match view.tally(it) {
+                Some((name, tally)) => of(name).with(Some(tally)),
+                None => of(&it.ledger()),
+            },
+        }
     }
 
     fn id(self, day: Option<NaiveDate>) -> ItemId {

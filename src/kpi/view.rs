@@ -20,8 +20,9 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::attribution::Attribution;
+use super::ledger::{Ledger, Tally};
 use super::params::Slo;
-use super::{Need, Params};
+use super::{Need, Params, parallel};
 use crate::domain::{Instant, Timeline};
 use changes::ServiceChange;
 use decisions::Record;
@@ -58,6 +59,8 @@ pub struct View<'a> {
     pub ownership: Ownership<'a>,
     /// What was going on while the budget of each SLO burnt, by its id; once somebody asks.
     burnt: OnceLock<HashMap<String, Attribution>>,
+    /// The ledger of each SLO by its id, by name and with its days summed up; once somebody asks.
+    tallies: OnceLock<HashMap<String, (String, Tally)>>,
 }
 
 impl<'a> View<'a> {
@@ -71,10 +74,29 @@ impl<'a> View<'a> {
     /// What was going on while the budget of `slo` burnt; `None` if it is none of the parameters'.
     pub fn burnt(&self, slo: &Slo) -> Option<&Attribution> {
         let all = self.burnt.get_or_init(|| {
-            let slos = self.params.slos.iter();
-            slos.map(|slo| (slo.id.clone(), Attribution::of(slo, self))).collect()
+            let slos = &self.params.slos;
+            let burnt = parallel::map(slos.len(), |at| Attribution::of(&slos[at], self));
+            slos.iter().map(|slo| slo.id.clone()).zip(burnt).collect()
         });
         all.get(slo.id.as_str())
+    }
+
+    /// The name of the ledger of `slo` and its days, summed up; `None` if it is none of the
+    /// parameters'.
+    pub(super) fn tally(&self, slo: &Slo) -> Option<(&str, &Tally)> {
+        let all = self.tallies.get_or_init(|| {
+            let slos = &self.params.slos;
+            let tallied = parallel::map(slos.len(), |at| {
+                let slo = &slos[at];
+                let name = slo.ledger();
+                let ledger = Ledger::of(self.timeline, &slo.source, &name, self.as_of);
+                let tally = Tally::of(&ledger, &slo.slice_allowed.to_string());
+                (name, tally)
+            });
+            slos.iter().map(|slo| slo.id.clone()).zip(tallied).collect()
+        });
+        let (name, tally) = all.get(slo.id.as_str())?;
+        Some((name, tally))
     }
 
     /// Judges the facts of `timeline` by `params` as they were known to have happened before `as_of`.
@@ -138,6 +160,7 @@ impl<'a> View<'a> {
             surveys: surveys::build(timeline, params, as_of),
             ownership,
             burnt: OnceLock::new(),
+            tallies: OnceLock::new(),
         };
         (view, is_whole)
     }

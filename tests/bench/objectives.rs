@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use chrono::{DurationRound, TimeDelta, Utc};
+use chrono::{DurationRound, TimeDelta};
 use engkpi::config::Config;
 use engkpi::domain::fact::{LedgerDay, LedgerHour};
 use engkpi::domain::{Fact, Timeline};
@@ -117,9 +117,9 @@ fn measure(slos: usize, hours: i64, days: i64) -> Result<String, Failure> {
 /// What /metrics costs when the ledgers are `days` long.
 fn evaluated(site: &Site, days: i64) -> Result<String, Failure> {
     let variables = [("BENCH_GITHUB".into(), GITHUB_TOKEN.into())];
-    let config = Config::load(&[site.configuration.clone()], variables, Utc::now());
+    let config = Config::load(std::slice::from_ref(&site.configuration), variables, time::wall());
     let params = config.map_err(|problems| Failure(problems.to_string()))?.params;
-    let today = Utc::now().date_naive();
+    let today = time::wall().date_naive();
     let mut timeline = Timeline::default();
     for (number, slo) in params.slos.iter().enumerate() {
         let columns = ["bad", "total", "valid", &met(&slo.slice_allowed.to_string())];
@@ -230,7 +230,7 @@ impl Server {
 
 /// Good and bad requests of every SLO, each minute until now.
 fn samples(path: &Path, slos: usize, hours: i64) -> Result<(), Failure> {
-    let end = Utc::now().duration_trunc(TimeDelta::minutes(1)).unwrap_or_else(|_| Utc::now());
+    let end = time::wall().duration_trunc(TimeDelta::minutes(1)).unwrap_or_else(|_| time::wall());
     let start = end - TimeDelta::hours(hours);
     let mut out = BufWriter::new(File::create(path)?);
     writeln!(out, "# TYPE http_requests counter")?;
@@ -267,7 +267,7 @@ impl Site {
         slos: usize,
         hours: i64,
     ) -> Result<Self, Failure> {
-        let start = (Utc::now() - TimeDelta::hours(hours)).date_naive();
+        let start = (time::wall() - TimeDelta::hours(hours)).date_naive();
         let mut text = format!(
             "[store]\nsqlite = \"engkpi.db\"\n[sources.prometheus]\ntype = \"prometheus\"\n\
              url = \"http://127.0.0.1:{}\"\nhistory_start = {start}\n[slos]\nfiles = [{:?}]\n\
