@@ -34,6 +34,9 @@ const LOAD_CHUNK: usize = 10_000;
 /// them, so that a cold sync is not spent on evaluating.
 const REST_FACTOR: u32 = 4;
 
+/// After an evaluation that failed the next one is not sooner than this.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// Nobody need wait longer than this for the numbers of the team whose facts landed: where a whole
 /// evaluation takes longer, those of the team go first.
 const PROMPT: Duration = Duration::from_millis(100);
@@ -268,8 +271,10 @@ impl Loop {
             }
             let mut next = Rhythm::after(pass, started, self.settings.interval(), rhythm);
             if failing {
-                // What of it was taken in nobody can say any more.
+                // What of it was taken in nobody can say any more: all of it is owed.
                 next.prompt = None;
+                next.owed = true;
+                next.rested = next.rested.max(Moment::now() + RETRY);
             }
             rhythm = Some(next);
             match self.next(&next, &stop).await {
@@ -289,7 +294,14 @@ impl Loop {
         self.telemetry.evaluation_timestamp_seconds.set(seconds(as_of));
         self.published.send_replace(Some(Arc::new(evaluation)));
         // Counting reads every row: nobody should wait for it.
-        for (kind, count) in self.evaluator.store.counts().await? {
+        let counts = match self.evaluator.store.counts().await {
+            Ok(counts) => counts,
+            Err(error) => {
+                tracing::warn!("the rows of the store could not be counted: {error:#}");
+                return Ok(());
+            }
+        };
+        for (kind, count) in counts {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.telemetry.store_items.with_label_values(&[kind.as_str()]).set(count);
         }

@@ -199,7 +199,14 @@ impl std::ops::Index<&str> for Attributes {
 
 /// Texts that are kept once.
 #[derive(Debug, Default)]
-pub struct Pool(HashSet<Arc<str>>);
+pub struct Pool {
+    texts: HashSet<Arc<str>>,
+    /// How many there were after the last tidying.
+    tidied: usize,
+}
+
+/// So few texts are not worth tidying.
+const FEW: usize = 1 << 14;
 
 impl Pool {
     /// Lets `text` point at the equal one that is known already.
@@ -216,16 +223,20 @@ impl Pool {
     }
 
     pub(super) fn share_arc(&mut self, text: &mut Arc<str>) {
-        if let Some(known) = self.0.get(text) {
+        if let Some(known) = self.texts.get(text) {
             *text = Arc::clone(known);
         } else {
-            self.0.insert(Arc::clone(text));
+            self.texts.insert(Arc::clone(text));
+            if self.texts.len() > 2 * self.tidied.max(FEW) {
+                self.tidy();
+                self.tidied = self.texts.len();
+            }
         }
     }
 
     /// Forgets what nobody else points at any more.
-    pub fn tidy(&mut self) {
-        self.0.retain(|text| Arc::strong_count(text) > 1);
+    fn tidy(&mut self) {
+        self.texts.retain(|text| Arc::strong_count(text) > 1);
     }
 }
 
@@ -242,7 +253,7 @@ mod tests {
         assert!(Arc::ptr_eq(&one.0, &other.0));
         drop((one, other));
         pool.tidy();
-        assert!(pool.0.is_empty());
+        assert!(pool.texts.is_empty());
     }
 
     #[test]

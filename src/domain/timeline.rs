@@ -1,6 +1,8 @@
 //! The timeline: every fact that is known, by kind and identity.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -83,6 +85,7 @@ pub struct Timeline {
     /// Short windows of SLOs by (source, ledger).
     pub burns: BTreeMap<(SourceName, String), Burn>,
     alert_incidents: HashMap<(SourceName, Text), Text>,
+    homes: Homes,
     named: Names,
     pool: Pool,
 }
@@ -114,15 +117,15 @@ impl Timeline {
             }
             Fact::Deployment(fact) => {
                 let of = (fact.repository.clone(), source);
-                self.deployments.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
+                self.homes.settle(&mut self.deployments, of, fact.id.clone(), fact);
             }
             Fact::WorkflowRun(fact) => {
                 let of = (fact.repository.clone(), source);
-                self.runs.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
+                self.homes.settle(&mut self.runs, of, fact.id.clone(), fact);
             }
             Fact::Release(fact) => {
                 let of = (fact.repository.clone(), source);
-                self.releases.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
+                self.homes.settle(&mut self.releases, of, fact.id.clone(), fact);
             }
             Fact::DecisionRevision(fact) => {
                 let key = (fact.repository.clone(), fact.path.clone(), fact.commit.clone());
@@ -377,11 +380,44 @@ impl Names {
 }
 
 /// Takes out what `source` calls `id`, whatever it belongs to.
-fn remove_by_id<K, T>(facts: &mut BTreeMap<K, ById<T>>, id: &str, is_source: impl Fn(&K) -> bool) {
-    for (_, of) in facts.iter_mut().filter(|(key, _)| is_source(key)) {
-        if of.remove(id).is_some() {
-            return;
+fn remove_by_id<K: Ord + Clone, T>(
+    facts: &mut BTreeMap<K, ById<T>>,
+    id: &str,
+    is_source: impl Fn(&K) -> bool,
+) {
+    let has_it = |(key, of): &(&K, &ById<T>)| is_source(key) && of.contains_key(id);
+    if let Some(home) = facts.iter().find(has_it).map(|(key, _)| key.clone())
+        && let Some(of) = facts.get_mut(&home)
+    {
+        of.remove(id);
+        if of.is_empty() {
+            facts.remove(&home);
         }
+    }
+}
+
+/// Which ids were ever seen, so that only one that comes back is looked for in other repositories:
+/// a repository can get the name of another, and a vendor's id names one thing wherever it is.
+#[derive(Debug, Default)]
+struct Homes(HashSet<u64>);
+
+impl Homes {
+    /// Puts a fact into its repository, and takes it out of the one that it was in before.
+    fn settle<T: 'static>(
+        &mut self,
+        facts: &mut BTreeMap<(RepositoryId, SourceName), ById<T>>,
+        home: (RepositoryId, SourceName),
+        id: Text,
+        fact: T,
+    ) {
+        let mut hasher = DefaultHasher::new();
+        (TypeId::of::<T>(), &home.1, &id).hash(&mut hasher);
+        let is_new = self.0.insert(hasher.finish());
+        let is_at_home = |of: &ById<T>| of.contains_key(id.as_str());
+        if !is_new && !facts.get(&home).is_some_and(is_at_home) {
+            remove_by_id(facts, &id, |(_, source)| *source == home.1);
+        }
+        facts.entry(home).or_default().insert(id, Arc::new(fact));
     }
 }
 

@@ -1,7 +1,7 @@
 //! An evaluation in Prometheus's text format.
 //!
-//! Every evaluation is rendered from nothing, so a series whose label set went away cannot linger,
-//! and each family is deduplicated before it is written, so a scrape cannot be refused.
+//! What changed since the evaluation before is rendered from nothing, so a series whose label set
+//! went away cannot linger, and each family is deduplicated before it is written, so a scrape cannot be refused.
 
 mod draft;
 mod labels;

@@ -76,7 +76,8 @@ pub(super) fn read(
     }
 }
 
-/// The length of a rolling window, if it is one that does not depend on the calendar.
+/// The length of a rolling window. Prometheus knows no months: one has 30 days there, a quarter 90
+/// and a year 365.
 fn rolling(spec: &Spanned<Spec>) -> Option<rules::Length> {
     let list = spec.value.time_window.as_ref().or(spec.value.time_windows.as_ref())?;
     let window = &list.value.first().filter(|it| it.value.calendar.is_none())?.value;
@@ -84,9 +85,17 @@ fn rolling(spec: &Spanned<Spec>) -> Option<rules::Length> {
     let v1alpha = v1alpha.and_then(|(unit, count)| match unit.value.as_str() {
         "Day" => Some(format!("{count}d")),
         "Week" => Some(format!("{count}w")),
+        "Month" => Some(format!("{count}M")),
+        "Quarter" => Some(format!("{count}Q")),
+        "Year" => Some(format!("{count}Y")),
         _ => None,
     });
-    rules::Length::parse(&window.duration.as_ref().map(|it| it.value.clone()).or(v1alpha)?)
+    let written = window.duration.as_ref().map(|it| it.value.clone()).or(v1alpha)?;
+    let days = [('M', 30), ('Q', 90), ('Y', 365)].into_iter().find_map(|(letter, days)| {
+        let number: u32 = written.trim().strip_suffix(letter)?.parse().ok()?;
+        Some(format!("{}d", number.checked_mul(days)?))
+    });
+    rules::Length::parse(days.as_deref().unwrap_or(&written))
 }
 
 /// The window as it was written, and what that is.

@@ -148,8 +148,8 @@ impl Change<'_> {
         }
         let mixed = first.at < finished_at;
         let follows = risen.get(1).is_some_and(|(it, _)| it.at == first.span().end);
-        // Most of the hour was before it, and after it all was well: it may have been the repair.
-        if mixed && !follows && first.span().end - finished_at < TimeDelta::minutes(30) {
+        // After the hour that it was in all was well: it may have been the repair.
+        if mixed && !follows {
             return None;
         }
         let near = first.at <= hour_of(finished_at) + TimeDelta::hours(1);

@@ -8,13 +8,15 @@ use crate::kpi::Span;
 use crate::kpi::ledger::Ledger;
 use crate::kpi::params::Slo;
 use crate::kpi::statistics::budget::Events;
+use crate::kpi::statistics::{count, real};
 
 /// The pace is that of so many hours.
 const PACE: i64 = 24;
 
 /// Seconds until the budget of a window up to `as_of` is gone, if every hour is as the average of
-/// the last 24: 0 if it is gone already, `None` if it will not be within the calendar window or
-/// within the length of a window that rolls, or if nothing is known of the last 24 hours.
+/// those that are known of the last 24: 0 if it is gone already, `None` if it will not be within the
+/// calendar window or within the length of a window that rolls, or if nothing is known of the last
+/// 24 hours.
 pub(super) fn exhaustion(
     slo: &Slo,
     stretch: &Stretch,
@@ -28,7 +30,8 @@ pub(super) fn exhaustion(
     if ledger.starts_at()? > last.start {
         return None;
     }
-    let pace = per_hour(&counted(last)).filter(|_| slo.allowed > 0.0)?;
+    let known = ledger.counted(last, &slices).filter(|(_, hour)| hour.is_some()).count();
+    let pace = per_hour(&counted(last), known).filter(|_| slo.allowed > 0.0)?;
     let so_far = counted(stretch.window);
     let ahead = Ahead { allowed: slo.allowed, pace };
     match stretch.whole {
@@ -48,9 +51,9 @@ pub(super) fn exhaustion(
     }
 }
 
-/// What an hour has on average; `None` if there was no traffic.
-fn per_hour(last: &Events) -> Option<Events> {
-    let share = |it: f64| it / PACE as f64;
+/// What each of so many hours has on average; `None` if there was no traffic.
+fn per_hour(last: &Events, hours: usize) -> Option<Events> {
+    let share = |it: f64| it / real(count(hours));
     (last.total > 0.0).then(|| Events {
         bad: share(last.bad),
         total: share(last.total),
@@ -139,6 +142,22 @@ mod tests {
         let ledger = crate::kpi::ledger_items::Subject::Slo(slo).ledger(&view);
         let seconds = exhaustion(slo, &Stretch::of(slo, &slice), &ledger, story.as_of);
         seconds.map(|it| (it / 36.0).round() / 100.0)
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_hours_that_are_known() {
+        // As below, but the ledger has only the first half of the last day: 24 are spent.
+        let month = "slo up of web objective 0.999 window 1M calendar\nas_of 11T00:00
+            01T00:00 hour up for 216 bad:0 total:1000 valid:12 met:12\n";
+        let known = |hours: u32| {
+            format!(
+                "{month}10T{:02}:00 hour up for {hours} bad:2 total:1000 valid:12 met:12\n",
+                24 - hours
+            )
+        };
+        let all = hours(&known(24)).expect("two an hour spend it");
+        let half = hours(&known(12)).expect("two an hour spend it");
+        assert!((half - all).abs() < 14.0, "{half} is about {all}, and not twice as long");
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::kpi::{Params, View};
 
 /// The evaluation after `before` in which only the teams and services that `landed` is about are
 /// evaluated again: their numbers are those of a whole evaluation, all others stay as they were.
-/// `None` where it cannot be said whom it is about.
+/// `None` where it cannot be said whom it is about. The evaluation stays one of the instant that
+/// most of it is of; the parts that are newer say so.
 pub fn refresh(
     before: &Evaluation,
     landed: &Landed,
@@ -30,7 +31,6 @@ pub fn refresh(
         parts.extend(measured.into_iter().map(|part| ((part.kpi.id, part.scope), part)));
     }
     let mut evaluation = before.clone();
-    evaluation.as_of = as_of;
     for part in &mut evaluation.parts {
         if let Some(newer) = parts.remove(&(part.kpi.id, part.scope)) {
             *part = newer;
@@ -190,6 +190,7 @@ mod tests {
             let late = first..(first + number).min(story.facts.len());
             if let Some((whole, refreshed, scopes)) = Late::of(story, late).evaluated() {
                 for scope in scopes {
+                    prop_assert_eq!(said(&refreshed, scope).len(), said(&whole, scope).len());
                     for (refreshed, whole) in said(&refreshed, scope).iter().zip(said(&whole, scope)) {
                         prop_assert_eq!(refreshed, &whole);
                     }

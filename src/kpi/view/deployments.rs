@@ -396,7 +396,7 @@ impl<'a> Rollouts<'a> {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use crate::domain::Text;
+    use crate::domain::{Fact, Text};
     use crate::kpi::testing::{Story, told};
 
     #[track_caller]
@@ -636,5 +636,25 @@ mod tests {
         let mut story = Story::told("service web\n05T10:00 deploy web c1");
         story.params.catalogue.services[0].repository = "acme/elsewhere".to_owned();
         assert!(story.view(&story.timeline()).deployments.is_empty());
+    }
+
+    #[test]
+    fn what_comes_back_under_another_repository_is_there_once() {
+        let of = |repository: &str| {
+            let story = format!("service {repository}\n01T10:00 deploy {repository} c0 id 7");
+            let mut facts = Story::told(&story).facts.into_iter();
+            facts.find(|(_, fact)| matches!(fact, Fact::Deployment(_))).expect("the story has one")
+        };
+        let (mut moved, mut straight) =
+            (crate::domain::Timeline::default(), crate::domain::Timeline::default());
+        for (source, fact) in [of("web"), of("api")] {
+            moved.apply(&source, fact);
+        }
+        let (source, fact) = of("api");
+        let key = fact.key(&source);
+        straight.apply(&source, fact);
+        assert_eq!(moved, straight);
+        moved.remove(&key);
+        assert_eq!(moved, crate::domain::Timeline::default());
     }
 }

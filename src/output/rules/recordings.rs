@@ -17,7 +17,8 @@ const SHORTEST: Length = Length::minutes(5);
 /// The group with the shares of bad events.
 pub(super) fn events(slo: &Slo, windows: &AlertWindows, period: Length) -> Group {
     let mut rules = rates(slo);
-    for window in windows.all() {
+    // A period as long as a window of alerts is recorded once: as the period.
+    for window in windows.all().into_iter().filter(|window| *window != period) {
         rules.push(ratio(slo, window, &share(slo, window)));
     }
     rules.push(ratio(slo, period, &share_of_period(slo, period)));

@@ -209,7 +209,12 @@ impl Linker<'_> {
             };
             meanings().all(|it| it.is_some_and(is_own))
         } else {
-            meanings().all(|it| it.is_none())
+            let is_theirs =
+                |it: &usize| reach.services.contains(&self.evidence.deployments[*it].service);
+            let candidates = meanings().flatten();
+            let mut meant =
+                candidates.flat_map(|it| [self.exact(it, false), self.shipped(it, false)].concat());
+            !meant.any(|it| is_theirs(&it))
         }
     }
 
