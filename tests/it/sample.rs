@@ -18,6 +18,7 @@ use engkpi::domain::Instant;
 use engkpi::evaluate::Evaluator;
 use engkpi::kpi;
 use engkpi::kpi::evaluation::Evaluation;
+use engkpi::output::exposition;
 use engkpi::source::outbound;
 use engkpi::store::{self, Access};
 use engkpi::telemetry::Telemetry;
@@ -110,4 +111,20 @@ async fn every_kpi_of_the_sample_has_a_value() {
     });
     let ratio = recurrence.and_then(|it| it.reading.value).expect("it has a value");
     assert!((0.02..0.6).contains(&ratio), "{ratio} of the incidents happened before: believable?");
+    let text = exposition::render(&evaluation, &exposition::Options::default()).text;
+    no_label_is_there_twice(&String::from_utf8(text).expect("text"));
+}
+
+/// Prometheus refuses a whole scrape for one such series.
+fn no_label_is_there_twice(text: &str) {
+    let mut series = 0;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let labels = line.split_once('{').map_or("", |(_, labels)| labels);
+        let names: Vec<&str> =
+            labels.split("\",").filter_map(|it| it.split_once("=\"")).map(|it| it.0).collect();
+        let each: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(each.len(), names.len(), "{line}");
+        series += 1;
+    }
+    assert!(series > 1000, "{series} series");
 }

@@ -12,10 +12,16 @@ pub(super) const MAX_LABEL: usize = 256;
 pub(super) struct Labels<'a>(Vec<(&'static str, Cow<'a, str>)>);
 
 impl<'a> Labels<'a> {
+    /// A name that is given again replaces what was there: a KPI about the present has `window` as
+    /// a dimension of its own, and a series with a label twice spoils the whole scrape.
     pub(super) fn push(&mut self, name: &'static str, value: impl Into<Cow<'a, str>>) {
         let value = clean(value.into());
-        if !value.is_empty() {
-            self.0.push((name, value));
+        if value.is_empty() {
+            return;
+        }
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((name, value)),
         }
     }
 
@@ -69,5 +75,22 @@ pub(super) fn clean(value: Cow<'_, str>) -> Cow<'_, str> {
         Cow::Owned(kept.collect())
     } else {
         value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Labels;
+
+    #[test]
+    fn no_label_is_there_twice() {
+        let mut labels = Labels::default();
+        labels.window("now", None);
+        let dimensions = [("window", "7d".to_owned()), ("slo", "up".to_owned())];
+        labels.dimensions(&dimensions);
+        labels.sort();
+        let mut text = Vec::new();
+        labels.write(&mut text);
+        assert_eq!(String::from_utf8(text).unwrap(), r#"{slo="up",window="7d"}"#);
     }
 }
