@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use calendar::CalendarSettings;
 pub use catalogue::{DeploymentSettings, ServiceSettings, TeamSettings};
 pub use debt::DebtSettings;
+pub use document::SECTIONS;
 pub use endpoints::{EndpointSettings, Latency, LatencyUnit, Quantile};
 pub use findings::{FindingSettings, Severity, SlaSettings, Tool};
 pub use path::KeyPath;

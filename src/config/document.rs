@@ -74,7 +74,7 @@ pub(super) struct Layout {
 }
 
 /// The sections, in the order in which people read them.
-pub(super) const SECTIONS: [&str; 14] = [
+pub const SECTIONS: [&str; 14] = [
     "store",
     "sources",
     "evaluate",

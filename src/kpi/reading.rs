@@ -112,11 +112,6 @@ impl Reading {
         }
     }
 
-    /// Whether it has a value without sampling error: a single one without an interval.
-    pub fn is_exact(&self) -> bool {
-        self.stat.is_none() && self.lower.is_none() && self.upper.is_none() && self.value.is_some()
-    }
-
     /// `numerator` out of `n`, with Wilson's interval; undefined when `n` is 0.
     pub fn ratio(family: &'static str, numerator: u64, n: u64) -> Self {
         let value = (n > 0).then(|| real(numerator) / real(n));

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use engkpi::config::schema;
+use engkpi::config::{SECTIONS, schema};
 use expect_test::expect_file;
 use serde_json::Value as Json;
 
@@ -28,22 +28,7 @@ struct Reference {
 impl Reference {
     fn write() -> String {
         let mut reference = Self { root: schema(), text: String::new() };
-        for section in [
-            "store",
-            "sources",
-            "evaluate",
-            "web",
-            "calendar",
-            "teams",
-            "services",
-            "endpoints",
-            "slos",
-            "rules",
-            "standards",
-            "boundaries",
-            "kpis",
-            "baseline",
-        ] {
+        for section in SECTIONS {
             let Some(schema) = reference.root["properties"].get(section).cloned() else { continue };
             let schema = reference.resolve(&schema);
             let named = schema.get("additionalProperties").filter(|it| it.is_object()).cloned();
