@@ -1,15 +1,15 @@
 //! However facts reach the store, the same is evaluated: one pass, many polls, versions that come
 //! late, pages that come twice.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{Evaluator, Settings};
-use crate::domain::{Fact, Kind, SourceName};
+use crate::domain::{Fact, FactKey, Kind, SourceName};
 use crate::kpi::evaluation::Plan;
-use crate::kpi::testing::Story;
 use crate::kpi::testing::worlds::{World, worlds};
 use crate::output::exposition::{self, Options};
 use crate::store::sqlite::SqliteStore;
@@ -27,12 +27,18 @@ type Deliveries = Vec<(SourceName, Fact)>;
 fn deliveries(world: &World, known: &[Index], order: &[Index]) -> Deliveries {
     let mut known: Vec<usize> = known.iter().map(|it| it.index(world.len())).collect();
     known.sort_unstable();
-    let earlier = known.into_iter().map(|it| world.until(it));
-    let stories: Vec<Story> = earlier.chain([world.story()]).collect();
-    let (mut versioned, mut present): (Deliveries, Deliveries) = stories
-        .into_iter()
-        .flat_map(|story| story.facts)
-        .partition(|(_, fact)| VERSIONED.contains(&fact.kind()));
+    let now = world.story().facts;
+    let last: HashMap<FactKey, Fact> =
+        now.iter().map(|(source, fact)| (fact.key(source), fact.clone())).collect();
+    // Of two versions of one instant the later delivery holds, so an older one must say that it is.
+    let is_told_apart = |(source, fact): &(SourceName, Fact)| {
+        let newest = last.get(&fact.key(source));
+        newest.is_none_or(|it| it == fact || fact.updated_at() < it.updated_at())
+    };
+    let earlier = known.into_iter().flat_map(|it| world.until(it).facts);
+    let (mut versioned, mut present): (Deliveries, Deliveries) =
+        earlier.chain(now.clone()).partition(|(_, fact)| VERSIONED.contains(&fact.kind()));
+    versioned.retain(is_told_apart);
     // A shuffle of the versioned ones, put in among the others.
     let mut all = Vec::new();
     present.reverse();
