@@ -80,7 +80,8 @@ pub struct FieldSettings {
     pub detected_at: String,
     /// When the impact ended.
     pub mitigated_at: String,
-    /// The root cause: equal texts are the same cause.
+    /// The root cause: equal texts are the same cause. `unknown`, `TBD`, `n/a`, `other` and the like
+    /// name none.
     pub root_cause: String,
     /// What caused it: a commit, or `deployment:ID`.
     pub caused_by: String,

@@ -107,7 +107,7 @@ impl<'a> Tests<'a> {
         for (source, (id, run)) in known {
             let repository = view.timeline.repositories.get(&run.repository);
             let of_default =
-                repository.is_some_and(|it| it.default_branch.as_deref() == run.branch.as_deref());
+                repository.is_some_and(|it| run.is_of(it.default_branch.as_deref()));
             if !of_default || !workflows.contains(run.workflow.as_str()) {
                 continue;
             }
@@ -259,6 +259,12 @@ mod tests {
             expect![[r#"
                 contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
             "#]],
+        );
+        check(
+            "20T10:00 run web Contract c1 event pull_request finished 20T10:10",
+            expect![[r#"
+            contract_coverage_ratio 0 n=1 numerator=0 coverage=1.00
+        "#]],
         );
         check(
             "20T10:00 run web Contract c1 branch topic finished 20T10:10",

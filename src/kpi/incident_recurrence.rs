@@ -28,7 +28,8 @@ pub static KPI: Kpi = Kpi {
     definition: "Share of the incidents of severity 1 or 2 with a known cause that have an earlier one of severity 1 or 2 with \
         the same cause at most 90 days before, anywhere in the organisation. The cause is the root-cause field of the incident, \
         else the root cause of its post-mortem, else the category of that with the service; equal texts are the same cause, and no text is compared for likeness. Re-opened later than 24 h after its resolve an \
-        incident is a new one with the same cause. Incidents without a known cause are left out; coverage is the share of those \
+        incident is a new one with the same cause. Incidents without a known cause are left out, and so are those whose field \
+        says `unknown`, `TBD`, `n/a`, `other` or the like; coverage is the share of those \
         with one.",
     unit: Unit::Ratio,
     better: Better::Lower,
@@ -244,7 +245,7 @@ mod tests {
              05T00:00 incident i2 P1
              05T00:00 field i2 root_cause dns
              05T23:59:59 incident i3 P1
-             05T23:59:59 field i3 root_cause other
+             05T23:59:59 field i3 root_cause config
              06T00:00 incident i4 P1
              06T00:00 field i4 root_cause dns",
             expect![[r#"
@@ -292,6 +293,29 @@ mod tests {
              06T10:00 field i6 root_cause dns",
             expect![[r#"
                 incident_recurrence_ratio 0 [0, 0.7935] n=1 numerator=0 auto_resolved=1 merged=1 no_cause=1 no_severity=1 coverage=0.50
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_field_that_says_that_the_cause_is_unknown_names_none() {
+        check(
+            "org 30d",
+            "service web incidents PWEB
+             01T10:00 incident i1 P1
+             01T10:00 field i1 root_cause Unknown
+             02T10:00 incident i2 P1
+             02T10:00 field i2 root_cause unknown
+             03T10:00 incident i3 P1
+             03T10:00 field i3 root_cause n/a
+             03T10:00 learnt i3 cause TBD category dns
+             04T10:00 incident i4 P1
+             04T10:00 field i4 root_cause ?
+             04T10:00 learnt i4 cause dns
+             05T10:00 incident i5 P1
+             05T10:00 learnt i5 category none",
+            expect![[r#"
+                incident_recurrence_ratio 0 [0, 0.6576] n=2 numerator=0 no_cause=2 coverage=0.50
             "#]],
         );
     }
@@ -378,7 +402,7 @@ mod tests {
              04T10:00 incident i4 P1
              05T10:00 incident i5 P1 on PPAY
              06T00:00 learnt i1 cause dns
-             06T00:00 learnt i2 cause other
+             06T00:00 learnt i2 cause config
              06T00:00 learnt i3 category network
              06T00:00 learnt i4 category network
              06T00:00 learnt i5 category network",

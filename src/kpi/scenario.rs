@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::statistics::vectors::{assert_close, parse};
+use super::statistics::{count, real};
 use super::testing::Story;
 use super::{Item, ItemId, Kpi, Reading, Slice, Span, Stat, View, WindowKind};
 use super::{change_failure, change_lead_time, deployment_frequency};
-use super::{incident_detection_time, incident_frequency, incident_recovery_time};
+use super::{
+    incident_detection_time, incident_frequency, incident_recovery_time, incident_recurrence,
+};
 use crate::domain::Instant;
 
 #[derive(Deserialize)]
@@ -73,6 +76,11 @@ struct Expected {
     mttd_median_s: f64,
     mttd_mean_s: f64,
     mttd_coverage: f64,
+    mttd_within_10min: f64,
+    recurrent: Vec<String>,
+    recurrence_den: Vec<String>,
+    recurrence_rate: f64,
+    cause_coverage: f64,
 }
 
 fn scenario() -> Scenario {
@@ -295,4 +303,22 @@ fn detection_of_incidents() {
     outcome.assert(family, Some(Stat::Mean), expected.mttd_mean_s);
     let coverage = outcome.reading(family, Some(Stat::Median)).coverage.expect("a coverage");
     assert_close("the coverage of detection", coverage, expected.mttd_coverage, 1e-9);
+    let within = detected.values().filter(|seconds| **seconds <= 600.0).count();
+    let within = real(count(within)) / real(count(detected.len()));
+    assert_close("those detected within 10 min", within, expected.mttd_within_10min, 1e-9);
+}
+
+#[test]
+fn recurrence_of_incidents() {
+    let expected = scenario().expected;
+    let outcome = Outcome::of(&incident_recurrence::KPI);
+    let start: Instant = "2024-04-01T00:00:00Z".parse().expect("an instant");
+    let known = |item: &Item| item.started_at >= start && item.counted();
+    assert_eq!(outcome.names(known), sorted(&expected.recurrence_den));
+    let recurred = |item: &Item| known(item) && item.mark("recurred").is_some();
+    assert_eq!(outcome.names(recurred), sorted(&expected.recurrent));
+    let family = "engkpi_incident_recurrence_ratio";
+    outcome.assert(family, None, expected.recurrence_rate);
+    let coverage = outcome.reading(family, None).coverage.expect("a coverage");
+    assert_close("the coverage of causes", coverage, expected.cause_coverage, 1e-9);
 }

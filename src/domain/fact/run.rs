@@ -27,6 +27,16 @@ pub struct WorkflowRun {
     pub attempts: Vec<RunAttempt>,
 }
 
+impl WorkflowRun {
+    /// Whether it ran for `branch` itself. A run for a pull request carries the name of the branch
+    /// that this comes from, and a fork's branch may have the same name.
+    pub fn is_of(&self, branch: Option<&str>) -> bool {
+        self.branch.is_some()
+            && self.branch.as_deref() == branch
+            && !self.event.starts_with("pull_request")
+    }
+}
+
 /// One attempt of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunAttempt {

@@ -221,14 +221,9 @@ fn run_success<'a>(
     default_branch: Option<&str>,
 ) -> Option<Success<'a>> {
     let place = names.iter().find(|name| **name == run.workflow)?;
-    // A run for a pull request carries the name of the branch that it comes from, and a fork's
-    // branch may have the same name as our default branch.
-    let on_default_branch = run.branch.is_some()
-        && run.branch.as_deref() == default_branch
-        && !run.event.starts_with("pull_request");
     let attempts = run.attempts.iter().filter(|it| it.conclusion.as_deref() == Some("success"));
     let finished_at = attempts.filter_map(|it| it.completed_at).min()?;
-    on_default_branch.then_some(Success {
+    run.is_of(default_branch).then_some(Success {
         native: &run.id,
         commit: Some(&run.commit),
         place,

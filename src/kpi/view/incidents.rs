@@ -287,13 +287,15 @@ impl<'a> Known<'a, '_> {
     }
 
     fn cause(&self) -> Option<String> {
-        let field = self.field(&self.params.rules.fields.root_cause).map(str::to_owned);
+        let field = self.field(&self.params.rules.fields.root_cause);
         let note = self.note;
-        field.or_else(|| note?.root_cause.clone()).or_else(|| {
+        let noted = || note?.root_cause.as_deref();
+        let cause = field.filter(names_something).or_else(|| noted().filter(names_something));
+        cause.map(str::to_owned).or_else(|| {
             let services = &self.params.catalogue.services;
             let names: Vec<&str> =
                 self.services().iter().map(|it| services[*it].name.as_str()).collect();
-            let category = note?.category.as_ref()?;
+            let category = note?.category.as_deref().filter(names_something)?;
             // Of no known service a category is too wide to be a cause.
             (!names.is_empty()).then(|| format!("{category} in {}", names.join(", ")))
         })
@@ -356,6 +358,29 @@ fn severity(incident: &Incident, rules: &Rules) -> Option<u8> {
     let priority = incident.priority.as_deref()?.trim();
     let mut mapped = rules.severity_by_priority.iter();
     mapped.find(|(name, _)| name.trim().eq_ignore_ascii_case(priority)).map(|(_, it)| *it)
+}
+
+/// What people write into a field that they may not leave empty. Two incidents whose cause nobody
+/// knows do not have the same one.
+const NO_CAUSES: [&str; 12] = [
+    "unknown",
+    "not known",
+    "unclear",
+    "undetermined",
+    "to be determined",
+    "tbd",
+    "todo",
+    "pending",
+    "none",
+    "n/a",
+    "na",
+    "other",
+];
+
+/// Whether a text names a cause: it has letters or digits, and does not say that there is none.
+fn names_something(text: &&str) -> bool {
+    let text = text.trim();
+    text.contains(char::is_alphanumeric) && !NO_CAUSES.iter().any(|it| it.eq_ignore_ascii_case(text))
 }
 
 /// The commits and `deployment:ID`s in a field that names a cause: bare, in a list or in links.
