@@ -106,8 +106,7 @@ impl<'a> Tests<'a> {
         let known = known.flat_map(|((_, source), runs)| runs.iter().map(move |it| (source, it)));
         for (source, (id, run)) in known {
             let repository = view.timeline.repositories.get(&run.repository);
-            let of_default =
-                repository.is_some_and(|it| run.is_of(it.default_branch.as_deref()));
+            let of_default = repository.is_some_and(|it| run.is_of(it.default_branch.as_deref()));
             if !of_default || !workflows.contains(run.workflow.as_str()) {
                 continue;
             }

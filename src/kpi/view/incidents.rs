@@ -380,7 +380,8 @@ const NO_CAUSES: [&str; 12] = [
 /// Whether a text names a cause: it has letters or digits, and does not say that there is none.
 fn names_something(text: &&str) -> bool {
     let text = text.trim();
-    text.contains(char::is_alphanumeric) && !NO_CAUSES.iter().any(|it| it.eq_ignore_ascii_case(text))
+    text.contains(char::is_alphanumeric)
+        && !NO_CAUSES.iter().any(|it| it.eq_ignore_ascii_case(text))
 }
 
 /// The commits and `deployment:ID`s in a field that names a cause: bare, in a list or in links.
