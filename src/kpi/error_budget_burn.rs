@@ -33,8 +33,8 @@ const HORIZON: TimeDelta = TimeDelta::days(366);
 pub static KPI: Kpi = Kpi {
     id: "error_budget_burn",
     title: "Error budget burn",
-    definition: "The share of bad events divided by the share that the objective allows: at 1 the budget lasts exactly for its \
-        window. Windows up to 3d are asked of the metric store as they are, 7d and 30d are sums of the ledger's hours. Sustained \
+    definition: "The share of bad events, or of bad slices where the objective is about slices, divided by the share that the \
+        objective allows: at 1 the budget lasts exactly for its window. Windows up to 3d are asked of the metric store as they are, 7d and 30d are sums of the ledger's hours. Sustained \
         is the length of the present unbroken run of hours whose trailing 24 h burnt faster than 2; hours without events neither \
         break it nor count. Missed when that is longer than a week, likely missed when only the last 7d burnt faster than 2.",
     unit: Unit::Ratio,
@@ -115,12 +115,12 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
             Some(_) => Events::default(),
             None => ledger.events(window, &slo.slice_allowed.to_string()),
         };
-        let mut reading = burn(slo, name, &events);
+        let mut reading = burn(slo, name, &slo.budgeted(&events));
         reading.coverage = ledger.coverage(window);
         let fast = reading.value.is_some_and(|it| it > FAST);
         reading.verdict = missing.or(Some(match reading.value {
             None => State::Insufficient,
-            Some(_) if events.is_low_traffic(slo.allowed) => State::Insufficient,
+            Some(_) if slo.is_low_traffic(&events) => State::Insufficient,
             Some(_) if sustained.is_some_and(|it| it > WEEK) => State::Missed,
             Some(_) if fast => State::LikelyMissed,
             Some(_) => State::Met,
@@ -162,19 +162,17 @@ fn sustained(slo: &Slo, ledger: &Ledger<'_>, as_of: Instant) -> Option<TimeDelta
     let (starts_at, mut end) = (ledger.starts_at()?, ledger.ends_at()?);
     let span = Span { start: (as_of - HORIZON).max(starts_at), end: as_of };
     let slices = slo.slice_allowed.to_string();
+    let budgeted = |span: Span| slo.budgeted(&ledger.events(span, &slices));
     // Most budgets do not burn: then nothing before the last day matters.
-    let last = ledger.events(Span { start: end - day, end }, &slices);
-    let latest = ledger.events(Span { start: end - hour, end }, &slices);
+    let last = budgeted(Span { start: end - day, end });
+    let latest = budgeted(Span { start: end - hour, end });
     let slow = last.burn(slo.allowed).is_some_and(|burn| burn <= FAST);
     if slow && latest.total > 0.0 && end - day >= starts_at {
         return Some(TimeDelta::zero());
     }
     let mut hours: VecDeque<(Instant, Events)> = ledger
         .hours(span)
-        .map(|it| {
-            let span = Span { start: it.starts_at, end: it.starts_at + hour };
-            (it.starts_at, ledger.events(span, &slices))
-        })
+        .map(|it| (it.starts_at, budgeted(Span { start: it.starts_at, end: it.starts_at + hour })))
         .collect();
     let mut run = TimeDelta::zero();
     let mut known = false;
@@ -213,9 +211,14 @@ mod tests {
     const UP: &str = "service web\nslo up of web objective 0.999\nas_of 31T00:00\n";
 
     #[track_caller]
-    #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
     fn check(story: &str, readings: Expect) {
-        let story = Story::told(&format!("{UP}{story}"));
+        said(&format!("{UP}{story}"), readings);
+    }
+
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
+    fn said(story: &str, readings: Expect) {
+        let story = Story::told(story);
         let timeline = story.timeline();
         let view = story.view(&timeline);
         let slice = Slice {
@@ -310,6 +313,40 @@ mod tests {
                 up 2 Some(158400.0) 
             "#]],
         );
+    }
+
+    /// A fifth of the slices is bad, twice what is allowed, and in each of them nearly everything:
+    /// of the events that is a thousand times what a good slice allows.
+    #[test]
+    fn a_budget_of_slices_burns_by_slices() {
+        let slices = "service web\nslo up of web objective 0.9 slices\nas_of 31T00:00\n";
+        let text = "01T00:00 hour up for 720 bad:900 total:1000 valid:10 met:8
+             30T23:58 burn up 5m:1/1 1h:3/12";
+        let readings = expect![[r#"
+            up 5m Some(10.0) 
+            up 1h Some(2.5) 
+            up Some(0.9) 
+            up 7d Some(2.0) met
+            up 30d Some(2.0) met
+            up 2 Some(0.0) 
+        "#]];
+        said(&format!("{slices}{text}"), readings);
+    }
+
+    #[test]
+    fn of_a_ratio_the_average_burns() {
+        let ratios = "service web\nslo up of web objective 0.9 ratios\nas_of 31T00:00\n";
+        let text = "01T00:00 hour up for 720 bad:0.6 total:12 valid:12 met:12
+             30T23:58 burn up 5m:0.05/1 1h:0.3/1";
+        let readings = expect![[r#"
+            up 5m Some(0.5) 
+            up 1h Some(3.0) 
+            up Some(0.9) 
+            up 7d Some(0.5) met
+            up 30d Some(0.5) met
+            up 2 Some(0.0) 
+        "#]];
+        said(&format!("{ratios}{text}"), readings);
     }
 
     #[test]

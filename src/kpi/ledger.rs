@@ -35,6 +35,8 @@ pub enum Question {
         sli: Sli,
         /// Which share of its events may be bad in a good slice, as a decimal.
         slice_allowed: String,
+        /// Whether short windows are asked for slices instead of events.
+        by_slices: bool,
     },
 }
 
@@ -75,12 +77,38 @@ impl Sli {
         queries.collect::<Vec<_>>().join(" or ")
     }
 
-    fn named(&self, window: &str, suffix: &str) -> String {
-        let part = |name: &str, query: &str| {
-            let query = query.replace(WINDOW, window);
-            let name = format!("{name}{suffix}");
-            format!("label_replace({query}, \"{PART}\", \"{name}\", \"\", \"\")")
+    /// How many slices of several windows there were events in, and how many of these were bad:
+    /// had a larger share of bad events than `allowed`.
+    pub fn short_slices(&self, windows: &[&str], allowed: &str) -> String {
+        let share = self.share().replace(WINDOW, "5m");
+        // Nothing is greater than NaN, which 0 / 0 is.
+        let share = format!("({share}\n> -Inf)");
+        let queries = windows.iter().map(|window| {
+            let bad =
+                format!("sum_over_time((\n{share}\n> bool ({allowed} * {ROOM})\n)[{window}:5m])");
+            let all = format!("count_over_time((\n{share}\n)[{window}:5m])");
+            let window = format!(" {window}");
+            format!("{} or {}", part(BAD, &window, &bad), part(TOTAL, &window, &all))
+        });
+        queries.collect::<Vec<_>>().join(" or ")
+    }
+
+    /// One query for the share of bad events over [`WINDOW`]. Where there were events and nothing is
+    /// known of bad ones, there were none.
+    pub fn share(&self) -> String {
+        let of = |some: &str, total: &str| {
+            format!("(sum(\n{some}\n) or 0 * sum(\n{total}\n))\n/\n(sum(\n{total}\n) > 0)")
         };
+        match self {
+            Self::Bad { bad, total } => of(bad, total),
+            // Where nothing is known of good events, none were good.
+            Self::Good { good, total } => format!("1 - ({})", of(good, total)),
+            Self::Ratio { bad } => format!("(\n{bad}\n)"),
+        }
+    }
+
+    fn named(&self, window: &str, suffix: &str) -> String {
+        let part = |name: &str, query: &str| part(name, suffix, &query.replace(WINDOW, window));
         let (name, some, total) = match self {
             Self::Bad { bad, total } => (BAD, bad, total),
             Self::Good { good, total } => (GOOD, good, total),
@@ -116,6 +144,11 @@ impl Sli {
     }
 }
 
+/// A query whose answer says which part of several it is.
+fn part(name: &str, suffix: &str, query: &str) -> String {
+    format!("label_replace({query}, \"{PART}\", \"{name}{suffix}\", \"\", \"\")")
+}
+
 /// Whether a query counts events by the second.
 pub fn is_rate(query: &str) -> bool {
     let calls = |name: &str| {
@@ -138,6 +171,10 @@ pub const SHORT: [(&str, f64); 7] = [
     ("1d", 86_400.0),
     ("3d", 259_200.0),
 ];
+
+/// Counts that are extrapolated are not exact to the last digit: a slice is bad only if its share is
+/// more than so many times what is allowed.
+pub const ROOM: f64 = 1.000_000_001;
 
 /// Stands for a length of time in the queries of an [`Sli`].
 pub const WINDOW: &str = "{{.window}}";
@@ -522,6 +559,7 @@ mod tests {
         let ratio = Question::Events {
             sli: Sli::Ratio { bad: "a".to_owned() },
             slice_allowed: "0.001".to_owned(),
+            by_slices: false,
         };
         let name = buckets("a").ledger("endpoint", "pay");
         assert!(name.starts_with("endpoint/pay/") && name.len() == "endpoint/pay/".len() + 8);

@@ -9,7 +9,7 @@ use chrono::{NaiveDate, TimeDelta};
 
 use super::attribution;
 use super::item::LedgerOf;
-use super::ledger::{Hour, Ledger, TOTAL, bound};
+use super::ledger::{Hour, Ledger, Sli, TOTAL, bound};
 use super::params::{Endpoint, Params, Slo};
 use super::{Cut, Item, ItemId, Mark, Outcome, Placement, Slice, Span, State, View, WindowKind};
 use crate::domain::SourceName;
@@ -151,9 +151,13 @@ fn events(slo: &Slo, ledger: &Ledger<'_>, hours: &[Hour<'_>]) -> Vec<Mark> {
     }
     let span = Span { start: first.starts_at, end: last.starts_at + TimeDelta::hours(1) };
     let events = ledger.events(span, &slo.slice_allowed.to_string());
+    let (bad, all) = match slo.sli {
+        Sli::Ratio { .. } => ("bad shares of slices", "slices"),
+        Sli::Bad { .. } | Sli::Good { .. } => ("bad events", "events"),
+    };
     let mut marks = vec![
-        mark("bad events", shown(events.bad)),
-        mark("events", shown(events.total)),
+        mark(bad, shown(events.bad)),
+        mark(all, shown(events.total)),
         mark("good slices", format!("{} of {}", shown(events.met), shown(events.valid))),
     ];
     if events.contradictory > 0 {

@@ -188,6 +188,8 @@ pub enum SloMethod {
     Events,
     /// Good slices of all slices with events.
     Slices,
+    /// The average of the slices' shares of good events, of which nobody knows how many they are of.
+    Ratios,
 }
 
 impl SloMethod {
@@ -196,6 +198,7 @@ impl SloMethod {
         match self {
             Self::Events => "events",
             Self::Slices => "slices",
+            Self::Ratios => "ratios",
         }
     }
 }
@@ -212,19 +215,27 @@ pub struct Maintenance {
 }
 
 impl Slo {
-    /// What its budget is spent on: events, or slices.
+    /// What its budget is spent on: events, slices, or shares of slices.
     pub fn budgeted(&self, events: &Events) -> Events {
         match self.method {
-            SloMethod::Events => *events,
-            SloMethod::Slices => {
-                Events { bad: events.valid - events.met, total: events.valid, ..*events }
-            }
+            SloMethod::Slices => events.by_slices(),
+            // Of ratios each slice was counted as one event.
+            SloMethod::Events | SloMethod::Ratios => *events,
         }
+    }
+
+    /// Whether it is about so few events that ten bad ones would be more than allowed.
+    pub fn is_low_traffic(&self, events: &Events) -> bool {
+        self.method == SloMethod::Events && events.is_low_traffic(self.allowed)
     }
 
     /// What its metric store is asked.
     pub fn question(&self) -> Question {
-        Question::Events { sli: self.sli.clone(), slice_allowed: self.slice_allowed.to_string() }
+        Question::Events {
+            sli: self.sli.clone(),
+            slice_allowed: self.slice_allowed.to_string(),
+            by_slices: self.method == SloMethod::Slices,
+        }
     }
 
     /// The ledger with the answers.

@@ -1,6 +1,7 @@
 //! Which share of events, and of time, was good (kpis.md 3.3).
 
 use super::error_budget::{CONSUMED, EXHAUSTION, PROJECTED, REMAINING, Stretch};
+use super::ledger::Sli;
 use super::ledger_items::{Subject, missing};
 use super::params::{Slo, SloMethod};
 use super::statistics::budget::Events;
@@ -19,7 +20,8 @@ pub static KPI: Kpi = Kpi {
     id: "slo_compliance",
     title: "SLO compliance",
     definition: "Of each service level objective, good events of all events (`events`), and slices of five minutes that \
-        meet the objective of the slices with events (`slices`). Windows are sums of complete hours, kept in a ledger: weighted \
+        meet the objective of the slices with events (`slices`). Of a ratio that somebody else computed nobody knows the events: \
+        instead of them there is the average of the slices (`ratios`). Windows are sums of complete hours, kept in a ledger: weighted \
         by traffic, never an average of ratios. Slices without events are in neither. The target is the objective, for the \
         method that the specification names. Below ten bad events allowed traffic is low and there is no status. Budget \
         remaining: 1 less the bad events divided by those allowed of the events so far. Of a running calendar window also, projected, \
@@ -139,15 +141,18 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
         Some(_) => Events::default(),
         None => ledger.events(slice.window, &slo.slice_allowed.to_string()),
     };
-    let low = events.is_low_traffic(slo.allowed);
-    let slices =
-        Events { bad: events.valid - events.met, total: events.valid, ..Events::default() };
+    // A precomputed ratio knows no events.
+    let first = match slo.sli {
+        Sli::Ratio { .. } => SloMethod::Ratios,
+        Sli::Bad { .. } | Sli::Good { .. } => SloMethod::Events,
+    };
+    let low = first == SloMethod::Events && events.is_low_traffic(slo.allowed);
     let mut readings = vec![
-        compliance(slo, SloMethod::Events, &events, low),
-        compliance(slo, SloMethod::Slices, &slices, low),
+        compliance(slo, first, &events, low),
+        compliance(slo, SloMethod::Slices, &events.by_slices(), false),
     ];
     readings.extend(error_budget::readings(slo, slice, &stretch, &ledger, &events));
-    if missing.is_none() && events.total > 0.0 {
+    if missing.is_none() && events.total > 0.0 && first == SloMethod::Events {
         let flag = Reading::plain(LOW_TRAFFIC, Some(f64::from(u8::from(low))));
         readings.push(flag.with("slo", slo.id.as_str()));
     }
@@ -168,16 +173,14 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
 
 /// Compliance by one method. There is no sampling error: every event was counted.
 fn compliance(slo: &Slo, method: SloMethod, counted: &Events, low: bool) -> Reading {
-    // A precomputed ratio knows slices only.
-    let by_ratio = matches!(slo.sli, super::ledger::Sli::Ratio { .. });
-    let counted =
-        if by_ratio && method == SloMethod::Events { &Events::default() } else { counted };
     let value = counted.error_ratio().map(|ratio| 1.0 - ratio);
     let mut reading = Reading::new(COMPLIANCE, value, whole(counted.total))
         .with("slo", slo.id.as_str())
         .with("method", method.as_str());
-    reading.numerator = value.map(|_| whole(counted.total - counted.bad));
-    reading.verdict = Some(match (value, low && method == SloMethod::Events) {
+    // Shares that are added up are no number of anything.
+    let counts = value.filter(|_| method != SloMethod::Ratios);
+    reading.numerator = counts.map(|_| whole(counted.total - counted.bad));
+    reading.verdict = Some(match (value, low) {
         (None, _) | (_, true) => State::Insufficient,
         _ if counted.meets(slo.allowed) => State::Met,
         _ => State::Missed,
@@ -311,6 +314,23 @@ mod tests {
                 slo_window_coverage_ratio up 1 n=1 more_bad_than_all=1 coverage=1.00
             "#]],
         );
+    }
+
+    #[test]
+    fn of_a_ratio_there_is_the_average_of_the_slices() {
+        let story = "service web\nslo up of web objective 0.9 ratios
+             as_of 02T00:00
+             01T00:00 hour up for 24 bad:0.6 total:12 valid:12 met:10";
+        expect![[r#"
+            slo_compliance_ratio up ratios 0.95 n=288 coverage=1.00
+            slo_compliance_ratio up slices 0.8333 n=288 numerator=240 coverage=1.00
+            error_budget_remaining_ratio up 0.5 n=288 coverage=1.00
+            error_budget_consumed_ratio up deployment 0 n=288 coverage=1.00
+            error_budget_consumed_ratio up maintenance 0 n=288 coverage=1.00
+            error_budget_consumed_ratio up unattributed 0.5 n=288 coverage=1.00
+            slo_window_coverage_ratio up 1 n=1 coverage=1.00
+        "#]]
+        .assert_eq(&Story::told(story).readings(&KPI, "org 01T00:00..02T00:00"));
     }
 
     #[test]

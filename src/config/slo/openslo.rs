@@ -54,7 +54,16 @@ pub(super) fn read(
         let slice = objective.value.time_slice_target.as_ref();
         let several = objectives.len() > 1;
         let name_of = if several { format!("{}-{index}", name.value) } else { name.value.clone() };
-        let weighed = matches!(sli, Sli::Ratio { .. });
+        // An average of shares is what a query for the shares answers.
+        let sli = match method {
+            SloMethod::Ratios => Sli::Ratio { bad: sli.share() },
+            SloMethod::Events | SloMethod::Slices => sli,
+        };
+        let method = match (&sli, method) {
+            // Nobody knows how many events it is of.
+            (Sli::Ratio { .. }, SloMethod::Events) => SloMethod::Ratios,
+            _ => method,
+        };
         let found = Found {
             place: reader.place(name),
             id: format!("{}-{name_of}", service.value),
@@ -67,7 +76,7 @@ pub(super) fn read(
             objective: target,
             slice: slice.and_then(|it| Decimal::of(it.value)),
             objective_place: place,
-            method: if weighed { SloMethod::Slices } else { method },
+            method,
             sli,
             window: window.clone(),
             own: own.clone(),
@@ -215,7 +224,8 @@ fn method(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<SloMethod> {
     };
     match method.value.as_str() {
         "Occurrences" => Some(SloMethod::Events),
-        "Timeslices" | "RatioTimeslices" => Some(SloMethod::Slices),
+        "Timeslices" => Some(SloMethod::Slices),
+        "RatioTimeslices" => Some(SloMethod::Ratios),
         other => {
             let rule = format!("{other:?} is no budgeting method");
             reader.problem(method, rule, "write Occurrences, Timeslices or RatioTimeslices");

@@ -77,7 +77,7 @@ fn one(
         slice: None,
         objective_place: reader.place(objective),
         method: if matches!(sli, Sli::Ratio { .. }) {
-            SloMethod::Slices
+            SloMethod::Ratios
         } else {
             SloMethod::Events
         },

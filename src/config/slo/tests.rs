@@ -94,7 +94,7 @@ spec:
         ticketAlert: {disable: true}
 "#,
         expect![[r#"
-            home-wifi-good-wifi-client-satisfaction 0.95 leaves 0.05, slices in 30d
+            home-wifi-good-wifi-client-satisfaction 0.95 leaves 0.05, ratios in 30d
               label_replace(1 - (sum(avg_over_time(client_satisfaction[5m])) / 100), "engkpi_part", "bad", "", "")
         "#]],
     );
@@ -141,7 +141,7 @@ slos:
     alerting: {page_alert: {disable: true}}
 "#,
         expect![[r#"
-            my-service-unnamed-alert 0.99 leaves 0.01, slices in 30d
+            my-service-unnamed-alert 0.99 leaves 0.01, ratios in 30d
               label_replace(x[5m], "engkpi_part", "bad", "", "")
             slos.yaml:4:11: "-a" cannot be the name of an SLO
                 fix: use letters, digits, - _ and ., two at least, with a letter or digit at both ends
@@ -186,11 +186,11 @@ slos:
     sli: {raw: {error_ratio_query: "y[{{.window}}]"}}
 "#,
         expect![[r#"
-            my-service-perfect 1 leaves 0, slices in 30d
+            my-service-perfect 1 leaves 0, ratios in 30d
               label_replace(x[5m], "engkpi_part", "bad", "", "")
-            my-service-lax 0.9 leaves 0.1, slices in 30d
+            my-service-lax 0.9 leaves 0.1, ratios in 30d
               label_replace(x[5m], "engkpi_part", "bad", "", "")
-            my-service-lax 0.99 leaves 0.01, slices in 30d
+            my-service-lax 0.99 leaves 0.01, ratios in 30d
               label_replace(y[5m], "engkpi_part", "bad", "", "")
             slos.yaml:14:22: one query counts events by the second, the other does not
                 fix: use rate in both, or increase in both
@@ -275,9 +275,9 @@ fn openslo_with_a_threshold_and_with_a_raw_ratio() {
     check(
         &openslo("{duration: 30d, isRolling: true}", more),
         expect![[r#"
-        web-web-availability 0.95 leaves 0.05, slices in 30d
-          label_replace(1 - ((queue_length) <= bool 200), "engkpi_part", "bad", "", "")
-    "#]],
+            web-web-availability 0.95 leaves 0.05, ratios in 30d
+              label_replace(1 - ((queue_length) <= bool 200), "engkpi_part", "bad", "", "")
+        "#]],
     );
     let more = "  indicator:
     spec:
@@ -290,10 +290,10 @@ fn openslo_with_a_threshold_and_with_a_raw_ratio() {
     check(
         &openslo("{duration: 30d, isRolling: true}", more),
         expect![[r#"
-        web-web-availability 0.95 leaves 0.05, slices in 30d
-          label_replace(1 - (avg_over_time(up[5m])), "engkpi_part", "bad", "", "")
-        slos.yaml:16:26: warning: an `op` says nothing about a ratio
-    "#]],
+            web-web-availability 0.95 leaves 0.05, ratios in 30d
+              label_replace(1 - (avg_over_time(up[5m])), "engkpi_part", "bad", "", "")
+            slos.yaml:16:26: warning: an `op` says nothing about a ratio
+        "#]],
     );
 }
 

@@ -16,7 +16,7 @@ const BEFORE: TimeDelta = TimeDelta::hours(24);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hour {
     pub(super) at: Instant,
-    /// Events, or slices where the objective is about slices.
+    /// Events, or slices where the budget is one of slices.
     pub(super) counted: Events,
     /// Neither in an incident nor in maintenance.
     quiet: bool,
@@ -56,7 +56,7 @@ impl Hours {
         });
         let fewest = match slo.method {
             SloMethod::Events => FEWEST,
-            SloMethod::Slices => FEWEST_SLICES,
+            SloMethod::Slices | SloMethod::Ratios => FEWEST_SLICES,
         };
         Self { hours: hours.collect(), fewest }
     }

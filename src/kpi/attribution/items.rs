@@ -46,6 +46,7 @@ impl Found<'_> {
         let what = match self.slo.method {
             SloMethod::Events => "bad events",
             SloMethod::Slices => "bad slices",
+            SloMethod::Ratios => "bad shares of slices",
         };
         let consumed = bad / self.budget;
         Item {

@@ -25,6 +25,12 @@ impl Events {
         self.contradictory += other.contradictory;
     }
 
+    /// The slices in the place of the events.
+    #[must_use]
+    pub fn by_slices(&self) -> Self {
+        Self { bad: self.valid - self.met, total: self.valid, ..*self }
+    }
+
     /// The share of what was bad; none without events.
     pub fn error_ratio(&self) -> Option<f64> {
         (self.total > 0.0).then(|| (self.bad / self.total).clamp(0.0, 1.0))

@@ -7,7 +7,7 @@
 //! 05T10:00 hour pay for 24 +Inf:100            # and in the 23 hours after it too
 //! 05T10:00 hour pay covered 6 +Inf:100         # only half of its slices had data
 //! 05T10:00 hour pay                            # asked for, and nothing was there
-//! slo up of web objective 0.999                # judged by events; `slices`: by slices
+//! slo up of web objective 0.999                # judged by events; `slices`: by slices; `ratios`: of a ratio
 //! slo up of web objective 0.999 window 1Q calendar in Europe/Berlin  # default: 30d, which roll
 //! maintenance move from 05T10:00 to 05T12:00 of web  # without `of`: of every service
 //! 05T10:00 hour up bad:1 total:900 valid:12 met:11
@@ -56,7 +56,7 @@ pub(super) fn slo(story: &mut Story, line: &mut Line) {
     let ratio: f64 = objective.parse().expect("a share");
     let places = objective.split_once('.').map_or(0, |(_, places)| places.len());
     let allowed: f64 = format!("{:.places$}", 1.0 - ratio).parse().expect("a share");
-    let slices = line.flag("slices");
+    let (slices, ratios) = (line.flag("slices"), line.flag("ratios"));
     let window = line.after("window");
     let length = Length::parse(window.as_deref().unwrap_or("30d")).expect("a length of time");
     let zone = line.after("in").map(|it| it.parse().expect("a time zone"));
@@ -73,8 +73,18 @@ pub(super) fn slo(story: &mut Story, line: &mut Line) {
         ratio,
         allowed,
         slice_allowed: allowed,
-        method: if slices { SloMethod::Slices } else { SloMethod::Events },
-        sli: Sli::Bad { bad: "bad[{{.window}}]".to_owned(), total: "all[{{.window}}]".to_owned() },
+        method: match (slices, ratios) {
+            (true, _) => SloMethod::Slices,
+            (false, true) => SloMethod::Ratios,
+            (false, false) => SloMethod::Events,
+        },
+        sli: match ratios {
+            true => Sli::Ratio { bad: "bad[{{.window}}]".to_owned() },
+            false => {
+                let [bad, total] = ["bad[{{.window}}]", "all[{{.window}}]"].map(str::to_owned);
+                Sli::Bad { bad, total }
+            }
+        },
         window: window.unwrap_or_else(|| "30d".to_owned()),
         own,
     });

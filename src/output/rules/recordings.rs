@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Slo;
 use super::document::{Group, Rule, label_name};
 use super::windows::{AlertWindows, Length};
-use crate::kpi::ledger::{Sli, WINDOW};
+use crate::kpi::ledger::{ROOM, Sli, WINDOW};
 
 /// Sums over time are sums of what was recorded, so all of it is recorded equally often, whatever
 /// the server does in general.
@@ -56,8 +56,22 @@ fn rates(slo: &Slo) -> Vec<Rule> {
     vec![record("slo:sli_total:rate5m", all), record("slo:sli_error:rate5m", bad)]
 }
 
-/// The share of bad events in a window of burn alerts, asked of the events themselves.
+/// The share of a window of burn alerts that spends the budget. Of slices that is the share of bad
+/// ones: each evaluation looks at the slice before it.
 fn share(slo: &Slo, window: Length) -> String {
+    match slo.slice {
+        None => share_of_events(slo, window),
+        Some(allowed) if window == SHORTEST => {
+            format!("(\n{}\n)\n> bool ({allowed} * {ROOM})", share_of_events(slo, window))
+        }
+        Some(_) => {
+            format!("avg_over_time({}[{window}])", slo.series("slo:sli_error:ratio_rate5m"))
+        }
+    }
+}
+
+/// The share of bad events in a window, asked of the events themselves.
+fn share_of_events(slo: &Slo, window: Length) -> String {
     let (total, recent) =
         (slo.series("slo:sli_total:rate5m"), slo.series("slo:sli_error:ratio_rate5m"));
     let over = |query: &str| summed(&query.replace(WINDOW, &window.to_string()));
@@ -85,13 +99,14 @@ fn share(slo: &Slo, window: Length) -> String {
 fn share_of_period(slo: &Slo, period: Length) -> String {
     let recent = slo.series("slo:sli_error:ratio_rate5m");
     let (some, all) = match (&slo.sli, slo.slice) {
-        (Sli::Ratio { .. }, _) => (
+        // The same slices as in the ledger: those that end every five minutes.
+        (_, Some(_)) => (
+            format!("sum_over_time({recent}[{period}:5m])"),
+            format!("count_over_time({recent}[{period}:5m])"),
+        ),
+        (Sli::Ratio { .. }, None) => (
             format!("sum_over_time({recent}[{period}])"),
             format!("count_over_time({recent}[{period}])"),
-        ),
-        (_, Some(allowed)) => (
-            format!("sum_over_time(({recent} > bool {allowed})[{period}:5m])"),
-            format!("count_over_time({recent}[{period}:5m])"),
         ),
         (_, None) => (
             format!("sum_over_time({}[{period}])", slo.series("slo:sli_error:rate5m")),

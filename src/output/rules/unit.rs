@@ -61,9 +61,14 @@ impl Slo {
         let period = options.period(self);
         let windows = options.windows(period);
         let groups = self.groups(options).into_iter().map(|it| it.name).collect();
-        let tests = match Feed::of(&self.sli) {
-            Some(feed) => stories::all(self, &feed, &windows, period),
-            None => shares::all(self, &windows, period),
+        let tests = match (Feed::of(&self.sli), self.slice) {
+            (Some(feed), None) => stories::all(self, &feed, &windows, period),
+            (Some(feed), Some(allowed)) => {
+                let mut tests = stories::of_slices(self, &feed, &windows, period, allowed);
+                tests.extend(shares::all(self, &windows, period));
+                tests
+            }
+            (None, _) => shares::all(self, &windows, period),
         };
         let file = File {
             rule_files: [rules_file.to_owned()],

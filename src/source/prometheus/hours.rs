@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 use super::wire::Series;
 use crate::domain::Instant;
 use crate::domain::fact::{LedgerDay, LedgerHour};
-use crate::kpi::ledger::{BAD, Sli, TOTAL, VALID, met as met_column};
+use crate::kpi::ledger::{BAD, ROOM, Sli, TOTAL, VALID, met as met_column};
 
 /// The length of an hour in seconds.
 pub(super) const HOUR: i64 = 3600;
@@ -79,8 +79,7 @@ pub(super) fn events(
     let at = |all: &[Series], name: &str, at: i64| {
         all.iter().find(|it| it.key == name)?.points.get(&at).copied()
     };
-    // Counts that were extrapolated are not exact to the last digit.
-    let allowed = slice_allowed.parse::<f64>().unwrap_or(0.0) * (1.0 + 1e-9);
+    let allowed = slice_allowed.parse::<f64>().unwrap_or(0.0) * ROOM;
     let mut hours = BTreeMap::new();
     let mut hour = start.timestamp();
     while hour + HOUR <= end.timestamp() {

@@ -10,7 +10,7 @@ use super::hours::{HOUR, SLICE, events, found, hour_of, merge};
 use super::spacing::{Spacing, scaled};
 use crate::domain::fact::{Burn, BurnWindow, LedgerDay};
 use crate::domain::{Fact, Instant, Kind, SourceName};
-use crate::kpi::ledger::{PART, Question, SHORT, TOTAL};
+use crate::kpi::ledger::{BAD, PART, Question, SHORT, TOTAL};
 use crate::source::{PollContext, PollReport, SourceError};
 use crate::store::Batch;
 
@@ -75,16 +75,25 @@ impl Reader<'_> {
     /// Asks for the short windows of an SLO as they are now.
     pub(super) async fn burn(&self, plan: &Plan) -> Result<(), SourceError> {
         let now = self.now;
-        let Question::Events { sli, .. } = &plan.question else { return Ok(()) };
+        let Question::Events { sli, slice_allowed, by_slices } = &plan.question else {
+            return Ok(());
+        };
         let names = SHORT.map(|(name, _)| name);
-        let query = sli.short(&names);
+        let query = match by_slices {
+            true => sli.short_slices(&names, slice_allowed),
+            false => sli.short(&names),
+        };
         let answer = self.api.instant(&query, now, PART).await.map_err(QueryError::into_source)?;
         let part = |name: &str| {
             let series = answer.series.iter().find(|it| it.key == name)?;
             series.points.values().next().copied()
         };
         let window = |(window, seconds): (&str, f64)| {
-            let (bad, total) = sli.counted(|name| part(&format!("{name} {window}")), seconds)?;
+            let part = |name: &str| part(&format!("{name} {window}"));
+            let (bad, total) = match by_slices {
+                true => (part(BAD)?, part(TOTAL)?),
+                false => sli.counted(part, seconds)?,
+            };
             Some(BurnWindow { window: window.to_owned(), bad, total })
         };
         let windows = SHORT.into_iter().filter_map(window).collect();
@@ -118,7 +127,7 @@ impl Reader<'_> {
                 let total = |_: &str| Some(TOTAL.to_owned());
                 found((start, end), &counts.series, &presence.series, total, TOTAL)
             }
-            Question::Events { sli, slice_allowed } => {
+            Question::Events { sli, slice_allowed, .. } => {
                 events((start, end), sli, slice_allowed, &counts.series, &presence.series)
             }
         };

@@ -95,6 +95,7 @@ fn objective() -> Plan {
             total: "sum(rate(http_requests_total[{{.window}}]))".to_owned(),
         },
         slice_allowed: "0.001".to_owned(),
+        by_slices: false,
     };
     let ledger = question.ledger("slo", "web-errors");
     Plan { ledger, key: "SLO web-errors".to_owned(), question }
@@ -263,6 +264,59 @@ fn month(start: Instant, seconds: i64) -> String {
     }
     text.push_str("# EOF\n");
     text
+}
+
+/// A budget of slices, and one of the average of slices, of the same events.
+#[tokio::test(flavor = "multi_thread")]
+async fn slices_of_short_windows_are_those_of_the_ledger() {
+    let end = SystemClock.now().duration_trunc(TimeDelta::hours(1)).unwrap();
+    let start_at = end - TimeDelta::hours(HOURS);
+    let folder = tempfile::tempdir().unwrap();
+    let samples = samples(start_at, HOURS * 60);
+    let Some((_server, url)) = start(folder.path(), &samples, "global: {}\n") else { return };
+    let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
+    let settings: Settings = toml::from_str(&settings).unwrap();
+    let objective = objective();
+    let Question::Events { sli, .. } = &objective.question else { unreachable!() };
+    // In each slice of the eleven quiet hours of a day more fail, and none in busy ones.
+    let allowed = "0.01".to_owned();
+    let plan = |name: &str, sli: Sli, by_slices: bool| {
+        let question = Question::Events { sli, slice_allowed: allowed.clone(), by_slices };
+        Plan { ledger: question.ledger("slo", name), key: name.to_owned(), question }
+    };
+    let share = Sli::Ratio { bad: sli.share() };
+    let plans = vec![plan("slices", sli.clone(), true), plan("ratios", share, false)];
+    let ledgers: Vec<String> = plans.iter().map(|it| it.ledger.clone()).collect();
+    let name = "prometheus".into();
+    let source = Prometheus::with_limits(name, &settings, plans, limits(), &environment()).unwrap();
+    let file = folder.path().join("engkpi.db");
+    let store: SharedStore = Arc::new(SqliteStore::open(&file, Access::Write).await.unwrap());
+    let now = end + TimeDelta::minutes(1);
+    let cx = PollContext { store: Arc::clone(&store), now, progress: Arc::new(Quiet) };
+    poll(&source, &cx).await;
+
+    let timeline = timeline(&store).await;
+    let [slices, ratios] = [0, 1].map(|at| Ledger::of(&timeline, source.name(), &ledgers[at], end));
+    let day = Span { start: end - TimeDelta::days(1), end };
+    let sliced = slices.events(day, &allowed).by_slices();
+    // A sample comes some seconds after the minute that it is of.
+    let near = |bad: f64| (bad - 11.0 * 12.0).abs() <= 4.0;
+    assert!(sliced.total == 288.0 && near(sliced.bad), "{sliced:?}");
+    // Each slice of a ratio is one event, and its share is that of the slice.
+    let averaged = ratios.events(day, &allowed);
+    assert!(averaged.total == 288.0 && near(averaged.by_slices().bad), "{averaged:?}");
+    let events = slices.events(day, &allowed);
+    let (average, weighted) = (averaged.error_ratio().unwrap(), events.error_ratio().unwrap());
+    assert!(average > 2.0 * weighted, "quiet hours count alike: {average} and {weighted}");
+
+    let burn = &timeline.burns[&(source.name().clone(), ledgers[0].clone())];
+    let known = |name: &str| burn.windows.iter().find(|it| it.window == name).unwrap();
+    // They end now and not with the last hour, and a window may have both its ends.
+    let asked = known("1d");
+    assert!((asked.total - sliced.total).abs() <= 2.0, "{asked:?} of {sliced:?}");
+    assert!((asked.bad - sliced.bad).abs() <= 16.0, "{asked:?} of {sliced:?}");
+    assert!(known("1h").total >= 11.0 && known("1h").total <= 13.0, "{:?}", known("1h"));
+    assert_eq!(burn.windows.len(), 7, "one query asks for every window");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -174,7 +174,9 @@ fn a_budget_of_slices_counts_slices() {
         holds: vec![
             ("50m".to_owned(), is("slo:sli_error:ratio_rate4w", 0.3)),
             ("50m".to_owned(), is("slo:period_error_budget_remaining:ratio", 0.4)),
-            ("50m".to_owned(), is("slo:sli_error:ratio_rate2h", 1_020.0 / 1_900.0)),
+            ("50m".to_owned(), is("slo:sli_error:ratio_rate2h", 0.3)),
+            ("50m".to_owned(), is("slo:sli_error:ratio_rate5m", 0.0)),
+            ("10m".to_owned(), is("slo:current_burn_rate:ratio", 2.0)),
         ],
     };
     tell(&generated(spec, 30), &[story]);

@@ -87,6 +87,44 @@ fn of_a_ratio_the_thresholds_are_told() {
 }
 
 #[test]
+fn of_slices_it_is_told_which_are_bad() {
+    let slices = "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: up}\nspec:\n  service: web\n  \
+         budgetingMethod: Timeslices\n  timeWindow: [{duration: 30d, isRolling: true}]\n  \
+         objectives: [{target: 0.99, timeSliceTarget: 0.95}]\n  indicator:\n    spec:\n      ratioMetric:\n        \
+         counter: true\n        bad: {metricSource: {spec: {query: 'r{code=\"500\"}'}}}\n        \
+         total: {metricSource: {spec: {query: r}}}\n";
+    told(
+        slices,
+        30,
+        expect![[r#"
+        web-up: nothing has ever failed: 1 series, 10 checks
+        web-up: bad slices: 2 series, 4 checks
+        web-up: a share of 0.059400: 1 series, 2 checks
+        web-up: a share of 0.060600: 1 series, 2 checks
+        web-up: a share of 0.009900: 1 series, 2 checks
+        web-up: a share of 0.010100: 1 series, 2 checks
+    "#]],
+    );
+    passes(slices, 30);
+    passes(&slices.replace("0.99,", "0.5,"), 28);
+    passes(&slices.replace(", timeSliceTarget: 0.95", ""), 30);
+    // An average of shares is of no events.
+    let ratios = slices.replace("Timeslices", "RatioTimeslices");
+    told(
+        &ratios,
+        30,
+        expect![[r#"
+        web-up: a share of 0.059400: 7 series, 2 checks
+        web-up: a share of 0.060600: 7 series, 2 checks
+        web-up: a share of 0.009900: 7 series, 2 checks
+        web-up: a share of 0.010100: 7 series, 2 checks
+        web-up: an idle hour: 7 series, 3 checks
+    "#]],
+    );
+    passes(&ratios, 30);
+}
+
+#[test]
 fn objectives_of_every_kind_are_told() {
     for (objective, days) in [("99.995", 28), ("95", 30), ("90", 28), ("50", 30), ("100", 30)] {
         passes(&CHECKOUT.replace("99.9", objective), days);

@@ -52,7 +52,9 @@ pub(super) fn all(slo: &Slo, windows: &AlertWindows, period: Length) -> Vec<Stor
 /// told.
 fn story(slo: &Slo, windows: &AlertWindows, name: &str, values: &str, checks: Vec<Check>) -> Story {
     let asked = |window: &Length| match &slo.sli {
-        Sli::Ratio { bad } => bad.contains(WINDOW) || *window == Length::minutes(5),
+        _ if *window == Length::minutes(5) => true,
+        _ if slo.slice.is_some() => false,
+        Sli::Ratio { bad } => bad.contains(WINDOW),
         Sli::Bad { .. } | Sli::Good { .. } => true,
     };
     let input = |window: Length| {

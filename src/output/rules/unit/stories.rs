@@ -6,6 +6,7 @@ use super::super::Slo;
 use super::super::windows::{AlertWindows, Fraction, Length, Pair};
 use super::feed::{Feed, Role};
 use super::{Check, Input, Story, check, is, is_absent};
+use crate::domain::Decimal;
 
 /// Minutes without traffic, in which counters stand still and do not begin.
 const STILL: u32 = 10;
@@ -17,18 +18,32 @@ type Phase = (u32, u64, u64);
 
 /// Everything that is told of one SLO.
 pub(super) fn all(slo: &Slo, feed: &Feed, windows: &AlertWindows, period: Length) -> Vec<Story> {
-    let teller = Teller { slo, feed, windows, period, traffic: traffic(slo) };
+    let teller = Teller { slo, feed, windows, period, traffic: traffic(slo.budget()) };
     let mut stories = vec![teller.healthy(), teller.idle(), teller.never_failed()];
     stories.extend(teller.fast());
     stories.extend(teller.slow());
-    stories.extend(teller.relabelled());
+    stories.push(teller.relabelled());
+    stories
+}
+
+/// What is told of a budget of slices: which of them are bad, and that nobody needs to have failed.
+pub(super) fn of_slices(
+    slo: &Slo,
+    feed: &Feed,
+    windows: &AlertWindows,
+    period: Length,
+    allowed: Decimal,
+) -> Vec<Story> {
+    let teller = Teller { slo, feed, windows, period, traffic: traffic(allowed) };
+    let mut stories = vec![teller.never_failed()];
+    stories.extend(teller.slices(allowed));
     stories
 }
 
 /// Requests a minute: so many that a small part of the budget is a whole number of them. Sums of
 /// others would be rounded, and a counter that falls by a rounding looks like one that begins anew.
-fn traffic(slo: &Slo) -> u64 {
-    let (_, scale) = slo.budget().fraction();
+fn traffic(allowed: Decimal) -> u64 {
+    let (_, scale) = allowed.fraction();
     u64::try_from(scale).unwrap_or(1).clamp(10, 1_000_000_000) * 1000
 }
 
@@ -41,6 +56,18 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// An hour in which half of what a good slice allows is bad, and one in which more is.
+    fn slices(&self, allowed: Decimal) -> Option<Story> {
+        let allowed = self.part(allowed);
+        let bad = (allowed * 2).clamp(1, self.traffic);
+        let recent = self.series("slo:sli_error:ratio_rate5m");
+        let mut checks =
+            vec![check(STILL + 60, is(&recent, 0.0)), check(STILL + 120, is(&recent, 1.0))];
+        checks.extend(self.of_period(150, 0.5));
+        let phases = [(60, self.traffic - allowed / 2, allowed / 2), (60, self.traffic - bad, bad)];
+        (bad > allowed).then(|| self.story("bad slices", &phases, checks))
+    }
+
     /// Half of what is allowed is bad.
     fn healthy(&self) -> Story {
         let bad = self.allowed() / 2;
@@ -131,10 +158,7 @@ impl Teller<'_> {
     }
 
     /// What was recorded with other labels before is the same SLO.
-    fn relabelled(&self) -> Option<Story> {
-        if self.slo.slice.is_some() {
-            return None;
-        }
+    fn relabelled(&self) -> Story {
         let bad = self.allowed();
         // Recorded is a sixtieth of what is counted in a minute, sixty times.
         let truth = self.share(300 + bad, 6000 + self.traffic);
@@ -153,15 +177,11 @@ impl Teller<'_> {
             let series = self.slo.labelled(series, &[("another", "label")]);
             story.input_series.push(Input { series, values: values.to_owned() });
         }
-        Some(story)
+        story
     }
 
-    /// The share of bad events in the SLO's whole window, and what that leaves. A budget of slices
-    /// is another one.
+    /// The share of the SLO's whole window that spends its budget, and what that leaves.
     fn of_period(&self, minute: u32, share: f64) -> Vec<Check> {
-        if self.slo.slice.is_some() {
-            return Vec::new();
-        }
         let period = self.series(&format!("slo:sli_error:ratio_rate{}", self.period));
         let mut checks = vec![check(minute, is(&period, share))];
         if !self.slo.budget().is_zero() {
@@ -176,7 +196,12 @@ impl Teller<'_> {
 
     /// How many events a minute may be bad.
     fn allowed(&self) -> u64 {
-        let (numerator, denominator) = self.slo.budget().fraction();
+        self.part(self.slo.budget())
+    }
+
+    /// So large a part of a minute's traffic.
+    fn part(&self, share: Decimal) -> u64 {
+        let (numerator, denominator) = share.fraction();
         let allowed = u128::from(self.traffic) * numerator / denominator.max(1);
         u64::try_from(allowed).unwrap_or(0)
     }
