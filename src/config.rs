@@ -26,6 +26,7 @@ mod standards;
 pub mod suggest;
 mod targets;
 mod text;
+mod units;
 mod value;
 
 use std::ffi::OsString;
@@ -45,6 +46,7 @@ pub use slo::{Notice, Objectives, SloSettings};
 pub use sources::SourceSettings;
 pub use standards::{BoundarySettings, CheckSettings, StandardSettings};
 pub use targets::{BaselineSettings, KpiSettings, TargetSettings};
+pub use units::UnitSettings;
 pub use value::{Amount, Day, Glob, Pattern, RepositoryName, Selector, Zone};
 
 use crate::domain::{Instant, SourceName};

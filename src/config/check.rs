@@ -12,6 +12,7 @@ mod rules;
 mod slos;
 mod sources;
 mod standards;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,6 +65,7 @@ pub(super) fn all(
     sources::check(&mut checker);
     catalogue::check(&mut checker);
     endpoints::check(&mut checker);
+    units::check(&mut checker);
     slos::check(&mut checker);
     rules::check(&mut checker);
     standards::check(&mut checker);

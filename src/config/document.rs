@@ -17,6 +17,7 @@ use super::standards::{BoundarySettings, StandardSettings};
 use super::suggest;
 use super::targets::{BaselineSettings, KpiSettings};
 use super::text::Aim;
+use super::units::UnitSettings;
 use crate::{evaluate, http, store};
 
 /// Every section. A section that could not be decoded is absent, as are such entries of a table.
@@ -30,6 +31,7 @@ pub(super) struct Document {
     pub(super) teams: Vec<(String, TeamSettings)>,
     pub(super) services: Vec<(String, ServiceSettings)>,
     pub(super) endpoints: Vec<(String, EndpointSettings)>,
+    pub(super) units: Vec<(String, UnitSettings)>,
     pub(super) slos: Option<SloSettings>,
     pub(super) rules: Option<RulesSettings>,
     pub(super) standards: Vec<(String, StandardSettings)>,
@@ -59,6 +61,8 @@ pub(super) struct Layout {
     services: BTreeMap<String, ServiceSettings>,
     /// Endpoints whose latency is watched: `[endpoints.NAME]`.
     endpoints: BTreeMap<String, EndpointSettings>,
+    /// Demand that a metric store counts: `[units.NAME]`.
+    units: BTreeMap<String, UnitSettings>,
     /// Service level objectives.
     slos: SloSettings,
     /// How facts are judged.
@@ -74,7 +78,7 @@ pub(super) struct Layout {
 }
 
 /// The sections, in the order in which people read them.
-pub const SECTIONS: [&str; 14] = [
+pub const SECTIONS: [&str; 15] = [
     "store",
     "sources",
     "evaluate",
@@ -83,6 +87,7 @@ pub const SECTIONS: [&str; 14] = [
     "teams",
     "services",
     "endpoints",
+    "units",
     "slos",
     "rules",
     "standards",
@@ -120,6 +125,7 @@ impl Document {
             teams: decoder.entries(&at("teams")),
             services: decoder.entries(&at("services")),
             endpoints: decoder.entries(&at("endpoints")),
+            units: decoder.entries(&at("units")),
             slos: decoder.section(&at("slos")),
             rules: decoder.section(&at("rules")),
             standards: decoder.entries(&at("standards")),

@@ -13,10 +13,11 @@ use super::rules::RulesSettings;
 use super::slo::{Found, Objectives, SloSettings};
 use super::sources::SourceSettings;
 use super::targets::{BaselineSettings, KpiSettings};
+use super::units::UnitSettings;
 use super::{Config, secrets};
 use crate::domain::{Calendar, ServiceName, SourceName, TeamName};
 use crate::kpi::params::{
-    Boundary, Catalogue, Endpoint, FindingRule, KpiParams, Params, Rules, Service, Slo,
+    Boundary, Catalogue, Demand, Endpoint, FindingRule, KpiParams, Params, Rules, Service, Slo,
     SourceParams, Standard,
 };
 use crate::kpi::{Need, Span, TargetRule};
@@ -41,6 +42,10 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
     let endpoints: Vec<Endpoint> = endpoints
         .map(|(name, it)| endpoint(name, it, metrics.as_ref(), &catalogue))
         .collect::<Option<_>>()?;
+    let units = document.units.iter();
+    let demand: Vec<Demand> = units
+        .map(|(name, it)| demand(name, it, metrics.as_ref(), &catalogue))
+        .collect::<Option<_>>()?;
     let objectives = objectives(&slos, alert_windows, document.slos.as_ref());
     let slos = slos.iter().map(|it| slo(it, document.slos.as_ref()?, metrics.as_ref(), &catalogue));
     let slos: Vec<Slo> = slos.collect::<Option<_>>()?;
@@ -64,7 +69,9 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
     for source in &mut feeds {
         let endpoints = endpoints.iter().filter(|it| it.source == source.name);
         let slos = slos.iter().filter(|it| it.source == source.name);
+        let demand = demand.iter().filter(|it| it.source == source.name);
         source.feeds.extend(endpoints.map(|_| Need::Requests).next());
+        source.feeds.extend(demand.map(|_| Need::Units).next());
         source.feeds.extend(slos.map(|_| Need::Objectives).next());
     }
     let mut params = Params {
@@ -78,6 +85,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         boundaries,
         calendar,
         endpoints,
+        demand,
         slos,
         maintenance,
     };
@@ -162,6 +170,22 @@ fn endpoint(
         scale: settings.unit.seconds(),
         budget: settings.budget.seconds(),
         stat: settings.quantile.stat(),
+    })
+}
+
+fn demand(
+    name: &str,
+    settings: &UnitSettings,
+    store: Option<&SourceName>,
+    catalogue: &Catalogue,
+) -> Option<Demand> {
+    let named = settings.source.as_deref().map(SourceName::from);
+    Some(Demand {
+        name: name.to_owned(),
+        service: catalogue.services.iter().position(|it| it.name.as_str() == settings.service)?,
+        unit: settings.unit(),
+        source: named.or_else(|| store.cloned())?,
+        counter: settings.counter.as_str().to_owned(),
     })
 }
 

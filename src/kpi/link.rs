@@ -8,6 +8,7 @@ use url::Url;
 
 use super::item::Answers;
 use super::ledger_items::Subject;
+use super::params::Demand;
 use super::{ItemId, Params};
 use crate::domain::fact::FindingPlace;
 use crate::domain::{RepositoryId, ServiceName, SourceName, Timeline};
@@ -46,9 +47,10 @@ impl Link {
             }
             ItemId::Entry { source, native } => places.entry(source, native),
             ItemId::CostDay { service, unit, day } => {
-                let service = service.as_ref().map_or("no service", |it| it.as_str());
-                let unit = if unit.is_empty() { "" } else { &format!(" per {unit}") };
-                Self { name: format!("{service}, {day}{unit}"), url: None }
+                let of = service.as_ref().map_or("no service", |it| it.as_str());
+                let per = if unit.is_empty() { "" } else { &format!(" per {unit}") };
+                let counted = service.as_ref().and_then(|it| places.counted(it, unit, *day));
+                Self { name: format!("{of}, {day}{per}"), url: counted }
             }
             ItemId::Ledger { name, day, .. } => places.ledger(id, name, *day),
             ItemId::Burnt { slo, during: None } => {
@@ -164,18 +166,31 @@ impl<'a> Places<'a> {
 
     /// The graph of what was asked, at the end of the day.
     fn ledger(&self, id: &ItemId, name: &str, day: Option<NaiveDate>) -> Link {
-        let url = Subject::of(self.params, id).and_then(|subject| {
-            let mut url = self.page(subject.source(), ["graph"].into_iter())?;
-            let mut pairs = url.query_pairs_mut();
-            pairs.append_pair("g0.expr", &subject.query()).append_pair("g0.range_input", "1d");
-            if let Some(end) = day.and_then(|it| it.succ_opt()) {
-                pairs.append_pair("g0.end_input", &format!("{end} 00:00:00"));
-            }
-            drop(pairs);
-            Some(url)
-        });
+        let subject = Subject::of(self.params, id);
+        let url = subject.and_then(|it| self.graph(it.source(), &it.query(), day));
         let day = day.map_or_else(String::new, |it| format!(" on {it}"));
         Link { name: format!("{name}{day}"), url }
+    }
+
+    fn graph(&self, source: &SourceName, query: &str, day: Option<NaiveDate>) -> Option<Url> {
+        let mut url = self.page(source, ["graph"].into_iter())?;
+        let mut pairs = url.query_pairs_mut();
+        pairs.append_pair("g0.expr", query).append_pair("g0.range_input", "1d");
+        if let Some(end) = day.and_then(|it| it.succ_opt()) {
+            pairs.append_pair("g0.end_input", &format!("{end} 00:00:00"));
+        }
+        drop(pairs);
+        Some(url)
+    }
+
+    /// The graph of the units that a metric store counted on a day, if it did.
+    fn counted(&self, service: &ServiceName, unit: &str, day: NaiveDate) -> Option<Url> {
+        let services = &self.params.catalogue.services;
+        let is_of = |it: &&Demand| services[it.service].name == *service && it.unit == unit;
+        let demand = self.params.demand.iter().find(is_of)?;
+        let ledger = self.timeline.ledgers.get(&(demand.source.clone(), demand.ledger()))?;
+        let query = format!("sum(increase({}[1h]))", demand.counter);
+        ledger.contains_key(&day).then(|| self.graph(&demand.source, &query, Some(day)))?
     }
 
     /// A finding goes by its number or key below its tool and its place.

@@ -3,6 +3,7 @@
 //! These are plain values. `crate::config` reads and checks the files and builds them.
 
 mod debt;
+mod demand;
 mod findings;
 mod slo_window;
 mod standards;
@@ -13,6 +14,7 @@ use chrono::Duration;
 use regex::Regex;
 
 pub use debt::DebtRule;
+pub use demand::Demand;
 pub use findings::{FindingRule, FindingSeverity, Sla, default_severities, default_sla};
 pub use slo_window::{Length, SloWindow};
 pub use standards::{Boundary, Check, CheckRule, Standard, WORKFLOW_FILES};
@@ -47,6 +49,8 @@ pub struct Params {
     pub surveys: Vec<SurveyParams>,
     /// The endpoints whose latency is watched.
     pub endpoints: Vec<Endpoint>,
+    /// Units of demand that metric stores count, by name.
+    pub demand: Vec<Demand>,
     /// Service level objectives.
     pub slos: Vec<Slo>,
     /// Maintenance that is or was planned.

@@ -1,5 +1,7 @@
 //! What one unit of demand costs (kpis.md 3.13).
 
+mod demand;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
@@ -9,9 +11,10 @@ use super::statistics::{count, real};
 use super::status::Estimate;
 use super::{
     Better, Exclusions, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Placement,
-    Reading, Slice, Span, TargetRule, Unit, View,
+    Reading, Slice, Span, State, TargetRule, Unit, View,
 };
 use crate::domain::Instant;
+use demand::Units;
 
 const UNIT_COST: &str = "engkpi_unit_cost";
 const UNALLOCATED: &str = "engkpi_unit_cost_unallocated_ratio";
@@ -20,9 +23,11 @@ const PER: &str = "per";
 const CURRENCY: &str = "currency";
 const COST: &str = "cost";
 const UNITS: &str = "units";
+const COUNTED_BY: &str = "counted_by";
 
 const UNALLOCATED_COST: &str = "unallocated";
 const NO_UNITS: &str = "no_units";
+const INCOMPLETE: &str = "incomplete_units";
 const NO_COST: &str = "no_cost";
 const MIXED: &str = "mixed_currencies";
 
@@ -32,7 +37,8 @@ pub static KPI: Kpi = Kpi {
     title: "Unit cost",
     definition: "Effective cost (FOCUS; usage charges of the service's tag) of the complete UTC days of the window, divided by the \
         units of demand (requests, active customers, transactions) of the same days and services: a ratio of sums, over the days \
-        of which both are known. Costs in more than one currency have no unit cost. Cost of no known service is shown as \
+        of which both are known. Units are those of a register, else what a metric store counted: of a day of which an hour or \
+        more than 5 % of its slices of five minutes are missing nobody knows how many there were. Costs in more than one currency have no unit cost. Cost of no known service is shown as \
         unallocated. The target compares the daily unit costs with those of the baseline interval, by the Hodges-Lehmann ratio. \
         Provisional for 5 days, because bills close late.",
     unit: Unit::CostPerUnit,
@@ -78,7 +84,7 @@ type Day = (NaiveDate, Option<usize>);
 
 fn assess(view: &View<'_>) -> Vec<Item> {
     let costs = costs(view);
-    let units = units(view);
+    let units = demand::units(view);
     let mut items = Vec::new();
     for (day, by_currency) in &costs {
         let of_day = units.get(day);
@@ -112,18 +118,6 @@ fn costs<'a>(view: &View<'a>) -> BTreeMap<Day, BTreeMap<&'a str, f64>> {
     costs
 }
 
-/// Units by day and service and by name, of complete days. Those of unknown services are nobody's.
-fn units<'a>(view: &View<'a>) -> BTreeMap<Day, BTreeMap<&'a str, f64>> {
-    let mut units: BTreeMap<Day, BTreeMap<&str, f64>> = BTreeMap::new();
-    for fact in view.timeline.units.values().filter(|it| is_complete(it.day, view.as_of)) {
-        if let Some(service) = view.params.catalogue.service_called(&fact.service) {
-            let of_day = units.entry((fact.day, Some(service))).or_default();
-            *of_day.entry(&fact.unit).or_default() += fact.count;
-        }
-    }
-    units
-}
-
 /// Whether a UTC day is over.
 fn is_complete(day: NaiveDate, as_of: Instant) -> bool {
     start_of(day) + TimeDelta::days(1) <= as_of
@@ -138,7 +132,7 @@ fn item(
     (day, service): Day,
     unit: &str,
     by_currency: &BTreeMap<&str, f64>,
-    units: Option<f64>,
+    units: Option<Units<'_>>,
 ) -> Item {
     let catalogue = &view.params.catalogue;
     let placement = match service {
@@ -174,13 +168,15 @@ fn item(
         (None, _) => item.outcome = Outcome::Excluded(NO_COST),
     }
     if let Some(units) = units {
-        item.values.push((UNITS, units));
+        item.values.extend(units.count.map(|count| (UNITS, count)));
         item.marks.push(mark(PER, unit));
+        item.marks.extend(units.counted_by.map(|it| mark(COUNTED_BY, it.as_str())));
     }
     if item.counted() {
         item.outcome = match (service, units) {
             (None, _) => Outcome::Excluded(UNALLOCATED_COST),
             (Some(_), None) => Outcome::Excluded(NO_UNITS),
+            (Some(_), Some(Units { count: None, .. })) => Outcome::Excluded(INCOMPLETE),
             (Some(_), Some(_)) => Outcome::Counted,
         };
     }
@@ -232,6 +228,11 @@ fn unit_cost(per: &str, items: &[&Item], inside: &[&Item], slice: &Slice<'_>) ->
         reading.excluded = excluded;
         return reading.with(CURRENCY, "mixed");
     }
+    if !is_known(per, items, slice.window) {
+        reading.verdict = Some(State::NoData);
+        reading.excluded = excluded;
+        return reading.with(CURRENCY, currencies.first().copied().unwrap_or_default());
+    }
     let (cost, units) = days.values().fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
     reading.value = (units > 0.0).then(|| cost / units);
     reading.excluded = excluded;
@@ -242,6 +243,18 @@ fn unit_cost(per: &str, items: &[&Item], inside: &[&Item], slice: &Slice<'_>) ->
         .baseline
         .and_then(|baseline| since(baseline, per, currency, items, &days));
     reading.with(CURRENCY, currency)
+}
+
+/// Whether the units are known from the first whole day of a window on. What a register covers, its
+/// source says; of what a metric store counted each ledger does, by its first whole day.
+fn is_known(per: &str, items: &[&Item], window: Span) -> bool {
+    let known = || {
+        let of_unit = items.iter().filter(|it| unit_of(it) == Some(per));
+        of_unit.filter(|it| it.value(UNITS).is_some())
+    };
+    let first = known().map(|it| it.started_at).min();
+    known().any(|it| it.mark(COUNTED_BY).is_none())
+        || first.is_none_or(|first| first - TimeDelta::days(1) < window.start)
 }
 
 fn currency_of(item: &Item) -> Option<&str> {

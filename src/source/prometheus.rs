@@ -62,7 +62,12 @@ impl Plan {
             key: format!("SLO {}", it.id),
             question: it.question(),
         });
-        endpoints.chain(slos).collect()
+        let demand = params.demand.iter().filter(|it| it.source == *source).map(|it| Self {
+            ledger: it.ledger(),
+            key: format!("units.{}", it.name),
+            question: it.question(),
+        });
+        endpoints.chain(demand).chain(slos).collect()
     }
 }
 

@@ -67,7 +67,7 @@ fn a_fine_configuration_exits_0_and_says_which_kpi_is_fed() {
         no data for incident_detection_time: no source brings incidents: add a PagerDuty source
         no data for incident_recurrence: no source brings incidents: add a PagerDuty source
         no data for unit_cost: no source brings costs: add `costs` to a source of files
-        no data for unit_cost: no source brings units of demand: add `units` to a source of files
+        no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
         no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
         no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
         no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -252,7 +252,7 @@ async fn what_is_as_the_configuration_says_exits_0() {
             source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
-            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
             no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
             no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
             no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -293,7 +293,7 @@ deployments = { environments = ["productoin", "staging"] }
             source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
-            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
             no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
             no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
             no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -336,7 +336,7 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
             source github would feed architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
-            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
             no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
             no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
             no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -363,7 +363,7 @@ async fn a_refused_token_is_said_and_the_other_source_is_looked_at() {
             source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty would feed incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
-            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
             no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
             no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
             no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -394,7 +394,7 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
                 source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
                 no data for unit_cost: no source brings costs: add `costs` to a source of files
-                no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
                 no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
                 no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
                 no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -422,7 +422,7 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
                 source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
                 no data for unit_cost: no source brings costs: add `costs` to a source of files
-                no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
                 no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
                 no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
                 no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -452,7 +452,7 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
                 source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
                 no data for unit_cost: no source brings costs: add `costs` to a source of files
-                no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
                 no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
                 no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
                 no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -480,7 +480,7 @@ async fn a_missing_permission_is_named_with_the_kpis_that_it_costs() {
                 source github (a classic token with the scopes read:org, repo) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
                 source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
                 no data for unit_cost: no source brings costs: add `costs` to a source of files
-                no data for unit_cost: no source brings units of demand: add `units` to a source of files
+                no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
                 no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
                 no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
                 no data for finding_closure: nobody says which findings count: add [rules.findings]
@@ -528,7 +528,7 @@ async fn of_an_app_the_permissions_of_its_installation_are_asked() {
             source github (installation 1 of a GitHub App) feeds architecture_throughput, decision_time, incident_detection_time, change_failure, deployment_frequency, change_lead_time, contract_coverage
             source pagerduty (an API key) feeds incident_frequency, incident_recovery_time, incident_detection_time, incident_recurrence, change_failure
             no data for unit_cost: no source brings costs: add `costs` to a source of files
-            no data for unit_cost: no source brings units of demand: add `units` to a source of files
+            no data for unit_cost: no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store
             no data for debt_retirement: nobody says which issues are technical debt: add [rules.debt], or `debt` to a source of files
             no data for standard_adoption: nobody says what services are to adopt: add [standards.NAME]
             no data for finding_closure: nobody says which findings count: add [rules.findings]

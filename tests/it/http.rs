@@ -67,6 +67,7 @@ pub(crate) fn params() -> Params {
         calendar: CalendarParams::default(),
         kpis: [].into(),
         endpoints: Vec::new(),
+        demand: Vec::new(),
         slos: Vec::new(),
         maintenance: Vec::new(),
         baseline: None,

@@ -304,6 +304,26 @@ impl Sample {
     }
 }
 
+fn catalogue() -> Catalogue {
+    Catalogue {
+        teams: vec![TeamName::new("web")],
+        services: vec![Service {
+            name: ServiceName::new("shop"),
+            team: 0,
+            repository: "acme/shop".to_owned(),
+            paths: Vec::new(),
+            deployments: DeploymentRule::Deployments {
+                environments: vec!["production".to_owned()],
+                task: None,
+                payload: None,
+            },
+            incident_services: vec!["PSHOP".to_owned()],
+            aliases: Vec::new(),
+            tier: None,
+        }],
+    }
+}
+
 fn params() -> Params {
     let needs = |needs: &[Need]| needs.to_vec();
     let source = |name: &str, feeds: Vec<Need>, web: &str| SourceParams {
@@ -315,23 +335,7 @@ fn params() -> Params {
         web_base: url::Url::parse(web).unwrap(),
     };
     Params {
-        catalogue: Catalogue {
-            teams: vec![TeamName::new("web")],
-            services: vec![Service {
-                name: ServiceName::new("shop"),
-                team: 0,
-                repository: "acme/shop".to_owned(),
-                paths: Vec::new(),
-                deployments: DeploymentRule::Deployments {
-                    environments: vec!["production".to_owned()],
-                    task: None,
-                    payload: None,
-                },
-                incident_services: vec!["PSHOP".to_owned()],
-                aliases: Vec::new(),
-                tier: None,
-            }],
-        },
+        catalogue: catalogue(),
         rules: Rules {
             bots: BTreeSet::new(),
             hotfix_labels: BTreeSet::from(["hotfix".to_owned()]),
@@ -372,6 +376,7 @@ fn params() -> Params {
         },
         kpis: BTreeMap::new(),
         endpoints: Vec::new(),
+        demand: Vec::new(),
         slos: Vec::new(),
         maintenance: Vec::new(),
         baseline: None,

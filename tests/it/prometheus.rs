@@ -4,6 +4,7 @@ mod awkward;
 mod budget;
 mod ledger;
 mod real;
+mod units;
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

@@ -111,8 +111,35 @@ async fn every_kpi_of_the_sample_has_a_value() {
     });
     let ratio = recurrence.and_then(|it| it.reading.value).expect("it has a value");
     assert!((0.02..0.6).contains(&ratio), "{ratio} of the incidents happened before: believable?");
+    a_request_costs_what_was_billed_for_what_was_counted(&evaluation);
     let text = exposition::render(&evaluation, &exposition::Options::default()).text;
     no_label_is_there_twice(&String::from_utf8(text).expect("text"));
+}
+
+/// The last 29 whole days of the checkout, by the bill and by the metric store's counter, which are
+/// both known without asking engkpi.
+fn a_request_costs_what_was_billed_for_what_was_counted(evaluation: &Evaluation) {
+    let files = sample::files::files(now());
+    let bill = files.iter().find(|it| it.name == "costs.csv").unwrap();
+    let days: Vec<String> =
+        (1..=29).map(|back| (now() - Duration::days(back)).date_naive().to_string()).collect();
+    let lines = bill.text.lines().filter(|it| it.contains("\"\"checkout\"\""));
+    let billed = lines.filter_map(|line| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let day = fields[1].strip_suffix("T00:00:00Z")?;
+        days.iter().any(|it| it == day).then(|| fields[3].parse::<f64>().unwrap())
+    });
+    let cost: f64 = billed.sum();
+    // Requests a minute of the sample's checkout, see `sample::metrics`.
+    let requests = (60.0 + 45.0 + 12.0 + 4.0) * 60.0 * 24.0 * 29.0;
+    let ours = evaluation.readings().find(|it| {
+        it.reading.family == "engkpi_unit_cost"
+            && it.window == "30d"
+            && matches!(it.scope, kpi::Scope::Service(_))
+            && it.reading.value.is_some_and(|value| (value - cost / requests).abs() < 1e-12)
+    });
+    let ours = ours.unwrap_or_else(|| panic!("no service has {cost} / {requests}"));
+    assert_eq!((ours.reading.n, ours.reading.coverage), (29, Some(1.0)));
 }
 
 /// Prometheus refuses a whole scrape for one such series.

@@ -94,6 +94,15 @@ files = [{slos:?}]
             service.name
         );
     }
+    text.push_str(&watched());
+    let path = folder.join("engkpi.toml");
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+/// What the metric store counts: the latency of endpoints, and demand.
+fn watched() -> String {
+    let mut text = String::new();
     for it in &WATCHED {
         let _ = write!(
             text,
@@ -102,10 +111,14 @@ files = [{slos:?}]
             it.buckets(),
             it.budget_ms
         );
+        let _ = write!(
+            text,
+            "\n[units.{0}]\nservice = {0:?}\ncounter = '{1}'\n",
+            it.service,
+            it.requests()
+        );
     }
-    let path = folder.join("engkpi.toml");
-    fs::write(&path, text)?;
-    Ok(path)
+    text
 }
 
 /// Writes the objectives, as they are specified for sloth.

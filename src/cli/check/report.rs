@@ -162,7 +162,9 @@ fn missing_source(need: Need) -> &'static str {
         Need::Requests => "nobody says what requests there are: add a Prometheus source",
         Need::Decisions => "nobody says where decision records are: add [rules.decisions]",
         Need::Costs => "no source brings costs: add `costs` to a source of files",
-        Need::Units => "no source brings units of demand: add `units` to a source of files",
+        Need::Units => {
+            "no source brings units of demand: add `units` to a source of files, or [units.NAME] with a counter of a metric store"
+        }
         Need::DeveloperSurveys => "no source brings surveys of developers: add one of files",
         Need::StakeholderSurveys => "no source brings surveys of stakeholders: add one of files",
         Need::Escalations => "no source brings escalations: add `escalations` to a source of files",

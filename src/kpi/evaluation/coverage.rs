@@ -94,8 +94,13 @@ impl<'a> Availability<'a> {
         if feeding.peek().is_none() {
             return required.then_some(State::NoData);
         }
+        // Days of which nobody knows the units are left out one by one: a metric store may count on
+        // from where a register ends.
+        let takes_over = need == Need::Units;
+        let earliest = feeding.clone().map(|source| source.history_start).min();
         worst(feeding.map(|source| {
-            if !self.freshness.contains_key(&source.name) || start < source.history_start {
+            let from = earliest.filter(|_| takes_over).unwrap_or(source.history_start);
+            if !self.freshness.contains_key(&source.name) || start < from {
                 Some(State::NoData)
             } else if is_stale(source, self.freshness, self.as_of) {
                 Some(State::Stale)

@@ -7,6 +7,8 @@
 //! 05T10:00 hour pay for 24 +Inf:100            # and in the 23 hours after it too
 //! 05T10:00 hour pay covered 6 +Inf:100         # only half of its slices had data
 //! 05T10:00 hour pay                            # asked for, and nothing was there
+//! counts visits of web unit request            # a counter of demand; its hours hold `total:N`
+//! 05T00:00 hour visits for 24 total:100
 //! slo up of web objective 0.999                # judged by events; `slices`: by slices; `ratios`: of a ratio
 //! slo up of web objective 0.999 window 1Q calendar in Europe/Berlin  # default: 30d, which roll
 //! maintenance move from 05T10:00 to 05T12:00 of web  # without `of`: of every service
@@ -22,7 +24,7 @@ use crate::domain::{Fact, Instant, SourceName};
 use crate::kpi::Span;
 use crate::kpi::Stat;
 use crate::kpi::ledger::{Sli, met};
-use crate::kpi::params::{Endpoint, Length, Maintenance, Slo, SloMethod, SloWindow};
+use crate::kpi::params::{Demand, Endpoint, Length, Maintenance, Slo, SloMethod, SloWindow};
 
 pub(crate) const SOURCE: &str = "prometheus";
 
@@ -43,6 +45,18 @@ pub(super) fn endpoint(story: &mut Story, line: &mut Line) {
         budget: budget.parse().expect("seconds"),
         stat: if line.flag("p99") { Stat::P99 } else { Stat::P95 },
     });
+}
+
+/// Learns of a counter of demand.
+#[track_caller]
+pub(super) fn demand(story: &mut Story, line: &mut Line) {
+    let name = line.next("a counter");
+    let service = line.after("of").expect("a counter is `of` a service");
+    let mut services = story.params.catalogue.services.iter();
+    let service = services.position(|it| it.name.as_str() == service).expect("a service told of");
+    let unit = line.after("unit").unwrap_or_else(|| "request".to_owned());
+    let (counter, source) = (format!("{name}_total"), SourceName::from(SOURCE));
+    story.params.demand.push(Demand { name, service, unit, source, counter });
 }
 
 /// Learns of an SLO.
@@ -145,8 +159,10 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
     let endpoints = &story.params.endpoints;
     let endpoint = endpoints.iter().find(|it| it.name == name);
     let slo = story.params.slos.iter().find(|it| it.id == name);
+    let demand = story.params.demand.iter().find(|it| it.name == name);
     let ledger = endpoint.map(Endpoint::ledger).or(slo.map(Slo::ledger));
-    let ledger = ledger.expect("an endpoint or an SLO told of");
+    let ledger = ledger.or(demand.map(Demand::ledger));
+    let ledger = ledger.expect("an endpoint, a counter or an SLO told of");
     let slices = slo.map(|it| met(&it.slice_allowed.to_string()));
     let named = |name: &str| match &slices {
         Some(met) if name == "met" => met.clone(),

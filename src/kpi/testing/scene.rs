@@ -65,6 +65,7 @@ pub(super) fn params() -> Params {
         sources: Vec::new(),
         surveys: Vec::new(),
         endpoints: Vec::new(),
+        demand: Vec::new(),
         slos: Vec::new(),
         maintenance: Vec::new(),
     }
@@ -76,6 +77,7 @@ pub(super) fn set(story: &mut Story, verb: &str, line: &mut Line) -> bool {
     match verb {
         "service" => service(story, line),
         "endpoint" => requests::endpoint(story, line),
+        "counts" => requests::demand(story, line),
         "slo" => requests::slo(story, line),
         "maintenance" => requests::maintenance(story, line),
         "as_of" => story.as_of = instant(&line.next("an instant")),

@@ -28,7 +28,7 @@ impl Prometheus {
                     (Need::Requests, selector.clone(), "le", query)
                 }
                 Question::Counter { selector } => {
-                    (Need::Requests, selector.clone(), "", format!("count({selector})"))
+                    (Need::Units, selector.clone(), "", format!("count({selector})"))
                 }
                 Question::Events { sli, .. } => {
                     let query = sli.query("1h");

@@ -100,7 +100,7 @@ fn keys_that_do_not_exist() {
         "interval = 5\n",
         expect![[r#"
             bad.toml:1:1: interval: is not a setting
-                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, slos, rules, standards, boundaries and 2 more
+                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, units, slos, rules, standards and 3 more
             1 problem in the configuration"#]],
     );
     bad(
@@ -782,7 +782,7 @@ fn environment_variables() {
             environment ENGKPI__EVALUATE__INTERVALL: evaluate.intervall: is not a setting
                 fix: did you mean "interval"?
             environment ENGKPI__NOTHING: nothing: is not a setting
-                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, slos, rules, standards, boundaries and 2 more
+                fix: remove it; known are store, sources, evaluate, web, calendar, teams, services, endpoints, units, slos, rules, standards and 3 more
             environment ENGKPI__SERVICES__CHECKOUT__TEAM: services.checkout.team: there is no team "nobody"
                 fix: add [teams.nobody]; known are payments, search
             environment ENGKPI__SERVICES__CHECKOUT__TIER: services.checkout.tier: must be a whole number from 0 to 255, not the text "gold"
@@ -885,6 +885,53 @@ fn endpoints_and_their_metric_store() {
             bad.toml:5:1: sources.prometheus.token: is given together with user or password
                 fix: keep one of the two ways to authenticate
             3 problems in the configuration"#]],
+    );
+}
+
+#[test]
+fn units_and_their_metric_store() {
+    let units = "[units.pay]\nservice = 'checkout'\ncounter = 'x_total{job=\"pay\"}'\n";
+    bad(&format!("{STORE}{units}"), expect!["nothing is wrong"]);
+    bad(
+        units,
+        expect![[r#"
+        bad.toml:1:8: units.pay: needs a metric store, and there is none
+            fix: add [sources.prometheus] with type = "prometheus"
+        1 problem in the configuration"#]],
+    );
+    bad(
+        &format!(
+            "{STORE}[units.a]\nservice = 'checkuot'\nsource = 'prometheu'\ncounter = 'x_bucket'\n\
+             unit = ' '\n[units.b]\nservice = 'checkout'\ncounter = 'rate(x_total[5m])'\n\
+             [units.c]\nservice = 'checkout'\ncounter = 'x_sum'\nper = 'order'\n[units.d]\n"
+        ),
+        expect![[r#"
+            bad.toml:6:11: units.a.service: there is no service "checkuot"
+                fix: did you mean "checkout"?
+            bad.toml:7:10: units.a.source: there is no Prometheus source "prometheu"
+                fix: did you mean "prometheus"?
+            bad.toml:8:11: units.a.counter: counts each unit once for each bucket
+                fix: name the histogram's series that ends in _count
+            bad.toml:9:8: units.a.unit: is an empty text
+                fix: write something or remove the key
+            bad.toml:12:11: units.b.counter: "rate(x_total[5m])" is not a selector: it is an expression
+                fix: name the series that are counted up
+            bad.toml:15:11: units.c.counter: adds up something else than units
+                fix: name the series that ends in _count or _total
+            bad.toml:16:1: units.c.per: is not a setting
+                fix: remove it; known are service, unit, source, counter
+            bad.toml:17:8: units.d.counter: is missing
+                fix: add `counter = …`
+            bad.toml:17:8: units.d.service: is missing
+                fix: add `service = …`
+            9 problems in the configuration"#]],
+    );
+    bad(
+        &format!("{STORE}{}{units}", STORE.replace("prometheus]", "mimir]")),
+        expect![[r#"
+            bad.toml:9:8: units.pay.source: is missing: there are several metric stores
+                fix: add `source = …`: prometheus, mimir
+            1 problem in the configuration"#]],
     );
 }
 
