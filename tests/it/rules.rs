@@ -79,7 +79,7 @@ fn tell(rules: &str, stories: &[Story]) {
     let file: Value = serde_saphyr::from_str(rules).unwrap();
     let groups: Vec<&Value> =
         file["groups"].as_array().unwrap().iter().map(|group| &group["name"]).collect();
-    for every in ["1m", "5m"] {
+    for every in ["1m", "5m", "1h"] {
         let told: Vec<Value> =
             stories.iter().filter(|it| it.every == every).map(Story::json).collect();
         if told.is_empty() {

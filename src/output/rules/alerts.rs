@@ -3,33 +3,47 @@
 use std::collections::BTreeMap;
 
 use super::document::{Group, Rule};
-use super::recordings::named;
+use super::recordings::{BY_IDS, named};
 use super::windows::{AlertWindows, Fraction, Length, Pair};
 use super::{Alert, Slo};
 use crate::domain::Decimal;
 
 /// A burn above this for a week is too much, however little it is at any time.
 const SUSTAINED: u128 = 2;
+/// So many hours are a week.
+const WEEK: u32 = 7 * 24;
+/// In which it may lie where some of the time is without events.
+const WEEKS: [&str; 3] = ["169h", "10d", "3w"];
 /// Below this share of a day's evaluations nobody knows how the service is.
 const COVERED: Decimal = Decimal::new(9, 1);
 
 /// The name of burn alerts that have none of their own.
 const USUAL_NAME: &str = "SLOErrorBudgetBurn";
 
-/// The group with the alerts; none where the specification wants none.
-pub(super) fn of(slo: &Slo, windows: &AlertWindows, period: Length) -> Option<Group> {
-    let mut rules = Vec::new();
-    if !slo.alerting.page.disable {
-        rules.extend(burn(slo, "page", &slo.alerting.page, windows, &windows.page));
+/// How often is asked what changes slowly.
+const SLOWLY: &str = "5m";
+
+/// The groups with the alerts: about burns, and about states that last. None where the specification
+/// wants none.
+pub(super) fn of(slo: &Slo, windows: &AlertWindows, period: Length) -> Vec<Group> {
+    let (page, ticket) = (&slo.alerting.page, &slo.alerting.ticket);
+    let (mut burns, mut states) = (Vec::new(), Vec::new());
+    if !page.disable {
+        burns.extend(burn(slo, "page", page, windows, &windows.page));
     }
-    if !slo.alerting.ticket.disable {
-        rules.extend(burn(slo, "ticket", &slo.alerting.ticket, windows, &windows.ticket));
-        rules.push(exhausted(slo, period));
-        rules.extend(sustained(slo));
-        rules.push(unknown(slo));
+    if !ticket.disable {
+        burns.extend(burn(slo, "ticket", ticket, windows, &windows.ticket));
+        states.push(exhausted(slo, period));
+        states.extend(sustained(slo));
+        states.push(unknown(slo));
     }
-    let name = format!("sloth-slo-alerts-{}", slo.id);
-    (!rules.is_empty()).then_some(Group { name, interval: None, rules })
+    let group = |name: &str, interval, rules| Group {
+        name: format!("sloth-slo-{name}-{}", slo.id),
+        interval,
+        rules,
+    };
+    let groups = [group("alerts", None, burns), group("states", Some(SLOWLY), states)];
+    groups.into_iter().filter(|it| !it.rules.is_empty()).collect()
 }
 
 /// The name of its burn alerts.
@@ -74,6 +88,8 @@ fn burn(
     (!possible.is_empty()).then(|| rule.of(slo, alert, expr, None))
 }
 
+/// Of a window of which a part is unknown, because the server is young or forgets too early, it is
+/// asked whether the budget of all of it would be gone had nothing been bad in that part.
 fn exhausted(slo: &Slo, period: Length) -> Rule {
     let texts = Texts {
         alert: "SLOErrorBudgetExhausted",
@@ -81,27 +97,35 @@ fn exhausted(slo: &Slo, period: Length) -> Rule {
         what: "SLO error budget is exhausted.",
         description: format!("Nothing is left of the error budget of the last {period}."),
     };
-    let remaining = slo.series("slo:period_error_budget_remaining:ratio");
-    texts.of(slo, &slo.alerting.ticket, format!("{remaining} <= 0"), None)
+    let burn = slo.series("slo:period_burn_rate:ratio");
+    let known =
+        format!("sum {BY_IDS} (count_over_time({}[{period}]))", slo.series("slo:objective:ratio"));
+    let known = format!("clamp_max({known} / {}, 1)", period.in_minutes());
+    let expr = format!("{burn}\n* on(sloth_id, sloth_service, sloth_slo)\n{known}\n>= 1");
+    texts.of(slo, &slo.alerting.ticket, expr, None)
 }
 
 /// A state that lasts is asked of what was recorded: `for: 1w` would begin anew with every restart
-/// of the server. An hour that it was down for a part of is not missing.
+/// of the server. It is asked hour by hour; hours without events neither break the week nor count, so
+/// it may last longer.
 fn sustained(slo: &Slo) -> Option<Rule> {
-    let threshold = Fraction::new(SUSTAINED, 1).times(slo.budget());
     let texts = Texts {
         alert: "SLOErrorBudgetBurnSustained",
         severity: "ticket",
         what: "SLO error budget has burnt too fast for a week.",
         description: format!(
-            "The trailing day burnt the error budget more than {SUSTAINED} times too fast in every hour of the last week."
+            "For more than a week, not counting time without events, the trailing day has burnt the error budget more than {SUSTAINED} times too fast."
         ),
     };
-    let day = slo.series("slo:sli_error:ratio_rate1d");
-    let hourly = format!("last_over_time({day}[1h])[1w:1h]");
-    let expr =
-        format!("min_over_time({hourly}) > {threshold}\nand\ncount_over_time({hourly}) >= 168");
-    threshold.is_below_one().then(|| texts.of(slo, &slo.alerting.ticket, expr, None))
+    let burn = slo.series("slo:daily_burn_rate:ratio");
+    let within = |length: &str| {
+        let least = format!("min {BY_IDS} (min_over_time({burn}[{length}:1h]))");
+        let count = format!("sum {BY_IDS} (count_over_time({burn}[{length}:1h]))");
+        format!("(\n  {least} > {SUSTAINED}\n  and\n  {count} > {WEEK}\n)")
+    };
+    let possible = Fraction::new(SUSTAINED, 1).times(slo.budget()).is_below_one();
+    let expr = WEEKS.map(within).join("\nor\n");
+    possible.then(|| texts.of(slo, &slo.alerting.ticket, expr, None))
 }
 
 fn unknown(slo: &Slo) -> Rule {

@@ -36,7 +36,7 @@ fn ratio(slo: &Slo, window: Length, expr: &str) -> Rule {
     }
 }
 
-/// All and bad events by the second. Where there were events and nothing is known of bad ones,
+/// All and bad events by the second, or whether a ratio was there. Where there were events and nothing is known of bad ones,
 /// there were none: a counter of errors begins with the first error.
 fn rates(slo: &Slo) -> Vec<Rule> {
     let record =
@@ -51,7 +51,11 @@ fn rates(slo: &Slo) -> Vec<Rule> {
             let all = by_second(total);
             (format!("{all}\n- on()\n(\n{}\nor on()\n0 * {all}\n)", by_second(good)), all)
         }
-        Sli::Ratio { .. } => return Vec::new(),
+        // Without events it is 0 / 0, which is something to count from.
+        Sli::Ratio { bad } => {
+            let query = braced(&bad.replace(WINDOW, &SHORTEST.to_string()));
+            return vec![record("slo:sli_ratio:count5m", format!("count{query}"))];
+        }
     };
     vec![record("slo:sli_total:rate5m", all), record("slo:sli_error:rate5m", bad)]
 }
@@ -113,11 +117,11 @@ fn share_of_period(slo: &Slo, period: Length) -> String {
             format!("sum_over_time({}[{period}])", slo.series("slo:sli_total:rate5m")),
         ),
     };
-    // By the labels that never change, so that what had others before is the same SLO.
-    format!("{ANYHOW} ({some})\n/\n({ANYHOW} ({all}) > 0)")
+    format!("sum {BY_IDS} ({some})\n/\n(sum {BY_IDS} ({all}) > 0)")
 }
 
-const ANYHOW: &str = "sum by (sloth_id, sloth_service, sloth_slo)";
+/// By the labels that never change, so that what had others before is the same SLO.
+pub(super) const BY_IDS: &str = "by (sloth_id, sloth_service, sloth_slo)";
 
 /// The group with what the shares mean.
 pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
@@ -132,11 +136,17 @@ pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
     let record =
         |record: &str, expr| Rule::Record { record: record.to_owned(), expr, labels: slo.ids() };
     let vector = |it: String| format!("vector({it})");
+    let hour = slo.series("slo:sli_error:ratio_rate1h");
     let rules = vec![
         record("slo:objective:ratio", vector(slo.objective.to_string())),
         record("slo:error_budget:ratio", vector(slo.budget().to_string())),
         record("slo:time_period:days", vector(period.in_days().to_string())),
         record("slo:current_burn_rate:ratio", burn("slo:sli_error:ratio_rate5m")),
+        // Only while there are events: what is said of nothing for a day is not said 1,440 times.
+        record(
+            "slo:daily_burn_rate:ratio",
+            format!("({})\nand on()\n{hour}", burn("slo:sli_error:ratio_rate1d")),
+        ),
         record("slo:period_burn_rate:ratio", burn(&format!("slo:sli_error:ratio_rate{period}"))),
         record(
             "slo:period_error_budget_remaining:ratio",
@@ -157,12 +167,13 @@ pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
 /// counts zero events; what is recorded of the objective says how often there were evaluations.
 fn coverage(slo: &Slo) -> String {
     let known = match slo.sli {
-        Sli::Ratio { .. } => slo.series("slo:sli_error:ratio_rate5m"),
-        _ => slo.series("slo:sli_total:rate5m"),
+        Sli::Ratio { .. } => slo.series("slo:sli_ratio:count5m"),
+        Sli::Bad { .. } | Sli::Good { .. } => slo.series("slo:sli_total:rate5m"),
     };
-    let always = format!("{ANYHOW} (count_over_time({}[1d]))", slo.series("slo:objective:ratio"));
+    let always =
+        format!("sum {BY_IDS} (count_over_time({}[1d]))", slo.series("slo:objective:ratio"));
     format!(
-        "clamp_max(\n({ANYHOW} (count_over_time({known}[1d])) or 0 * {always})\n/\n{always},\n1)"
+        "clamp_max(\n(sum {BY_IDS} (count_over_time({known}[1d])) or 0 * {always})\n/\n{always},\n1)"
     )
 }
 

@@ -108,11 +108,12 @@ impl AlertWindows {
         }
     }
 
-    /// Every window that some alert looks at, each once, the shortest first.
+    /// Every window that some alert looks at, each once, the shortest first. The hour and the day are
+    /// those of the burn that lasts.
     pub(super) fn all(&self) -> Vec<Length> {
         let pairs = self.page.iter().chain(&self.ticket);
         let mut all: Vec<Length> = pairs.flat_map(|it| [it.short, it.long]).collect();
-        all.push(Length(5));
+        all.extend([Length(5), Length(60), Length(1440)]);
         all.sort_unstable();
         all.dedup();
         all

@@ -152,6 +152,9 @@ fn a_ratio_that_is_no_number_for_a_while_leaves_no_hole() {
             ("180m".to_owned(), that(&format!("{PERIOD} > bool 0.14"))),
             ("180m".to_owned(), that(&format!("{PERIOD} < bool 0.16"))),
             ("180m".to_owned(), is("slo:sli_error:ratio_rate30m", 0.2)),
+            // 0 / 0 is something to count from.
+            ("180m".to_owned(), firing("ticket", "SLOCoverageLow", false)),
+            ("180m".to_owned(), that("slo:sli_coverage:ratio1d > bool 0.98")),
         ],
     };
     tell(&generated(spec, 30), &[story]);
