@@ -53,12 +53,11 @@ impl Reader<'_> {
         if position.through >= self.end {
             return Ok(report);
         }
-        let spacing = self.spacing(&plan.question).await;
         let mut at = (position.through - self.reread).max(position.from);
         let mut most = MOST_HOURS;
         while at < self.end {
             let end = self.end.min(at + TimeDelta::hours(most));
-            match self.piece((plan, spacing), (at, end), &mut position, &mut report).await {
+            match self.piece(plan, (at, end), &mut position, &mut report).await {
                 Ok(()) => at = end,
                 Err(QueryError::TooMuch(_)) if most > 1 => {
                     most = ((end - at).num_hours() / 2).max(1);
@@ -106,11 +105,12 @@ impl Reader<'_> {
     /// Reads the hours of `(start, end)` and commits them with the position behind them.
     async fn piece(
         &self,
-        (plan, spacing): (&Plan, Spacing),
+        plan: &Plan,
         (start, end): (Instant, Instant),
         position: &mut Position,
         report: &mut PollReport,
     ) -> Result<(), QueryError> {
+        let spacing = self.spacing(plan, end, report).await?;
         let (counts, presence) = self.ask((&plan.question, spacing), (start, end)).await?;
         for _ in 0..counts.odd + presence.odd {
             report.reject(Kind::LedgerDay);
@@ -148,12 +148,27 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// How far apart the samples are. Without an answer hours are asked for as they are.
-    async fn spacing(&self, question: &Question) -> Spacing {
-        let Some(query) = Spacing::query(question) else { return Spacing::UNKNOWN };
-        let answer = self.api.instant(&query, self.end, "").await.unwrap_or_default();
+    /// How far apart the samples were in the day before `end`. A server for which that is too much
+    /// to say is asked for hours as they are.
+    async fn spacing(
+        &self,
+        plan: &Plan,
+        end: Instant,
+        report: &mut PollReport,
+    ) -> Result<Spacing, QueryError> {
+        let Some(query) = Spacing::query(&plan.question) else { return Ok(Spacing::UNKNOWN) };
+        let answer = match self.api.instant(&query, end, "").await {
+            Err(QueryError::TooMuch(error)) => {
+                report.warnings.push(format!(
+                    "{}: how far apart its samples are is unknown, so an hour may be wrong by about 2 %: {error}",
+                    plan.key
+                ));
+                Answered::default()
+            }
+            answer => answer?,
+        };
         let most = answer.series.iter().flat_map(|it| it.points.values()).copied();
-        most.reduce(f64::max).map_or(Spacing::UNKNOWN, Spacing::of)
+        Ok(most.reduce(f64::max).map_or(Spacing::UNKNOWN, Spacing::of))
     }
 
     /// What was counted in each hour, and in which slices there was anything.

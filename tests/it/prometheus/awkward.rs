@@ -107,12 +107,33 @@ async fn what_is_no_number_is_no_count() {
 #[tokio::test]
 async fn one_question_that_fails_spoils_no_other() {
     let mut scene = busy().await;
-    let plans = vec![buckets("odd", "x) or vector(1"), buckets("pay", PAY)];
+    let plans = vec![buckets("odd", "odd_total) or vector(1"), buckets("pay", PAY)];
     scene.reconfigure(plans, "");
-    scene.fakes.prometheus.fault(Fault::status(400).on("vector").forever());
+    scene.fakes.prometheus.fault(Fault::status(400).on("odd_total").forever());
     let report = scene.poll().await;
     assert_eq!((report.gaps, report.warnings.len()), (1, 1));
     assert!(report.warnings[0].starts_with("endpoints.odd: "), "{:?}", report.warnings);
+    assert_eq!(scene.hours().await.lines().count(), 9 * 24 + 12);
+}
+
+/// How far apart samples are is asked before the hours of each piece.
+#[tokio::test]
+async fn a_server_that_cannot_say_how_far_apart_samples_are_is_named_and_one_that_fails_asked_again()
+ {
+    let scene = busy().await;
+    scene.fakes.prometheus.fault(Fault::status(422).on("quantile_over_time").forever());
+    let report = scene.poll().await;
+    assert_eq!((report.gaps, report.warnings.len()), (0, 1), "{:?}", report.warnings);
+    let words = "endpoints.pay: how far apart its samples are is unknown";
+    assert!(report.warnings[0].starts_with(words), "{:?}", report.warnings);
+    assert_eq!(scene.hours().await.lines().count(), 9 * 24 + 12);
+
+    let scene = busy().await;
+    scene.fakes.prometheus.fault(Fault::status(500).on("quantile_over_time").forever());
+    assert!(scene.try_poll().await.is_err());
+    assert_eq!(scene.hours().await, "", "hours that are read are never asked again");
+    scene.fakes.prometheus.clear_faults();
+    scene.poll().await;
     assert_eq!(scene.hours().await.lines().count(), 9 * 24 + 12);
 }
 
