@@ -340,28 +340,33 @@ fn the_budget_of_nobodys_service_is_all_unattributed() {
     "#]].assert_eq(&burnt(&story));
 }
 
-/// Bad events of each hour, incidents and deployments by their minutes since the 1st.
+/// Bad events or slices of each hour, incidents and deployments by their minutes since the 1st.
 fn world() -> impl Strategy<Value = String> {
     let minute = || 0_i64..(5 * 24 * 60);
-    let hours = prop::collection::vec((0_u32..400, prop::bool::weighted(0.2)), 120);
+    let hours = prop::collection::vec((0_u32..400, 0_u32..=12, prop::bool::weighted(0.2)), 120);
+    let method = prop::sample::select(vec!["", "slices", "ratios"]);
     let incidents =
         prop::collection::vec((minute(), 1_i64..600, prop::option::of(0_usize..6)), 0..5);
     let deployments = prop::collection::vec(minute(), 0..6);
     let maintenance = prop::collection::vec((minute(), 1_i64..600), 0..3);
-    (hours, incidents, deployments, maintenance).prop_map(
-        |(hours, incidents, deployments, planned)| {
+    (hours, method, incidents, deployments, maintenance).prop_map(
+        |(hours, method, incidents, deployments, planned)| {
             let at = |minute: i64| {
                 crate::kpi::testing::told(instant("01T00:00") + chrono::TimeDelta::minutes(minute))
             };
-            let mut story = "service web incidents PWEB
-            slo up of web objective 0.999
-            as_of 06T00:00
-            rule proximity 30\n"
-                .to_owned();
-            for (hour, (bad, outage)) in (0..).zip(&hours) {
+            let mut story = format!(
+                "service web incidents PWEB
+                slo up of web objective 0.999 {method}
+                as_of 06T00:00
+                rule proximity 30\n"
+            );
+            for (hour, (bad, met, outage)) in (0..).zip(&hours) {
                 let bad = if *outage { bad * 100 } else { *bad };
-                story +=
-                    &format!("{} hour up bad:{bad} total:100000 valid:12 met:6\n", at(hour * 60));
+                let counted = match method {
+                    "ratios" => format!("bad:{} total:12", f64::from(bad) * 12.0 / 100_000.0),
+                    _ => format!("bad:{bad} total:100000"),
+                };
+                story += &format!("{} hour up {counted} valid:12 met:{met}\n", at(hour * 60));
             }
             for (n, minute) in deployments.iter().enumerate() {
                 story += &format!("{} deploy web d{n} id {n}\n", at(*minute));
