@@ -1,5 +1,7 @@
 //! How long a fault goes unnoticed (kpis.md 3.7).
 
+mod slices;
+
 use super::incident_items::{elapsed, may_be_major, of};
 use super::statistics::{count, real};
 use super::view::incidents::Episode;
@@ -8,6 +10,7 @@ use super::{
     TargetRule, Unit, View,
 };
 use crate::domain::Instant;
+use slices::Slices;
 
 const DETECTION_TIME: &str = "engkpi_incident_detection_time_seconds";
 const KNOWN_BY_SOURCE: &str = "engkpi_incident_detection_known_by_source";
@@ -20,16 +23,20 @@ const NO_FAULT_TIME: &str = "no_fault_time";
 const FIELD: &str = "field";
 /// The post-mortem.
 const POST_MORTEM: &str = "post_mortem";
+/// The slices of an SLO of the service.
+const SLI: &str = "sli";
 /// The finish of the deployment that caused it.
 pub(super) const DEPLOYMENT: &str = "deployment";
-const FAULT_SOURCES: [&str; 3] = [FIELD, POST_MORTEM, DEPLOYMENT];
+const FAULT_SOURCES: [&str; 4] = [FIELD, POST_MORTEM, SLI, DEPLOYMENT];
 
 /// Time to detect.
 pub static KPI: Kpi = Kpi {
     id: "incident_detection_time",
     title: "Time to detect (MTTD)",
     definition: "From the fault to the detection of incidents of severity 1 or 2, placed by the detection. The fault began when \
-        the incident's field says, else the post-mortem, else when the deployment linked as its cause finished. Incidents of which nobody knows when \
+        the incident's field says, else the post-mortem, else with the first bad slice (of five minutes, of an SLO of the service) \
+        of the last run of bad slices, at most two others between them, that holds the detection or ended at most 24 h before it, \
+        else when the deployment linked as its cause finished. Incidents of which nobody knows when \
         the fault began are left out and lower the coverage; below half of them known there is no status. An alert's own time is \
         never used for both ends.",
     unit: Unit::Seconds,
@@ -45,7 +52,7 @@ pub static KPI: Kpi = Kpi {
     placed_by: PlacedBy::Completion,
     lookback_days: 0,
     needs: &[Need::Incidents],
-    uses: &[Need::Deployments, Need::IncidentNotes],
+    uses: &[Need::Deployments, Need::IncidentNotes, Need::Objectives],
     baseline_value: None,
     families: &[
         Family {
@@ -71,24 +78,28 @@ pub static KPI: Kpi = Kpi {
 };
 
 fn assess(view: &View<'_>) -> Vec<Item> {
+    let slices = Slices::of(view);
     let episodes = view.incidents.iter().enumerate();
     let major = episodes.filter(|(_, episode)| episode.may_be_major());
-    major.map(|(index, episode)| item(view, index, episode)).collect()
+    major.map(|(index, episode)| item(view, &slices, index, episode)).collect()
 }
 
-fn item(view: &View<'_>, index: usize, episode: &Episode<'_>) -> Item {
+fn item(view: &View<'_>, slices: &Slices<'_>, index: usize, episode: &Episode<'_>) -> Item {
     let mut item = of(view, episode);
     item.completed_at = Some(episode.detected_at);
     if !episode.is_major() {
         // Of unknown severity: left out, and shown as such.
         return item;
     }
-    let Some((fault_at, source)) = fault(view, index, episode) else {
+    let said = said(view, episode).map(|(at, source)| (at, source, None));
+    let counted = || slices.fault(episode).map(|(at, slo)| (at, SLI, Some(slo.to_owned())));
+    let linked = || linked(view, index).map(|(at, source)| (at, source, None));
+    let Some((fault_at, source, evidence)) = said.or_else(counted).or_else(linked) else {
         item.outcome = Outcome::Excluded(NO_FAULT_TIME);
         return item;
     };
     item.times.push(("fault_at", fault_at));
-    item.marks.push(Mark::new(FAULT_SOURCE, source));
+    item.marks.push(Mark { evidence, ..Mark::new(FAULT_SOURCE, source) });
     match elapsed(fault_at, episode.detected_at) {
         Ok(seconds) => {
             item.started_at = fault_at;
@@ -100,21 +111,29 @@ fn item(view: &View<'_>, index: usize, episode: &Episode<'_>) -> Item {
     item
 }
 
-/// When the fault began, and how that is known.
+/// When the fault began, and how that is known, without asking what was counted: which is what
+/// budgets are made of.
 pub(super) fn fault(
     view: &View<'_>,
     index: usize,
     episode: &Episode<'_>,
 ) -> Option<(Instant, &'static str)> {
+    said(view, episode).or_else(|| linked(view, index))
+}
+
+/// When people say that it began.
+fn said(view: &View<'_>, episode: &Episode<'_>) -> Option<(Instant, &'static str)> {
     let field = episode.fault_at.map(|at| (at, FIELD));
-    let noted = || {
+    field.or_else(|| {
         let note = episode.note.filter(|_| episode.number == 0)?;
         Some((note.fault_at.filter(|at| *at < view.as_of)?, POST_MORTEM))
-    };
-    field.or_else(noted).or_else(|| {
-        let deployment = view.failures.linked.get(index).copied().flatten()?;
-        Some((view.deployments[deployment].finished_at, DEPLOYMENT))
     })
+}
+
+/// When what caused it was deployed.
+fn linked(view: &View<'_>, index: usize) -> Option<(Instant, &'static str)> {
+    let deployment = view.failures.linked.get(index).copied().flatten()?;
+    Some((view.deployments[deployment].finished_at, DEPLOYMENT))
 }
 
 fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
@@ -128,8 +147,12 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
     let mut readings = Distribution::of(&major, slice, DETECTION)
         .with_coverage(coverage)
         .completed_readings(DETECTION_TIME);
-    let unfed = slice.view.lacks(Need::Deployments);
-    let sources = FAULT_SOURCES.into_iter().filter(|source| !(unfed && *source == DEPLOYMENT));
+    let is_fed = |source: &&str| match *source {
+        DEPLOYMENT => !slice.view.lacks(Need::Deployments),
+        SLI => !slice.view.params.slos.is_empty(),
+        _ => true,
+    };
+    let sources = FAULT_SOURCES.into_iter().filter(is_fed);
     readings.extend(sources.map(|source| {
         let from = known.iter().filter_map(|it| it.mark(FAULT_SOURCE));
         let known = count(from.filter(|mark| mark.value == source).count());

@@ -29,7 +29,7 @@ pub enum Question {
         selector: String,
     },
     /// How many events there were and how many were bad, with the slices that were good; the
-    /// columns are [`BAD`], [`TOTAL`], [`VALID`] and that of [`met`].
+    /// columns are [`BAD`], [`TOTAL`], [`VALID`], that of [`met`] and that of [`missed`].
     Events {
         /// How they are told apart.
         sli: Sli,
@@ -194,6 +194,12 @@ pub const VALID: &str = "valid";
 /// The column of slices in which no larger share than this was bad.
 pub fn met(slice_allowed: &str) -> String {
     format!("met<={slice_allowed}")
+}
+
+/// The column that names the slices in which a larger share than this was bad: the sum of 2^n for
+/// each, the first slice of the hour being 0. An hour without any has no such column.
+pub fn missed(slice_allowed: &str) -> String {
+    format!("missed>{slice_allowed}")
 }
 
 /// The column of everything that was counted.

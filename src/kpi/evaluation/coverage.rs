@@ -97,10 +97,12 @@ impl<'a> Availability<'a> {
         // Days of which nobody knows the units are left out one by one: a metric store may count on
         // from where a register ends.
         let takes_over = need == Need::Units;
+        // Faults of before the first SLO are found out in other ways.
+        let is_found_out = need == Need::Objectives && !required;
         let earliest = feeding.clone().map(|source| source.history_start).min();
         worst(feeding.map(|source| {
             let from = earliest.filter(|_| takes_over).unwrap_or(source.history_start);
-            if !self.freshness.contains_key(&source.name) || start < from {
+            if !self.freshness.contains_key(&source.name) || (start < from && !is_found_out) {
                 Some(State::NoData)
             } else if is_stale(source, self.freshness, self.as_of) {
                 Some(State::Stale)

@@ -13,6 +13,7 @@
 //! slo up of web objective 0.999 window 1Q calendar in Europe/Berlin  # default: 30d, which roll
 //! maintenance move from 05T10:00 to 05T12:00 of web  # without `of`: of every service
 //! 05T10:00 hour up bad:1 total:900 valid:12 met:11
+//! 05T10:00 hour up missed 0,11 bad:9 total:900 # the first and the last slice were bad
 //! 05T10:30 burn up 5m:1/100 1h:2/500           # what short windows held: bad/all
 //! ```
 
@@ -23,7 +24,7 @@ use crate::domain::fact::{Burn, BurnWindow, LedgerDay, LedgerHour};
 use crate::domain::{Fact, Instant, SourceName};
 use crate::kpi::Span;
 use crate::kpi::Stat;
-use crate::kpi::ledger::{Sli, met};
+use crate::kpi::ledger::{Sli, met, missed};
 use crate::kpi::params::{Demand, Endpoint, Length, Maintenance, Slo, SloMethod, SloWindow};
 
 pub(crate) const SOURCE: &str = "prometheus";
@@ -147,6 +148,8 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
     let name = line.next("an endpoint");
     let hours: i64 = line.after("for").map_or(1, |it| it.parse().expect("hours"));
     let covered: Option<u8> = line.after("covered").map(|it| it.parse().expect("slices"));
+    let bad_slices = line.list("missed").into_iter().map(|it| it.parse::<i32>().expect("a slice"));
+    let bad_slices: f64 = bad_slices.map(|slice| 2_f64.powi(slice)).sum();
     let counts: Vec<(String, f64)> = line
         .rest()
         .into_iter()
@@ -168,8 +171,11 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
         Some(met) if name == "met" => met.clone(),
         _ => name.to_owned(),
     };
-    let counts: Vec<(String, f64)> =
+    let mut counts: Vec<(String, f64)> =
         counts.into_iter().map(|(name, count)| (named(&name), count)).collect();
+    if let Some(slo) = slo.filter(|_| bad_slices > 0.0) {
+        counts.push((missed(&slo.slice_allowed.to_string()), bad_slices));
+    }
     for hour in 0..hours {
         learn(story, &ledger, at + Duration::hours(hour), covered, &counts);
     }

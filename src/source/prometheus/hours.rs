@@ -7,7 +7,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta};
 use super::wire::Series;
 use crate::domain::Instant;
 use crate::domain::fact::{LedgerDay, LedgerHour};
-use crate::kpi::ledger::{BAD, ROOM, Sli, TOTAL, VALID, met as met_column};
+use crate::kpi::ledger::{
+    BAD, ROOM, Sli, TOTAL, VALID, met as met_column, missed as missed_column,
+};
 
 /// The length of an hour in seconds.
 pub(super) const HOUR: i64 = 3600;
@@ -84,6 +86,7 @@ pub(super) fn events(
     let mut hour = start.timestamp();
     while hour + HOUR <= end.timestamp() {
         let (mut covered, mut valid, mut met, mut bad_shares) = (0_u8, 0.0, 0.0, 0.0);
+        let mut missed = 0_u16;
         for slice in 1..=i64::from(LedgerDay::SLICES) {
             let then = hour + slice * SLICE;
             let Some((bad, total)) = sli.counted(|name| at(sliced, name, then), 1.0) else {
@@ -93,7 +96,9 @@ pub(super) fn events(
             if total > 0.0 {
                 valid += 1.0;
                 bad_shares += bad;
-                met += f64::from(u8::from(bad <= total * allowed));
+                let is_met = bad <= total * allowed;
+                met += f64::from(u8::from(is_met));
+                missed |= u16::from(!is_met) << (slice - 1);
             }
         }
         let counted = match sli {
@@ -104,6 +109,10 @@ pub(super) fn events(
         if let Some((bad, total)) = counted {
             found.columns = vec![BAD.into(), TOTAL.into(), VALID.into(), met_column(slice_allowed)];
             found.values = vec![bad, total, valid, met];
+            if missed > 0 {
+                found.columns.push(missed_column(slice_allowed));
+                found.values.push(f64::from(missed));
+            }
         }
         hours.insert(hour, found);
         hour += HOUR;
@@ -223,6 +232,23 @@ mod tests {
         let hours = of_buckets(&counts, &[series("", &[(300, 1.0)])]);
         assert_eq!((hours[0].covered, hours[0].values.len()), (1, 0));
         assert!(hours[1].is_empty());
+    }
+
+    #[test]
+    fn bad_slices_are_named_and_an_hour_without_any_has_no_column_for_them() {
+        let sli = Sli::Bad { bad: String::new(), total: String::new() };
+        let ends = |hour: i64| (1..=12).map(move |slice| hour * HOUR + slice * SLICE);
+        let total: Vec<(i64, f64)> = ends(0).chain(ends(1)).map(|end| (end, 100.0)).collect();
+        // In the first, the third and the last slice more than a hundredth was bad.
+        let bad = [(SLICE, 2.0), (2 * SLICE, 1.0), (3 * SLICE, 100.0), (HOUR, 1.5)];
+        let sliced = [series(TOTAL, &total), series(BAD, &bad)];
+        let hourly = [series(TOTAL, &[(HOUR, 1200.0), (2 * HOUR, 1200.0)])];
+        let hours = events((at(0), at(2)), &sli, "0.01", &hourly, &sliced);
+        let hours: Vec<Found> = hours.into_values().collect();
+        let column = missed_column("0.01");
+        assert_eq!(hours[0].columns.last(), Some(&column));
+        assert_eq!(hours[0].values, [0.0, 1200.0, 12.0, 9.0, f64::from(0b1000_0000_0101)]);
+        assert_eq!(hours[1].columns.len(), 4);
     }
 
     fn hour(covered: u8, values: &[(&str, f64)]) -> Found {
