@@ -10,6 +10,7 @@ pub mod slos;
 pub mod table;
 
 mod shown;
+mod trend;
 
 #[cfg(test)]
 mod private;

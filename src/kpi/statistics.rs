@@ -11,6 +11,7 @@ pub mod mean;
 pub mod poisson;
 pub mod proportion;
 pub mod quantile;
+pub mod xmr;
 
 pub use histogram::Histogram;
 pub use hodges_lehmann::{Comparison, Logarithms, compare_durations};
@@ -19,6 +20,7 @@ pub use mean::{mean_difference, mean_interval};
 pub use poisson::{RateRatio, count_interval, rate_ratio};
 pub use proportion::wilson;
 pub use quantile::Sample;
+pub use xmr::Xmr;
 
 /// The probability left out at each end of an interval.
 const TAIL: f64 = 0.025;

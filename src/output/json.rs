@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::human;
 use super::shown::{self, Shown};
+use super::trend::{self, Trend};
 use crate::domain::Instant;
 use crate::kpi::evaluation::{DEFINITION, Evaluation, Explained, Explanation, Scope, SourceHealth};
 use crate::kpi::{self, Exclusions, Kpi, Outcome};
@@ -190,17 +191,58 @@ pub struct OneKpiBody<'a> {
     #[serde(flatten)]
     kpi: KpiBody,
     readings: Vec<ReadingBody<'a>>,
+    /// What the complete periods of the calendar history usually are.
+    trends: Vec<TrendBody<'a>>,
+}
+
+/// Signal or noise: the limits of an individuals chart over the complete periods of a history, and
+/// the periods outside them. Of fewer than eight nothing is said.
+#[derive(Debug, Serialize)]
+struct TrendBody<'a> {
+    scope: &'static str,
+    team: Option<&'a str>,
+    service: Option<&'a str>,
+    window: &'a str,
+    labels: BTreeMap<&'static str, &'a str>,
+    stat: Option<&'static str>,
+    periods: usize,
+    mean: f64,
+    lower: f64,
+    upper: f64,
+    /// Periods that are more than noise.
+    signals: Vec<&'a str>,
+}
+
+impl<'a> TrendBody<'a> {
+    fn of(evaluation: &'a Evaluation, it: &Trend<'a>) -> Self {
+        let (team, service) = evaluation.names.labels(it.of.scope);
+        let named = |name: &'a str| (!name.is_empty()).then_some(name);
+        Self {
+            scope: it.of.scope.as_str(),
+            team: named(team),
+            service: named(service),
+            window: it.of.window,
+            labels: it.of.dimensions.iter().map(|(name, is)| (*name, is.as_str())).collect(),
+            stat: it.of.stat.map(kpi::Stat::as_str),
+            periods: it.periods,
+            mean: it.limits.mean,
+            lower: it.limits.lower,
+            upper: it.limits.upper,
+            signals: it.signals.clone(),
+        }
+    }
 }
 
 /// The body of `/api/v1/kpis/{kpi}`.
 pub fn kpi<'a>(evaluation: &'a Evaluation, kpi: &'static Kpi) -> OneKpiBody<'a> {
     let shown = shown::all(evaluation);
-    let own = shown.iter().filter(|it| it.kpi.id == kpi.id);
+    let own: Vec<&Shown<'_>> = shown.iter().filter(|it| it.kpi.id == kpi.id).collect();
     OneKpiBody {
         as_of: evaluation.as_of,
         definition_version: DEFINITION,
         kpi: KpiBody::of(kpi),
-        readings: own.map(|it| ReadingBody::of(evaluation, it)).collect(),
+        trends: trend::of(&own).iter().map(|it| TrendBody::of(evaluation, it)).collect(),
+        readings: own.into_iter().map(|it| ReadingBody::of(evaluation, it)).collect(),
     }
 }
 
