@@ -17,9 +17,11 @@ pub struct Settings {
     /// Everything is evaluated again after this time even if nothing landed, because windows move.
     /// At most an hour.
     pub interval: Period,
-    /// Windows that /metrics shows at service scope beside each KPI's default one.
+    /// Windows that /metrics shows at service scope beside each KPI's default one, of each value that
+    /// a target names.
     pub service_windows: Vec<String>,
-    /// Show calendar history at service scope too: 21 series a value.
+    /// Show calendar history at service scope too, of each value that a target names: 21 periods,
+    /// each with its n.
     pub service_history: bool,
 }
 

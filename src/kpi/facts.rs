@@ -32,7 +32,8 @@ const fn family(name: &'static str, help: &'static str) -> Family {
     Family { name, help, dimensions: &[], distribution: false, now: true, needs: &[] }
 }
 
-const SLO_INFO: &str = "engkpi_slo_info";
+/// The family that says what each SLO is.
+pub const SLO_INFO: &str = "engkpi_slo_info";
 
 type Labels = Vec<(&'static str, String)>;
 

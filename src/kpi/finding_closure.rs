@@ -275,6 +275,10 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
     let of_severity = |(severity, items): (FindingSeverity, Vec<&Item>)| {
         let mut readings =
             Distribution::of(&items, slice, TIME).with_coverage(coverage).readings(CLOSURE);
+        let has_target = sla(slice.view.params, slice.scope).contains_key(&severity);
+        for reading in &mut readings {
+            reading.aimed_at = Some(has_target && reading.stat == KPI.target_stat);
+        }
         // What is never due cannot be late.
         let is_due = rule(slice.view.params).sla.contains_key(&severity);
         if is_due || items.iter().any(|it| it.value(DUE).is_some()) {

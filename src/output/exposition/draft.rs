@@ -6,25 +6,27 @@ use std::sync::LazyLock;
 
 use super::labels::Labels;
 use super::rendering::Block;
-use super::{
-    About, Exposed, FAMILIES, has_number, is_exposed, is_late, is_own, is_state_exposed,
-    is_value_exposed,
-};
+use super::selection::Selection;
+use super::{About, Exposed, FAMILIES, is_own};
 use crate::kpi::evaluation::{DEFINITION, Evaluated, Evaluation, Judged, Part, Scope};
 use crate::kpi::statistics::real;
 use crate::kpi::{self, Family, Kpi};
 use crate::output::human;
 
-/// Where the values and the numerators of a family are in [`FAMILIES`], and what is said about all.
+/// Where the values of a family and what goes with them are in [`FAMILIES`], and what is said about
+/// all.
 static PLACES: LazyLock<Places> = LazyLock::new(|| {
-    let mut places = Places { values: HashMap::new(), about: HashMap::new() };
+    let mut places = Places::default();
     for (at, exposed) in FAMILIES.iter().enumerate() {
         match exposed {
             Exposed::Values(_, family) | Exposed::Facts(family) => {
-                places.values.entry(family.name).or_insert((at, None)).0 = at;
+                places.families.entry(family.name).or_default().values = at;
             }
             Exposed::Numerators(family) => {
-                places.values.entry(family.name).or_insert((at, None)).1 = Some(at);
+                places.families.entry(family.name).or_default().numerators = Some(at);
+            }
+            Exposed::Samples(family) => {
+                places.families.entry(family.name).or_default().samples = Some(at);
             }
             Exposed::About(about) => {
                 places.about.insert(*about, at);
@@ -34,15 +36,23 @@ static PLACES: LazyLock<Places> = LazyLock::new(|| {
     places
 });
 
+#[derive(Default)]
 struct Places {
-    values: HashMap<&'static str, (usize, Option<usize>)>,
+    families: HashMap<&'static str, FamilyPlaces>,
     about: HashMap<About, usize>,
+}
+
+#[derive(Default)]
+struct FamilyPlaces {
+    values: usize,
+    numerators: Option<usize>,
+    samples: Option<usize>,
 }
 
 /// The series of some scopes, by family, in no order and as they come.
 pub(super) struct Draft<'a> {
     evaluation: &'a Evaluation,
-    complete: bool,
+    selection: Selection<'a>,
     families: Vec<Vec<Series<'a>>>,
 }
 
@@ -54,7 +64,8 @@ struct Series<'a> {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(evaluation: &'a Evaluation, complete: bool) -> Self {
-        Self { evaluation, complete, families: FAMILIES.iter().map(|_| Vec::new()).collect() }
+        let selection = Selection::of(evaluation, complete);
+        Self { evaluation, selection, families: FAMILIES.iter().map(|_| Vec::new()).collect() }
     }
 
     /// Adds everything that is said about one KPI in one scope.
@@ -64,16 +75,8 @@ impl<'a> Draft<'a> {
             else {
                 continue;
             };
-            let own = is_own(it.kpi, family);
-            if self.complete || family.now || is_value_exposed(it) {
-                let (values, numerators) = PLACES.values[family.name];
-                self.add(values, it.reading.value, value_labels(it, family));
-                if let Some(numerators) = numerators {
-                    self.add(numerators, it.reading.numerator.map(real), value_labels(it, family));
-                }
-            }
-            if own {
-                self.about_reading(it);
+            if self.selection.has_value(it, family) {
+                self.reading(it, family);
             }
         }
         for judged in &part.statuses {
@@ -99,7 +102,7 @@ impl<'a> Draft<'a> {
                 labels.push(name, value.as_str());
             }
             let series = Series { labels, value: real(fact.count) };
-            self.families[PLACES.values[fact.family].0].push(series);
+            self.families[PLACES.families[fact.family].values].push(series);
         }
     }
 
@@ -127,6 +130,23 @@ impl<'a> Draft<'a> {
         self.families[family].push(Series { labels, value: value + 0.0 });
     }
 
+    /// Adds a value and everything that goes with it.
+    fn reading(&mut self, it: &'a Evaluated, family: &'static Family) {
+        let reading = &it.reading;
+        let places = &PLACES.families[family.name];
+        self.add(places.values, reading.value, value_labels(it, family));
+        if let Some(at) = places.numerators.filter(|_| self.selection.has_numerator(it)) {
+            self.add(at, reading.numerator.map(real), value_labels(it, family));
+        }
+        let sampled = reading.numerator.is_some() || family.distribution;
+        if let Some(at) = places.samples.filter(|_| sampled) {
+            self.add(at, Some(real(reading.n)), value_labels(it, family));
+        }
+        if is_own(it.kpi, family) {
+            self.about_reading(it);
+        }
+    }
+
     fn about_reading(&mut self, it: &'a Evaluated) {
         let reading = &it.reading;
         let label = |stat: bool, extra: Option<(&'static str, &'static str)>| {
@@ -144,7 +164,7 @@ impl<'a> Draft<'a> {
             }
         };
         for about in About::ALL {
-            if !self.complete && !is_exposed(about, it) {
+            if !self.selection.has_about(about, it) {
                 continue;
             }
             let at = PLACES.about[&about];
@@ -176,12 +196,10 @@ impl<'a> Draft<'a> {
         let state = (about == About::Status).then(|| it.state.as_str());
         let value = match about {
             About::BaselineRatio => it.baseline_ratio,
-            About::Provisional if has_number(it.state) && (self.complete || is_late(it)) => {
-                Some(if it.provisional { 1.0 } else { 0.0 })
-            }
-            About::Status if self.complete || is_state_exposed(it) => Some(1.0),
-            _ => None,
+            About::Provisional => Some(if it.provisional { 1.0 } else { 0.0 }),
+            _ => Some(1.0),
         };
+        let value = value.filter(|_| self.selection.has_verdict(about, it));
         self.add(PLACES.about[&about], value, |labels| {
             labels.push("kpi", it.kpi.id);
             labels.window(&it.window, it.period.as_deref());
