@@ -1,4 +1,4 @@
-//! The dashboards ask for series that there are.
+//! Dashboards and alerts ask for series that there are.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-use super::everything::Series;
+use super::everything::{Series, organisation};
 use super::family_names;
+use crate::output::rules::{self, Rule};
 
 macro_rules! dashboard {
     ($name:literal) => {
@@ -133,4 +134,22 @@ fn panels_have_something_to_show_except_those_that_services_have_nothing_of() {
         cost-and-people, service: History
     "#]]
     .assert_eq(&empty);
+}
+
+#[test]
+fn alerts_about_kpis_ask_for_series_that_there_are() {
+    let (story, _) = organisation(&["web"]);
+    let all = Series::all(&["web"]);
+    let groups = rules::kpis(&story.params);
+    let mut asked = 0;
+    for rule in groups.iter().flat_map(|group| &group.rules) {
+        let Rule::Alert { expr, .. } = rule else { continue };
+        // Which state there is depends on the numbers.
+        let any_state = expr.replace(r#"state="missed""#, r#"state=~".*""#);
+        for selector in Selector::all(&any_state) {
+            asked += 1;
+            assert!(all.iter().any(|it| selector.selects(it)), "nothing is selected by {expr}");
+        }
+    }
+    assert!(asked > 10, "{asked}");
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::super::testing::told;
 use super::{Options, render};
-use crate::kpi::evaluation::{self, Evaluated, Evaluation, Plan};
+use crate::kpi::evaluation::{self, Evaluated, Evaluation, Freshness, Plan};
 use crate::kpi::params::SourceParams;
+use crate::kpi::testing::Story;
 use crate::kpi::{self, Need, Stat, Window};
 
 /// One team with one service of which everything is known: what there is only once.
@@ -108,8 +109,8 @@ const OBJECTIVE: &str = "
     2026-05-15T23:50 burn S 5m:1/100 30m:1/100 1h:2/500 2h:2/500 6h:2/500 1d:2/500 3d:2/500";
 
 /// The organisation with an SLO of each of these services (`web` is of the team `core`, `api` of
-/// `shop`; empty is of none), with sources of everything and every number defined that can be.
-fn everything(slos: &[&str]) -> Evaluation {
+/// `shop`; empty is of none), with sources of everything.
+pub(super) fn organisation(slos: &[&str]) -> (Story, Freshness) {
     let mut text = SCENE.to_owned();
     if slos.contains(&"api") {
         text += "\nservice api team shop incidents PAPI";
@@ -140,6 +141,12 @@ fn everything(slos: &[&str]) -> Evaluation {
         story.params.sources.push(SourceParams { name: name.into(), feeds, ..like.clone() });
         freshness.insert(name.into(), fresh);
     }
+    (story, freshness)
+}
+
+/// Its evaluation, with every number defined that can be.
+fn everything(slos: &[&str]) -> Evaluation {
+    let (story, freshness) = organisation(slos);
     let plan = Plan::published(vec![Window::parse("30d").unwrap()], false);
     let timeline = story.timeline();
     let mut evaluation =

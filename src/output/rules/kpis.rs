@@ -26,10 +26,15 @@ fn can_be_missed(kpi: &Kpi) -> bool {
 
 /// Services are left out: what a team missed is its own to look into.
 fn missed(kpi: &Kpi) -> Rule {
+    // The windows of a burn are its own, and only one of them is judged.
+    let own = kpi.families.iter().take(1).any(|family| family.dimensions.contains(&"window"));
+    let window = match own {
+        true => String::new(),
+        false => format!(", window={}", quoted(kpi.default_window)),
+    };
     let expr = format!(
-        "engkpi_kpi_status{{kpi={}, scope=~\"org|team\", state=\"missed\", window={}}} == 1",
+        "engkpi_kpi_status{{kpi={}, scope=~\"org|team\", state=\"missed\"{window}}} == 1",
         quoted(kpi.id),
-        quoted(kpi.default_window)
     );
     let whose = "{{if eq $labels.scope \"team\"}} of {{$labels.team}}{{end}}";
     let title = format!("{}{whose} misses its target", kpi.title);
