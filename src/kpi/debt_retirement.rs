@@ -530,7 +530,8 @@ mod tests {
              01T10:00 issue web#2 labels debt,major
              15T10:00 close_issue web#2
              20T10:00 reopen_issue web#2
-             20T10:00 issue web#3 labels debt,major",
+             20T10:00 issue web#3 labels debt,major
+             20T10:00 issue web#4 labels debt,major silent",
             expect![[r#"
                 debt_retired_items 1 [0.0253, 5.5716] n=1 open=1
                 debt_opened_items 2 [0.2422, 7.2247] n=2
@@ -587,6 +588,7 @@ mod tests {
              01T00:00 owes d2 closed 12T00:00 dropped
              01T00:00 owes d3 closed 12T00:00 minor
              10T00:00 owes d4 closed 12T00:00
+             05T00:00 owes d7 closed 12T00:00
              05T00:00 owes d5 team shop
              05T00:00 owes d6 closed 31T12:00",
         );
@@ -596,6 +598,7 @@ mod tests {
             d4 excluded labelled_late register=debt.csv
             d5 open since 05T00:00 register=debt.csv
             d6 counted 31T00:00 register=debt.csv
+            d7 counted 12T00:00 register=debt.csv
         "#]]
         .assert_eq(&story.items(&KPI, "org"));
         expect![[r#"

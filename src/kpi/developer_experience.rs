@@ -275,6 +275,7 @@ mod tests {
         };
         assert!(story("flow 2,2,3,3,2,3,2,3,2,3").contains("change_points"));
         assert!(!story("flow scale 0,10 2,2,3,3,2,3,2,3,2,3").contains("change_points"));
+        assert!(story("flow 2,2,3,3,2,3").contains("change_points"), "30 % answered");
         assert!(!story("flow 2,2,3,3,2").contains("change_points"), "25 % answered");
         assert!(!story("other 2,2,3,3,2,3,2,3,2,3").contains("change_points"));
     }

@@ -480,6 +480,9 @@ mod tests {
             .assert_eq(&of("org 01T00:00..10T00:00"));
         expect!["finding_sla_ratio critical 0 [0, 0.7935] n=1 numerator=0"]
             .assert_eq(&of("org 10T00:00..21T00:00"));
+        // What ends at the very end of a window was open in all of it.
+        expect!["finding_sla_ratio critical 0 [0, 0.6576] n=2 numerator=0"]
+            .assert_eq(&of("org 10T00:00..20T00:00"));
     }
 
     #[test]

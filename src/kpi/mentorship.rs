@@ -175,6 +175,8 @@ mod tests {
                 mentorship_people 1 n=1
             "#]],
         );
+        let story = Story::told("as_of 10T00:00\n10T00:00 grew m2 bob evidence x");
+        assert_eq!(story.items(&KPI, "org"), "");
     }
 
     #[test]

@@ -322,12 +322,24 @@ mod tests {
     }
 
     #[test]
+    fn an_escalation_of_as_of_or_later_is_not_known() {
+        let story = Story::told(
+            "service web\nas_of 10T00:00\n09T00:00 escalation e1\n10T00:00 escalation e2",
+        );
+        expect![[r#"
+            e1 counted 09T00:00
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
+    }
+
+    #[test]
     fn rising_escalations_spoil_the_verdict_and_few_do_not() {
         let escalations = |days: std::ops::RangeInclusive<u32>| -> String {
             days.map(|day| format!("02-{day:02}T00:00 escalation e{day}\n")).collect()
         };
         let state = |days| states(&format!("{CONTENT}\n{}", escalations(days)))[0].1;
         assert_eq!(state(1..=20), State::Missed, "20 after none");
+        assert_eq!(state(1..=5), State::LikelyMissed, "5 after none may be chance");
         assert_eq!(state(1..=4), State::Met, "4 say nothing");
     }
 

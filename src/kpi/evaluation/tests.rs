@@ -174,6 +174,47 @@ fn a_window_that_starts_before_the_history_has_no_series() {
 }
 
 #[test]
+fn what_is_compared_with_earlier_items_needs_the_time_before_its_window_too() {
+    let mut story = Story::told(
+        "service web incidents PWEB
+         02-10T10:00 incident i1 P1
+         02-10T10:00 field i1 root_cause dns
+         as_of 03-01T00:00",
+    );
+    let freshness = fresh(&story, &[("tool", TimeDelta::zero())]);
+    let mut known = |days| {
+        story.params.sources = vec![source(&story, "tool", &[Need::Incidents], days)];
+        let recurrence = &crate::kpi::incident_recurrence::KPI;
+        evaluated_of(recurrence, &story, &freshness, "30d").readings().count() > 0
+    };
+    assert!(known(120), "thirty days and ninety before them");
+    assert!(!known(119));
+}
+
+#[test]
+fn half_of_the_faults_known_are_enough_for_a_status_and_fewer_are_not() {
+    let state_of = |unknown: u32| {
+        let mut text = "service web incidents PWEB\nas_of 03-01T00:00\n".to_owned();
+        for day in 1..=5 {
+            text += &format!(
+                "02-{day:02}T10:02 incident i{day} P1
+                 02-{day:02}T10:02 field i{day} fault_started_at 2026-02-{day:02}T10:00:00Z\n"
+            );
+        }
+        for day in 1..=unknown {
+            text += &format!("02-{:02}T10:00 incident u{day} P1\n", day + 10);
+        }
+        let mut story = Story::told(&text);
+        story.params.sources = vec![source(&story, "tool", &[Need::Incidents], 400)];
+        let freshness = fresh(&story, &[("tool", TimeDelta::zero())]);
+        let detection = &crate::kpi::incident_detection_time::KPI;
+        state(&evaluated_of(detection, &story, &freshness, "90d"), Scope::Org)
+    };
+    assert_eq!(state_of(5), State::LikelyMet);
+    assert_eq!(state_of(6), State::Insufficient);
+}
+
+#[test]
 fn a_comparison_with_an_uncovered_window_shows_the_value_and_judges_nothing() {
     let (mut story, freshness) = told();
     story.params.sources[0].history_start = story.as_of - Duration::days(45);

@@ -8,7 +8,7 @@
 //!          reviewed 04T10:00=bob,04T11:00=carol reverts web#11,c9
 //!          known                                # its merge commit was told of before
 //! 05T11:00 deploy web c12 to prod-us id 7 task rollback saying rollback payload rollback=true
-//!          finished 05T11:20 | failed | stuck
+//!          finished 05T11:20 | failed | stuck   # then 05T12:00=success,06T00:00=failure
 //! 05T11:00 run web Deploy c12 id 8 branch main event push finished 05T11:10 conclusion failure
 //!          rerun 05T12:00=success
 //! 05T11:00 release web v1.2 c12 id 9 draft prerelease
@@ -152,11 +152,19 @@ fn deploy(story: &mut Story, at: Instant, line: &mut Line) {
     let state =
         if line.flag("failed") { DeploymentState::Failure } else { DeploymentState::Success };
     let status = |state, at| DeploymentStatus { state, at };
-    let statuses = if line.flag("stuck") {
+    let mut statuses = if line.flag("stuck") {
         vec![status(DeploymentState::InProgress, at)]
     } else {
         vec![status(DeploymentState::InProgress, at), status(state, finished)]
     };
+    statuses.extend(line.list("then").iter().map(|later| {
+        let (at, state) = later.split_once('=').expect("a later status is TIME=STATE");
+        match state {
+            "success" => status(DeploymentState::Success, instant(at)),
+            "failure" => status(DeploymentState::Failure, instant(at)),
+            other => panic!("{other:?} is no state of stories"),
+        }
+    }));
     let payload = line.list("payload");
     let payload = payload.iter().map(|it| {
         let (key, value) = it.split_once('=').expect("a payload is key=value");

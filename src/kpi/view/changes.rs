@@ -321,12 +321,14 @@ mod tests {
     fn a_merge_queue_may_deploy_before_it_marks_the_change_as_merged() {
         check(
             "service web
-             05T11:00 deploy web c2 id 1
-             05T11:00:20 merge web#1
-             05T11:00:20 merge web#2",
+             05T11:00 deploy web c3 id 1
+             05T10:59:59 merge web#1
+             05T11:00 merge web#2
+             05T11:00:20 merge web#3",
             expect![[r#"
-                web #1 shipped in 1
+                web #1 BeforeFirstDeployment
                 web #2 shipped in 1
+                web #3 shipped in 1
             "#]],
         );
     }

@@ -433,6 +433,19 @@ mod tests {
     }
 
     #[test]
+    fn the_first_success_counts_whatever_is_said_later() {
+        check(
+            "service web
+             05T10:00 deploy web c1 id 1 finished 05T10:20 then 05T12:00=success,06T10:00=failure
+             05T11:00 deploy web c2 id 2 failed then 05T13:00=success,05T14:00=failure",
+            expect![[r#"
+                05T10:20 web c1 1 production
+                05T13:00 web c2 2 production
+            "#]],
+        );
+    }
+
+    #[test]
     fn what_succeeds_at_as_of_or_later_is_not_known() {
         check(
             "service web
