@@ -292,6 +292,18 @@ mod tests {
     }
 
     #[test]
+    fn the_last_run_that_passed_counts_whatever_its_number() {
+        check(
+            "as_of 31T10:00
+             25T09:00 run web Contract c2 id 1 finished 25T10:00
+             01T09:00 run web Contract c1 id 2 finished 01T09:10",
+            expect![[r#"
+                contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
+            "#]],
+        );
+    }
+
+    #[test]
     fn a_job_may_be_the_test() {
         let story = |job: &str| {
             format!(
@@ -337,6 +349,21 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_ends_at_as_of_or_later_is_not_known() {
+        let of = |as_of: &str| {
+            Story::told(&format!(
+                "service web\nboundary orders of web workflow CI job pact\nas_of {as_of}
+                 20T10:00 run web CI c1 id 7 finished 20T10:30 conclusion failure
+                 20T10:10 job web 7 pact success"
+            ))
+            .readings(&KPI, "org 30d")
+        };
+        assert!(of("20T10:10").starts_with("contract_coverage_ratio 0 n=1"), "{}", of("20T10:10"));
+        let later = of("20T10:10:01");
+        assert!(later.starts_with("contract_coverage_ratio 1 n=1"), "{later}");
+    }
+
+    #[test]
     fn a_boundary_belongs_to_the_service_that_offers_it() {
         let story = Story::told(
             "service web team shop
@@ -378,6 +405,7 @@ mod tests {
              01T00:00 exposes b2 service web test Other
              01T00:00 exposes b3 service web
              01T00:00 exposes b4 service web test Contract until 25T00:00
+             25T00:00 exposes b7 service web test Contract
              26T00:00 exposes b5 service web test Contract
              01T00:00 exposes b6 test Contract
              20T10:10 run web Contract c1 id 7 finished 20T10:10",
@@ -387,10 +415,11 @@ mod tests {
             b2 counted test=Other not_covered=no run passed in 30 d
             b3 counted test= not_covered=no run passed in 30 d
             b6 excluded unknown test=Contract
+            b7 counted test=Contract covered=yes(run 7)
         "#]]
         .assert_eq(&story.items(&KPI, "org"));
         expect![[r#"
-            contract_coverage_ratio 0.3333 [0.25, 0.5] n=3 numerator=1 unknown=1 coverage=0.75
+            contract_coverage_ratio 0.5 [0.4, 0.6] n=4 numerator=2 unknown=1 coverage=0.80
         "#]]
         .assert_eq(&story.readings(&KPI, "org 30d"));
     }

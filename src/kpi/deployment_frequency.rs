@@ -205,6 +205,8 @@ mod tests {
         expect!["deployment_days_per_week 2 n=3"].assert_eq(&days(&story, "org 7d"));
         expect!["deployment_days_per_week 7 n=1"]
             .assert_eq(&days(&story, "org 06T00:00..06T01:00"));
+        expect!["deployment_days_per_week 7 n=2"]
+            .assert_eq(&days(&story, "org 05T23:00..06T01:00"));
         story.params.calendar.zone = chrono_tz::Europe::Helsinki;
         expect!["deployment_days_per_week 2 n=3"].assert_eq(&days(&story, "org 7d"));
         story.params.calendar.zone = chrono_tz::Asia::Tokyo;

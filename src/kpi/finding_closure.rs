@@ -581,6 +581,18 @@ mod tests {
         let rule = story.params.rules.findings.as_mut().unwrap();
         rule.service_sla.insert(0, times(10));
         expect!["findings_overdue critical 1 n=1"].assert_eq(&of(&story));
+        // Of several services it is the team's.
+        let mut shared = Story::told(
+            "service web in mono paths web/**
+             service api in mono paths api/**
+             findings
+             01T00:00 feed mono dependabot
+             20T00:00 finding mono 1 critical",
+        );
+        let rule = shared.params.rules.findings.as_mut().unwrap();
+        rule.team_sla.insert(0, times(14));
+        rule.service_sla.insert(0, times(10));
+        expect!["findings_overdue critical 0 n=0"].assert_eq(&of(&shared));
     }
 
     #[test]

@@ -192,6 +192,30 @@ fn what_is_compared_with_earlier_items_needs_the_time_before_its_window_too() {
 }
 
 #[test]
+fn a_baseline_that_the_sources_do_not_cover_is_none() {
+    let mut text = "service web incidents PWEB\nas_of 03-01T00:00\n".to_owned();
+    for day in 1..=28 {
+        text +=
+            &format!("02-{day:02}T10:00 incident i{day} P1\n02-{day:02}T11:00 resolve i{day}\n");
+        let then = format!("2025-02-{day:02}");
+        text += &format!("{then}T10:00 incident o{day} P1\n{then}T12:00 resolve o{day}\n");
+    }
+    let mut story = Story::told(&text);
+    let (start, end) = ("2025-02-01T00:00:00Z", "2025-03-01T00:00:00Z");
+    let baseline = crate::kpi::Span { start: start.parse().unwrap(), end: end.parse().unwrap() };
+    let freshness = fresh(&story, &[("tool", TimeDelta::zero())]);
+    let mut state_of = |baseline, days| {
+        story.params.baseline = baseline;
+        story.params.sources = vec![source(&story, "tool", &[Need::Incidents], days)];
+        let recovery = &crate::kpi::incident_recovery_time::KPI;
+        state(&evaluated_of(recovery, &story, &freshness, "90d"), Scope::Org)
+    };
+    assert_eq!(state_of(Some(baseline), 393), State::Met, "an hour instead of two");
+    assert_eq!(state_of(Some(baseline), 392), State::NoData);
+    assert_eq!(state_of(None, 393), State::NoTarget);
+}
+
+#[test]
 fn half_of_the_faults_known_are_enough_for_a_status_and_fewer_are_not() {
     let state_of = |unknown: u32| {
         let mut text = "service web incidents PWEB\nas_of 03-01T00:00\n".to_owned();

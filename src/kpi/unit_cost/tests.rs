@@ -192,6 +192,21 @@ fn corrections_lower_a_cost() {
 }
 
 #[test]
+fn where_corrections_outweigh_what_was_allocated_there_is_no_share() {
+    check(
+        "org 30d",
+        "service web
+         05T00:00 cost web -10 EUR
+         05T00:00 units web request 100
+         05T00:00 cost - 30 EUR",
+        expect![[r#"
+            unit_cost request EUR -0.1 n=1 coverage=1.00
+            unit_cost_unallocated_ratio EUR - n=2
+        "#]],
+    );
+}
+
+#[test]
 fn days_without_demand_have_no_cost_of_a_unit() {
     check(
         "service web 30d",
@@ -216,6 +231,9 @@ fn the_daily_costs_are_compared_with_those_of_the_baseline() {
             writeln!(story, "{day:02}T00:00 cost web {now} {currency}").unwrap();
             writeln!(story, "{day:02}T00:00 units web request 1000000").unwrap();
         }
+        // Of a day that a correction made negative there is no ratio to any other.
+        writeln!(story, "29T00:00 cost web -5 {currency}").unwrap();
+        writeln!(story, "29T00:00 units web request 1000000").unwrap();
         let story = Story::told(&story);
         let timeline = story.timeline();
         let view = story.view(&timeline);

@@ -533,6 +533,18 @@ mod tests {
     }
 
     #[test]
+    fn a_login_that_ends_in_bot_is_one_even_if_the_vendor_does_not_say_so() {
+        let story = Story::told("service web\nrule bots ci");
+        let is_bot = |login: &str, bot: bool| {
+            super::is_bot(&super::Actor { login: login.into(), bot }, &story.params.rules)
+        };
+        assert!(is_bot("renovate[bot]", false));
+        assert!(is_bot("anything", true));
+        assert!(is_bot("CI", false) && is_bot("ci[bot]", false));
+        assert!(!is_bot("robot", false) && !is_bot("[bot]tom", false));
+    }
+
+    #[test]
     fn hotfixes_are_known_by_label_and_by_branch() {
         check(
             "service web

@@ -618,6 +618,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_resolved_cannot_be_resolved_again() {
+        check(
+            "05T10:00 incident i1 P1
+             05T10:30 resolve i1
+             05T18:00 resolve i1",
+            expect![[r#"
+                i1 sev1 05T10:00..05T10:30
+            "#]],
+        );
+    }
+
+    #[test]
     fn merged_into_another_it_is_no_incident_of_its_own() {
         check(
             "05T10:00 incident i1 P1
@@ -742,12 +754,18 @@ mod tests {
              05T12:00 incident i3 P1
              06T00:00 summary i3 resolved 04-01T00:00
              05T13:00 incident i4 P1
-             06T00:00 summary i4 resolved 05T13:05 merged",
+             06T00:00 summary i4 resolved 05T13:05 merged
+             05T14:00 incident i5 P1
+             05T14:30 resolve i5
+             07T14:00 reopen i5
+             07T15:00 summary i5 resolved 05T14:30",
             expect![[r#"
                 i1 sev1 05T10:00..05T10:30
                 i2 sev1 05T11:00..
                 i3 sev1 05T12:00..
                 i4 sev1 05T13:00..05T13:05 merged
+                i5 sev1 05T14:00..05T14:30
+                i5/1 sev1 07T14:00..
             "#]],
         );
     }

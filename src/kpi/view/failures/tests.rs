@@ -822,6 +822,17 @@ fn d_a_hotfix_in_the_first_deployment_fails_nothing() {
             web:1 is rework
         "#]],
     );
+    check(
+        "service api
+         service web
+         04T10:00 deploy api a1 id 9
+         05T10:00 merge web#1 labels hotfix
+         05T10:00 deploy web c1 id 1",
+        expect![[r#"
+            api:9
+            web:1 is rework
+        "#]],
+    );
 }
 
 const MONO: &str = "
@@ -919,6 +930,27 @@ fn e_an_incident_soon_after_the_latest_deployment_of_its_service_fails_that_one(
             i3 is linked to web:1
             i4 is linked to nothing
             i1 is linked to web:2
+            i2 is linked to nothing
+        "#]],
+    );
+}
+
+#[test]
+fn e_noise_after_a_deployment_fails_nothing() {
+    check(
+        &format!(
+            "{WEB}
+             rule proximity 60
+             06T10:10 incident i1 P1
+             06T14:10 resolve i1 by timeout
+             06T10:20 incident i2 P1
+             06T10:30 fold i2"
+        ),
+        expect![[r#"
+            web:0
+            web:1
+            web:2
+            i1 is linked to nothing
             i2 is linked to nothing
         "#]],
     );
