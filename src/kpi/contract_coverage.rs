@@ -293,14 +293,18 @@ mod tests {
 
     #[test]
     fn the_last_run_that_passed_counts_whatever_its_number() {
-        check(
-            "as_of 31T10:00
-             25T09:00 run web Contract c2 id 1 finished 25T10:00
-             01T09:00 run web Contract c1 id 2 finished 01T09:10",
-            expect![[r#"
-                contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
-            "#]],
-        );
+        for (early, late) in [(1, 2), (2, 1)] {
+            check(
+                &format!(
+                    "as_of 31T10:00
+                     25T09:00 run web Contract c2 id {late} finished 25T10:00
+                     01T09:00 run web Contract c1 id {early} finished 01T09:10"
+                ),
+                expect![[r#"
+                    contract_coverage_ratio 1 n=1 numerator=1 coverage=1.00
+                "#]],
+            );
+        }
     }
 
     #[test]
