@@ -109,9 +109,23 @@ impl Evaluator {
     /// # Errors
     /// When the evaluation panicked.
     pub async fn evaluate(&self, plan: Plan, as_of: Instant) -> anyhow::Result<Evaluation> {
+        self.evaluate_after(None, plan, as_of).await
+    }
+
+    /// The same; what says the same as in `before` is kept once for both.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub async fn evaluate_after(
+        &self,
+        before: Option<Arc<Evaluation>>,
+        plan: Plan,
+        as_of: Instant,
+    ) -> anyhow::Result<Evaluation> {
         let freshness = self.freshness();
         let evaluate = move |timeline: &Timeline, params: &Params| {
-            evaluation::evaluate(timeline, params, &freshness, &plan, as_of)
+            let facts = (timeline, params);
+            evaluation::evaluate_after(before.as_deref(), facts, &freshness, &plan, as_of)
         };
         self.with_timeline(evaluate, convert::identity).await
     }
@@ -289,7 +303,8 @@ impl Loop {
         let timer = self.telemetry.evaluation_duration_seconds.start_timer();
         self.evaluator.load().await?;
         let as_of = self.clock.now();
-        let evaluation = self.evaluator.evaluate(self.settings.plan(), as_of).await?;
+        let before = self.published.borrow().clone();
+        let evaluation = self.evaluator.evaluate_after(before, self.settings.plan(), as_of).await?;
         timer.observe_duration();
         self.telemetry.evaluation_timestamp_seconds.set(seconds(as_of));
         self.published.send_replace(Some(Arc::new(evaluation)));

@@ -26,6 +26,14 @@ impl CommitId {
         Self(decode(name).map_or_else(|| Repr::Other(name.into()), Repr::Sha))
     }
 
+    /// The value of the first four digits of a sha of forty; `None` for another name.
+    pub fn beginning(&self) -> Option<u16> {
+        match &self.0 {
+            Repr::Sha([first, second, ..]) => Some(u16::from_be_bytes([*first, *second])),
+            Repr::Other(_) => None,
+        }
+    }
+
     /// The name as text.
     pub fn text(&self) -> CommitText<'_> {
         CommitText(match &self.0 {
@@ -153,6 +161,9 @@ mod tests {
         ) {
             let (a, b) = (CommitId::new(&one), CommitId::new(&other));
             prop_assert_eq!(&*a.text(), &one);
+            if let Some(beginning) = a.beginning() {
+                prop_assert_eq!(format!("{beginning:04x}"), &one[..4]);
+            }
             prop_assert_eq!(a.to_string(), one.clone());
             prop_assert_eq!(a.cmp(&b), one.cmp(&other));
             prop_assert_eq!(a == b, one == other);

@@ -1,6 +1,7 @@
 //! The commit graph of one repository: answers ancestry, never time order.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Deref;
 
 use super::fact::Commit;
 use super::{CommitId, Instant};
@@ -23,7 +24,42 @@ pub struct Node(u32);
 #[derive(Clone, Debug, Default)]
 struct Entry {
     commit: Option<KnownCommit>,
-    parents: Box<[Node]>,
+    parents: Parents,
+}
+
+/// The parents of a commit, of which there are hardly ever more than two.
+#[derive(Clone, Debug, Default)]
+enum Parents {
+    #[default]
+    None,
+    One([Node; 1]),
+    Two([Node; 2]),
+    Many(Box<[Node]>),
+}
+
+impl Deref for Parents {
+    type Target = [Node];
+
+    fn deref(&self) -> &[Node] {
+        match self {
+            Self::None => &[],
+            Self::One(one) => one,
+            Self::Two(two) => two,
+            Self::Many(many) => many,
+        }
+    }
+}
+
+impl FromIterator<Node> for Parents {
+    fn from_iter<I: IntoIterator<Item = Node>>(nodes: I) -> Self {
+        let nodes: Vec<Node> = nodes.into_iter().collect();
+        match nodes[..] {
+            [] => Self::None,
+            [one] => Self::One([one]),
+            [one, other] => Self::Two([one, other]),
+            _ => Self::Many(nodes.into()),
+        }
+    }
 }
 
 /// What rules ask about a commit of a graph.
@@ -62,6 +98,10 @@ impl CommitGraph {
         let next = u32::try_from(self.entries.len());
         let node = Node(next.expect("a repository has fewer than 2^32 commits"));
         self.nodes.insert(id.clone(), node);
+        // A thousand graphs with room for twice as many commits are too much.
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(1 + self.entries.len() / 8);
+        }
         self.entries.push(Entry::default());
         node
     }

@@ -124,7 +124,7 @@ impl PartialEq<Text> for str {
 /// A few named texts, by name, each name once. Stored as a JSON object.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "BTreeMap<Text, Text>", into = "BTreeMap<Text, Text>")]
-pub struct Attributes(Box<[(Text, Text)]>);
+pub struct Attributes(Arc<[(Text, Text)]>);
 
 impl Attributes {
     /// The text called `name`.
@@ -178,7 +178,7 @@ impl From<BTreeMap<String, String>> for Attributes {
 
 impl From<Attributes> for BTreeMap<Text, Text> {
     fn from(attributes: Attributes) -> Self {
-        attributes.0.into_iter().collect()
+        attributes.0.iter().cloned().collect()
     }
 }
 
@@ -201,11 +201,12 @@ impl std::ops::Index<&str> for Attributes {
 #[derive(Debug, Default)]
 pub struct Pool {
     texts: HashSet<Arc<str>>,
-    /// How many there were after the last tidying.
+    tables: HashSet<Arc<[(Text, Text)]>>,
+    /// How many of both there were after the last tidying.
     tidied: usize,
 }
 
-/// So few texts are not worth tidying.
+/// So few are not worth tidying.
 const FEW: usize = 1 << 14;
 
 impl Pool {
@@ -214,12 +215,21 @@ impl Pool {
         self.share_arc(&mut text.0);
     }
 
-    /// The same for every name and text of `attributes`.
+    /// Lets `attributes`, and their names and texts, point at the equal ones that are known already.
     pub fn share_attributes(&mut self, attributes: &mut Attributes) {
-        for (name, text) in &mut attributes.0 {
-            self.share(name);
-            self.share(text);
+        if let Some(known) = self.tables.get(&attributes.0) {
+            attributes.0 = Arc::clone(known);
+            return;
         }
+        let shared = attributes.iter().map(|(name, text)| {
+            let (mut name, mut text) = (name.clone(), text.clone());
+            self.share(&mut name);
+            self.share(&mut text);
+            (name, text)
+        });
+        attributes.0 = shared.collect();
+        self.tables.insert(Arc::clone(&attributes.0));
+        self.grown();
     }
 
     pub(super) fn share_arc(&mut self, text: &mut Arc<str>) {
@@ -227,15 +237,24 @@ impl Pool {
             *text = Arc::clone(known);
         } else {
             self.texts.insert(Arc::clone(text));
-            if self.texts.len() > 2 * self.tidied.max(FEW) {
-                self.tidy();
-                self.tidied = self.texts.len();
-            }
+            self.grown();
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.texts.len() + self.tables.len()
+    }
+
+    fn grown(&mut self) {
+        if self.len() > 2 * self.tidied.max(FEW) {
+            self.tidy();
+            self.tidied = self.len();
         }
     }
 
     /// Forgets what nobody else points at any more.
     fn tidy(&mut self) {
+        self.tables.retain(|table| Arc::strong_count(table) > 1);
         self.texts.retain(|text| Arc::strong_count(text) > 1);
     }
 }
@@ -254,6 +273,21 @@ mod tests {
         drop((one, other));
         pool.tidy();
         assert!(pool.texts.is_empty());
+    }
+
+    #[test]
+    fn equal_attributes_are_kept_once() {
+        let mut pool = Pool::default();
+        let of = |name: &str| Attributes::from([(name, "web"), ("task", "deploy")]);
+        let (mut one, mut other, mut another) = (of("service"), of("service"), of("team"));
+        for it in [&mut one, &mut other, &mut another] {
+            pool.share_attributes(it);
+        }
+        assert!(Arc::ptr_eq(&one.0, &other.0));
+        assert_eq!([&one, &another], [&of("service"), &of("team")]);
+        drop((one, other));
+        pool.tidy();
+        assert_eq!(pool.tables.len(), 1);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The timeline: every fact that is known, by kind and identity.
 
+mod shelf;
+
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -17,28 +19,27 @@ use super::graph::CommitGraph;
 use super::text::Pool;
 use super::{CommitId, Fact, FactKey, Kind, RepositoryId, SourceName, Text};
 
-/// Facts of one repository and source by the vendor's id.
-pub type ById<T> = BTreeMap<Text, Arc<T>>;
+pub use shelf::{Shelf, Shelved};
 
 /// All facts, independent of the order in which they arrived. Keys order everything, so that two
 /// timelines with the same facts are walked the same way.
 ///
-/// What there are hundreds of thousands of is kept by repository and shared, so that the part of a
-/// timeline that concerns a few repositories is quickly taken out.
+/// What there are hundreds of thousands of is kept by repository, so that what concerns a few of
+/// them is quickly found.
 #[derive(Debug, Default)]
 pub struct Timeline {
     /// Repositories by id.
     pub repositories: BTreeMap<RepositoryId, Repository>,
-    /// Changes by (repository, number).
-    pub changes: BTreeMap<(RepositoryId, u64), Arc<Change>>,
+    /// Changes by repository and number.
+    pub changes: BTreeMap<RepositoryId, Shelf<Change>>,
     /// Commit graphs by repository.
     pub commits: HashMap<RepositoryId, Arc<CommitGraph>>,
     /// Deployments by (repository, source) and id.
-    pub deployments: BTreeMap<(RepositoryId, SourceName), ById<Deployment>>,
+    pub deployments: BTreeMap<(RepositoryId, SourceName), Shelf<Deployment>>,
     /// Workflow runs by (repository, source) and id.
-    pub runs: BTreeMap<(RepositoryId, SourceName), ById<WorkflowRun>>,
+    pub runs: BTreeMap<(RepositoryId, SourceName), Shelf<WorkflowRun>>,
     /// Releases by (repository, source) and id.
-    pub releases: BTreeMap<(RepositoryId, SourceName), ById<Release>>,
+    pub releases: BTreeMap<(RepositoryId, SourceName), Shelf<Release>>,
     /// Decision revisions by (repository, path, commit).
     pub revisions: BTreeMap<(RepositoryId, Text, CommitId), Arc<DecisionRevision>>,
     /// Incident services by (source, id).
@@ -46,10 +47,9 @@ pub struct Timeline {
     /// Incidents by (source, id).
     pub incidents: BTreeMap<(SourceName, Text), Arc<Incident>>,
     /// Log entries by (source, incident) and entry id.
-    pub incident_events: BTreeMap<(SourceName, Text), ById<IncidentEvent>>,
+    pub incident_events: BTreeMap<(SourceName, Text), Shelf<IncidentEvent>>,
     /// Alerts by (source, incident) and alert id.
-    pub incident_alerts: BTreeMap<(SourceName, Text), ById<IncidentAlert>>,
-    /// The incident that each alert is filed under.
+    pub incident_alerts: BTreeMap<(SourceName, Text), Shelf<IncidentAlert>>,
     /// Issues by (repository, number).
     pub issues: BTreeMap<(RepositoryId, u64), Issue>,
     /// Repositories whose issues cannot be read.
@@ -84,6 +84,7 @@ pub struct Timeline {
     pub ledgers: BTreeMap<(SourceName, String), BTreeMap<NaiveDate, LedgerDay>>,
     /// Short windows of SLOs by (source, ledger).
     pub burns: BTreeMap<(SourceName, String), Burn>,
+    /// The incident that each alert is filed under.
     alert_incidents: HashMap<(SourceName, Text), Text>,
     homes: Homes,
     named: Names,
@@ -103,7 +104,7 @@ impl Timeline {
                 self.insert_repository(fact);
             }
             Fact::Change(fact) => {
-                self.changes.insert((fact.repository.clone(), fact.number), Arc::new(fact));
+                self.changes.entry(fact.repository.clone()).or_default().insert(fact);
             }
             Fact::Commit(fact) => {
                 if let Some(graph) = self.commits.get_mut(&fact.repository) {
@@ -117,15 +118,15 @@ impl Timeline {
             }
             Fact::Deployment(fact) => {
                 let of = (fact.repository.clone(), source);
-                self.homes.settle(&mut self.deployments, of, fact.id.clone(), fact);
+                self.homes.settle(&mut self.deployments, of, fact);
             }
             Fact::WorkflowRun(fact) => {
                 let of = (fact.repository.clone(), source);
-                self.homes.settle(&mut self.runs, of, fact.id.clone(), fact);
+                self.homes.settle(&mut self.runs, of, fact);
             }
             Fact::Release(fact) => {
                 let of = (fact.repository.clone(), source);
-                self.homes.settle(&mut self.releases, of, fact.id.clone(), fact);
+                self.homes.settle(&mut self.releases, of, fact);
             }
             Fact::DecisionRevision(fact) => {
                 let key = (fact.repository.clone(), fact.path.clone(), fact.commit.clone());
@@ -139,7 +140,7 @@ impl Timeline {
             }
             Fact::IncidentEvent(fact) => {
                 let of = (source, fact.incident.clone());
-                self.incident_events.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
+                self.incident_events.entry(of).or_default().insert(fact);
             }
             Fact::IncidentAlert(fact) => {
                 // An alert can be moved to another incident.
@@ -151,7 +152,7 @@ impl Timeline {
                     alerts.remove(&fact.id);
                 }
                 let of = (source, fact.incident.clone());
-                self.incident_alerts.entry(of).or_default().insert(fact.id.clone(), Arc::new(fact));
+                self.incident_alerts.entry(of).or_default().insert(fact);
             }
             Fact::HiddenIssues(fact) => {
                 self.hidden_issues.insert(fact.repository.clone(), fact);
@@ -222,8 +223,10 @@ impl Timeline {
             Kind::Change => {
                 if let Some((repository, number)) = key.id.rsplit_once('#')
                     && let Ok(number) = number.parse()
+                    && let Some(changes) = self.changes.get_mut(&RepositoryId::new(repository))
                 {
-                    self.changes.remove(&(RepositoryId::new(repository), number));
+                    changes.remove(&number);
+                    self.changes.retain(|_, changes| !changes.is_empty());
                 }
             }
             Kind::Commit => {
@@ -380,12 +383,12 @@ impl Names {
 }
 
 /// Takes out what `source` calls `id`, whatever it belongs to.
-fn remove_by_id<K: Ord + Clone, T>(
-    facts: &mut BTreeMap<K, ById<T>>,
+fn remove_by_id<K: Ord + Clone, T: Shelved<Key = str>>(
+    facts: &mut BTreeMap<K, Shelf<T>>,
     id: &str,
     is_source: impl Fn(&K) -> bool,
 ) {
-    let has_it = |(key, of): &(&K, &ById<T>)| is_source(key) && of.contains_key(id);
+    let has_it = |(key, of): &(&K, &Shelf<T>)| is_source(key) && of.get(id).is_some();
     if let Some(home) = facts.iter().find(has_it).map(|(key, _)| key.clone())
         && let Some(of) = facts.get_mut(&home)
     {
@@ -403,21 +406,21 @@ struct Homes(HashSet<u64>);
 
 impl Homes {
     /// Puts a fact into its repository, and takes it out of the one that it was in before.
-    fn settle<T: 'static>(
+    fn settle<T: Shelved<Key = str> + 'static>(
         &mut self,
-        facts: &mut BTreeMap<(RepositoryId, SourceName), ById<T>>,
+        facts: &mut BTreeMap<(RepositoryId, SourceName), Shelf<T>>,
         home: (RepositoryId, SourceName),
-        id: Text,
         fact: T,
     ) {
+        let id = fact.key();
         let mut hasher = DefaultHasher::new();
-        (TypeId::of::<T>(), &home.1, &id).hash(&mut hasher);
+        (TypeId::of::<T>(), &home.1, id).hash(&mut hasher);
         let is_new = self.0.insert(hasher.finish());
-        let is_at_home = |of: &ById<T>| of.contains_key(id.as_str());
+        let is_at_home = |of: &Shelf<T>| of.get(id).is_some();
         if !is_new && !facts.get(&home).is_some_and(is_at_home) {
-            remove_by_id(facts, &id, |(_, source)| *source == home.1);
+            remove_by_id(facts, id, |(_, source)| *source == home.1);
         }
-        facts.entry(home).or_default().insert(id, Arc::new(fact));
+        facts.entry(home).or_default().insert(fact);
     }
 }
 

@@ -1,7 +1,5 @@
 //! How long a merged change takes to reach production, and what came before (kpis.md 3.11).
 
-use std::collections::HashSet;
-
 use super::item::elapsed;
 use super::statistics::{count, real};
 use super::view::changes::{ServiceChange, Shipping, is_bot};
@@ -11,6 +9,7 @@ use super::{
 };
 use crate::domain::Instant;
 use crate::domain::fact::Change;
+use crate::domain::timeline::Shelf;
 
 const LEAD_TIME: &str = "engkpi_change_lead_time_seconds";
 const UNSHIPPED: &str = "engkpi_changes_unshipped";
@@ -178,12 +177,12 @@ fn first_review(change: &Change, view: &View<'_>) -> Option<Instant> {
 /// Merged changes that no service of the catalogue has anything to do with. They are left out, and
 /// counted as such for the organisation.
 fn without_service(view: &View<'_>) -> impl Iterator<Item = Item> {
-    let owned: HashSet<_> =
-        view.changes.iter().map(|it| (&it.change.repository, it.change.number)).collect();
-    let others = view.timeline.changes.values().filter_map(move |change| {
+    // Where only some teams are looked at, nothing is said about the organisation.
+    let all = view.is_whole.then(|| view.timeline.changes.values().flat_map(Shelf::iter));
+    let all = all.into_iter().flatten();
+    let others = all.filter_map(move |change| {
         let merged_at = change.merged_at.filter(|at| *at < view.as_of)?;
-        let is_owned = owned.contains(&(&change.repository, change.number));
-        (!is_owned).then_some((change, merged_at))
+        (!view.ownership.has(change)).then_some((change, merged_at))
     });
     others.map(|(change, merged_at)| {
         let mut item = merged(change, merged_at, Placement::default());

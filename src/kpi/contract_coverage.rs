@@ -99,15 +99,20 @@ impl<'a> Tests<'a> {
     /// What is known of the default branches' runs.
     fn of(view: &View<'a>, boundaries: &[(ItemId, Boundary)]) -> Self {
         let mut tests = Self(HashMap::new());
+        if boundaries.is_empty() {
+            return tests;
+        }
         let workflows: BTreeSet<&str> =
             boundaries.iter().map(|(_, it)| it.workflow.as_str()).collect();
         let mut runs: HashMap<(&SourceName, &str), &WorkflowRun> = HashMap::new();
         let known = view.timeline.runs.iter();
         let known = known.flat_map(|((_, source), runs)| runs.iter().map(move |it| (source, it)));
-        for (source, (id, run)) in known {
+        let known = known.filter(|(_, run)| workflows.contains(run.workflow.as_str()));
+        for (source, run) in known {
+            let id = run.id.as_str();
             let repository = view.timeline.repositories.get(&run.repository);
             let of_default = repository.is_some_and(|it| run.is_of(it.default_branch.as_deref()));
-            if !of_default || !workflows.contains(run.workflow.as_str()) {
+            if !of_default {
                 continue;
             }
             runs.insert((source, id), run);

@@ -11,6 +11,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use coverage::{Freshness, SourceFreshness, SourceHealth};
@@ -87,13 +88,25 @@ pub struct Part {
     /// The instant that its windows end at.
     pub as_of: Instant,
     /// The values by window.
-    pub readings: Vec<Evaluated>,
+    pub readings: Arc<[Evaluated]>,
     /// The verdicts by window.
-    pub statuses: Vec<Judged>,
+    pub statuses: Arc<[Judged]>,
+}
+
+impl Part {
+    /// Lets it hold what an earlier part of the same KPI and scope holds, where that says the same.
+    fn share(&mut self, earlier: &Self) {
+        if self.readings == earlier.readings {
+            self.readings = Arc::clone(&earlier.readings);
+        }
+        if self.statuses == earlier.statuses {
+            self.statuses = Arc::clone(&earlier.statuses);
+        }
+    }
 }
 
 /// One value with everything that must be known about it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evaluated {
     /// The KPI.
     pub kpi: &'static Kpi,
@@ -110,7 +123,7 @@ pub struct Evaluated {
 }
 
 /// How a KPI stands in one scope and window.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
     /// The KPI.
     pub kpi: &'static Kpi,
@@ -181,7 +194,7 @@ impl Evaluation {
     /// The values, by KPI, scope and window. Undefined ones are there too, with `value: None` and
     /// their n.
     pub fn readings(&self) -> impl Iterator<Item = &Evaluated> {
-        self.parts.iter().flat_map(|part| &part.readings)
+        self.parts.iter().flat_map(|part| part.readings.iter())
     }
 
     /// The instant that the numbers of a KPI in a scope are of.
@@ -192,7 +205,7 @@ impl Evaluation {
 
     /// The verdicts, by KPI, scope and window.
     pub fn statuses(&self) -> impl Iterator<Item = &Judged> {
-        self.parts.iter().flat_map(|part| &part.statuses)
+        self.parts.iter().flat_map(|part| part.statuses.iter())
     }
 
     /// The target that a verdict is about: the scope's own, else that of its team, else that of the
@@ -302,8 +315,21 @@ pub fn evaluate(
     plan: &Plan,
     as_of: Instant,
 ) -> Evaluation {
+    evaluate_after(None, (timeline, params), freshness, plan, as_of)
+}
+
+/// The same; what says the same as in `before` is kept once for both.
+pub fn evaluate_after(
+    before: Option<&Evaluation>,
+    (timeline, params): (&Timeline, &Params),
+    freshness: &Freshness,
+    plan: &Plan,
+    as_of: Instant,
+) -> Evaluation {
     let view = View::build(timeline, params, as_of);
     let mut evaluation = empty(&view, freshness);
+    let before: HashMap<(&str, Scope), &Part> =
+        before.iter().flat_map(|it| &it.parts).map(|it| ((it.kpi.id, it.scope), &**it)).collect();
     let scopes: Vec<Scope> = Scope::all(&params.catalogue)
         .filter(|scope| plan.scope.is_none_or(|only| only == *scope))
         .collect();
@@ -311,7 +337,7 @@ pub fn evaluate(
         evaluation.goals.extend(judge::goals(kpi, params));
         let items = (kpi.assess)(&view);
         let measuring = Measuring::of(&view, freshness, plan, kpi);
-        evaluation.parts.extend(measuring.run(&items, &scopes));
+        evaluation.parts.extend(measuring.run(&items, &scopes, &before));
     }
     evaluation
 }
@@ -341,7 +367,8 @@ pub fn explain(
     let items = (kpi.assess)(&view);
     let mut evaluation = empty(&view, freshness);
     evaluation.goals.extend(judge::goals(kpi, params));
-    evaluation.parts = Measuring::of(&view, freshness, &plan, kpi).run(&items, &[scope]);
+    evaluation.parts =
+        Measuring::of(&view, freshness, &plan, kpi).run(&items, &[scope], &HashMap::new());
     let items = Partition::of(&items, &params.catalogue).scope(scope);
     let cut = window.cut(as_of, &params.calendar);
     Explanation {

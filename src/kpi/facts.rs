@@ -1,7 +1,7 @@
 //! Facts by kind and label: how many of each are known at `as_of`, for people who write their own
 //! queries. They carry no window and no judgement beyond the labels.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::evaluation::FactCount;
 use super::finding_closure;
@@ -10,6 +10,7 @@ use super::view::decisions::Decision;
 use super::view::incidents::Episode;
 use super::{Family, View};
 use crate::domain::fact::{Change, Deployment, DeploymentState, Finding};
+use crate::domain::timeline::Shelf;
 
 /// The families of facts.
 pub static FAMILIES: &[Family] = &[
@@ -41,7 +42,7 @@ type Labels = Vec<(&'static str, String)>;
 pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
     let mut counts: BTreeMap<(&'static str, Labels), u64> = BTreeMap::new();
     let mut add = |family, labels| *counts.entry((family, labels)).or_default() += 1;
-    for deployment in view.timeline.deployments.values().flat_map(BTreeMap::values) {
+    for deployment in view.timeline.deployments.values().flat_map(Shelf::iter) {
         if deployment.created_at < view.as_of {
             for service in services_of(view, deployment) {
                 let mut labels = of_service(view, service);
@@ -54,8 +55,7 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
     for change in &view.changes {
         add("engkpi_changes_merged", of_service(view, Some(change.service)));
     }
-    let owned: HashSet<_> = view.changes.iter().map(|it| std::ptr::from_ref(it.change)).collect();
-    for _ in merged(view).filter(|it| !owned.contains(&std::ptr::from_ref::<Change>(it))) {
+    for _ in merged(view).filter(|it| !view.ownership.has(it)) {
         add("engkpi_changes_merged", of_service(view, None));
     }
     for episode in view.incidents.iter().filter(|it| it.counts()) {
@@ -98,7 +98,7 @@ pub(super) fn count(view: &View<'_>) -> Vec<FactCount> {
 
 /// How many there are of each family, each once.
 pub(super) fn totals(view: &View<'_>) -> Vec<(&'static str, u64)> {
-    let deployments = view.timeline.deployments.values().flat_map(BTreeMap::values);
+    let deployments = view.timeline.deployments.values().flat_map(Shelf::iter);
     let incidents = || view.incidents.iter().filter(|it| it.counts());
     vec![
         ("engkpi_deployments", deployments.filter(|it| it.created_at < view.as_of).count()),
@@ -123,7 +123,7 @@ fn merged<'a>(view: &View<'a>) -> impl Iterator<Item = &'a Change> {
     view.timeline
         .changes
         .values()
-        .map(AsRef::as_ref)
+        .flat_map(Shelf::iter)
         .filter(move |it| it.merged_at.is_some_and(|at| at < as_of))
 }
 

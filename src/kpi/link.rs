@@ -311,7 +311,7 @@ mod tests {
         let story = told("service web\n05T11:00 deploy web c12");
         let timeline = story.timeline();
         let (_, own) = timeline.deployments.first_key_value().unwrap();
-        let (native, _) = own.first_key_value().unwrap();
+        let native = &own.iter().next().unwrap().id;
         let id = ItemId::Deployment {
             service: ServiceName::from("web"),
             repository: repository(&story),

@@ -10,13 +10,14 @@ pub mod deployments;
 pub mod failures;
 pub mod incidents;
 pub mod lineage;
+mod mentions;
 pub mod ownership;
 #[cfg(test)]
 pub(super) mod properties;
 pub mod reach;
 pub mod surveys;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use super::attribution::Attribution;
@@ -24,7 +25,7 @@ use super::ledger::{Ledger, Tally};
 use super::params::Slo;
 use super::{Need, Params, parallel};
 use crate::domain::{Instant, Timeline};
-use changes::ServiceChange;
+use changes::{ServiceChange, Shipping};
 use decisions::Record;
 use deployments::ServiceDeployment;
 use failures::{Evidence, Failures};
@@ -57,6 +58,8 @@ pub struct View<'a> {
     pub surveys: Vec<Question<'a>>,
     /// Which services each repository has.
     pub ownership: Ownership<'a>,
+    /// Whether it is of everybody, and not only of those that something is about which landed.
+    pub is_whole: bool,
     /// What was going on while the budget of each SLO burnt, by its id; once somebody asks.
     burnt: OnceLock<HashMap<String, Attribution>>,
     /// The ledger of each SLO by its id, by name and with its days summed up; once somebody asks.
@@ -103,12 +106,11 @@ impl<'a> View<'a> {
     pub fn build(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Self {
         let ownership = Ownership::of(timeline, params);
         let incidents = incidents::build(timeline, params, as_of);
-        let (view, _) = Self::within(timeline, params, as_of, ownership, incidents, None);
-        view
+        Self::within(timeline, params, as_of, ownership, incidents, None)
     }
 
-    /// The same for those that `landed` is about alone, looking only at what can concern them.
-    /// `None` where that cannot be told apart from the rest.
+    /// The same for those that `landed` is about alone, looking only at what can concern them: what
+    /// it says about others is not what is so. `None` where it cannot be said whom it is about.
     pub fn of_landed(
         timeline: &'a Timeline,
         params: &'a Params,
@@ -118,12 +120,41 @@ impl<'a> View<'a> {
         let ownership = Ownership::of(timeline, params);
         let incidents = incidents::build(timeline, params, as_of);
         let reach = Reach::of(landed, timeline, params, &ownership, &incidents)?;
-        let (view, is_whole) =
-            Self::within(timeline, params, as_of, ownership, incidents, Some(&reach));
-        is_whole.then_some((view, reach))
+        let mut view = Self::within(timeline, params, as_of, ownership, incidents, Some(&reach));
+        view.keep(&reach);
+        Some((view, reach))
     }
 
-    /// The view of a reach, and whether its numbers would be the same if all were looked at.
+    /// Lets go of what only said whose fault something was: items are made of the rest.
+    fn keep(&mut self, reach: &Reach) {
+        self.changes.retain(|it| reach.services.contains(&it.service));
+        let linked: HashSet<usize> = self.failures.linked.iter().flatten().copied().collect();
+        let mut kept = 0;
+        let positions: Vec<Option<usize>> = self
+            .deployments
+            .iter()
+            .enumerate()
+            .map(|(at, it)| {
+                let is_kept = reach.services.contains(&it.service) || linked.contains(&at);
+                kept += usize::from(is_kept);
+                is_kept.then(|| kept - 1)
+            })
+            .collect();
+        let mut is_kept = positions.iter().map(Option::is_some);
+        self.deployments.retain(|_| is_kept.next().unwrap_or(false));
+        let mut is_kept = positions.iter().map(Option::is_some);
+        self.failures.verdicts.retain(|_| is_kept.next().unwrap_or(false));
+        for at in self.failures.linked.iter_mut() {
+            *at = at.and_then(|at| positions[at]);
+        }
+        for change in &mut self.changes {
+            if let Shipping::Shipped(at) = &mut change.shipping {
+                *at = positions[*at].expect("what shipped in a service is a deployment of it");
+            }
+        }
+    }
+
+    /// The view of a reach; `None` = of everything.
     fn within(
         timeline: &'a Timeline,
         params: &'a Params,
@@ -131,12 +162,12 @@ impl<'a> View<'a> {
         ownership: Ownership<'a>,
         incidents: Vec<Episode<'a>>,
         reach: Option<&Reach>,
-    ) -> (Self, bool) {
+    ) -> Self {
         let deployments = deployments::build(timeline, params, as_of, reach);
         let lineage = Lineage::of(timeline, &deployments);
         let facts = changes::Facts { timeline, params, as_of, reach };
         let changes = changes::build(&facts, &deployments, &ownership, &lineage);
-        let (failures, is_whole) = failures::build(&Evidence {
+        let failures = failures::build(&Evidence {
             timeline,
             params,
             as_of,
@@ -147,8 +178,8 @@ impl<'a> View<'a> {
             lineage: &lineage,
             reach,
         });
-        let records = decisions::build(timeline, params, as_of);
-        let view = Self {
+        let records = decisions::build(timeline, params, as_of, &ownership, reach);
+        Self {
             as_of,
             timeline,
             params,
@@ -159,9 +190,9 @@ impl<'a> View<'a> {
             records,
             surveys: surveys::build(timeline, params, as_of),
             ownership,
+            is_whole: reach.is_none(),
             burnt: OnceLock::new(),
             tallies: OnceLock::new(),
-        };
-        (view, is_whole)
+        }
     }
 }

@@ -442,8 +442,8 @@ mod tests {
         evaluation.parts.reverse();
         for part in &mut evaluation.parts {
             let part = Arc::make_mut(part);
-            part.readings.reverse();
-            part.statuses.reverse();
+            Arc::make_mut(&mut part.readings).reverse();
+            Arc::make_mut(&mut part.statuses).reverse();
         }
         evaluation.facts.reverse();
         assert_eq!(text(&evaluation), before);

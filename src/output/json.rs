@@ -405,8 +405,9 @@ mod tests {
     fn a_kpi_without_data_has_a_status_and_no_value() {
         let mut evaluated = published(STORY);
         for part in evaluated.parts.iter_mut().map(std::sync::Arc::make_mut) {
-            part.readings.clear();
-            part.statuses.iter_mut().for_each(|it| it.state = kpi::State::NoData);
+            part.readings = [].into();
+            let statuses = std::sync::Arc::make_mut(&mut part.statuses).iter_mut();
+            statuses.for_each(|it| it.state = kpi::State::NoData);
         }
         let body = body(&evaluation(&evaluated));
         let all = readings(&body, "incident_frequency", "org", "quarter");

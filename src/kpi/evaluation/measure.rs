@@ -1,11 +1,12 @@
 //! Measures the items of one KPI in every scope and window that a plan asks for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::coverage::{Availability, Freshness};
 use super::judge;
 use super::scope::{Partition, Scope};
-use super::{Evaluated, Part, Plan};
+use super::{Evaluated, Judged, Part, Plan};
 use crate::kpi::params::Service;
 use crate::kpi::statistics::Logarithms;
 use crate::kpi::status::State;
@@ -97,15 +98,25 @@ impl<'a> Measuring<'a> {
         cuts.into_iter().map(compared).collect()
     }
 
-    /// The parts of `scopes`, in their order. As many at a time as the machine can do.
-    pub(super) fn run(&self, items: &[Item], scopes: &[Scope]) -> Vec<Arc<Part>> {
+    /// The parts of `scopes`, in their order, which hold what those in `before` do where they say the
+    /// same. As many at a time as the machine can do.
+    pub(super) fn run(
+        &self,
+        items: &[Item],
+        scopes: &[Scope],
+        before: &HashMap<(&str, Scope), &Part>,
+    ) -> Vec<Arc<Part>> {
         let partition = Partition::of(items, &self.view.params.catalogue);
         let of_people = self.kpi.needs.iter().any(|need| need.is_about_people());
         let is_of_scope = |scope: &Scope| !(of_people && matches!(scope, Scope::Service(_)));
         let scopes: Vec<Scope> = scopes.iter().copied().filter(is_of_scope).collect();
         parallel::map(scopes.len(), |at| {
             let scope = scopes[at];
-            Arc::new(self.part(scope, partition.scope(scope)))
+            let mut part = self.part(scope, partition.scope(scope));
+            if let Some(earlier) = before.get(&(self.kpi.id, scope)) {
+                part.share(earlier);
+            }
+            Arc::new(part)
         })
     }
 
@@ -114,21 +125,19 @@ impl<'a> Measuring<'a> {
             Scope::Service(_) => &self.service_cuts,
             Scope::Org | Scope::Team(_) => &self.cuts,
         };
-        let mut part = Part {
-            kpi: self.kpi,
-            scope,
-            as_of: self.view.as_of,
-            readings: Vec::new(),
-            statuses: Vec::new(),
-        };
+        let (mut readings, mut statuses) = (Vec::new(), Vec::new());
         let mut measured = Measured::of(self, scope, items);
         let unseen = self.unseen(scope);
         for window in compared {
-            self.window(window, unseen, &mut measured, &mut part);
+            self.window(window, unseen, &mut measured, (&mut readings, &mut statuses));
         }
-        part.readings.shrink_to_fit();
-        part.statuses.shrink_to_fit();
-        part
+        Part {
+            kpi: self.kpi,
+            scope,
+            as_of: self.view.as_of,
+            readings: readings.into(),
+            statuses: statuses.into(),
+        }
     }
 
     fn window(
@@ -136,7 +145,7 @@ impl<'a> Measuring<'a> {
         compared: &Compared,
         unseen: Option<State>,
         measured: &mut Measured<'_, '_>,
-        part: &mut Part,
+        (values, statuses): (&mut Vec<Evaluated>, &mut Vec<Judged>),
     ) {
         let cut = &compared.cut;
         let unavailable = compared.unavailable.or(unseen);
@@ -151,7 +160,7 @@ impl<'a> Measuring<'a> {
         let verdict = judge::Verdict {
             view: self.view,
             kpi: self.kpi,
-            scope: part.scope,
+            scope: measured.scope,
             cut,
             durations: if unavailable.is_none() {
                 measured.durations(cut.span)
@@ -165,17 +174,17 @@ impl<'a> Measuring<'a> {
         };
         // Of a state nothing is judged in a stretch of time.
         if cut.kind.is_state() || !self.kpi.is_about_a_state() {
-            part.statuses.extend(verdict.judge());
+            statuses.extend(verdict.judge());
         } else if !readings.is_empty() {
-            part.statuses.push(verdict.without_target());
+            statuses.push(verdict.without_target());
         }
         for reading in readings.iter() {
             let previous_ratio = previous.as_ref().and_then(|(earlier, earlier_cut)| {
                 judge::previous_ratio(self.kpi, reading, cut, earlier, earlier_cut)
             });
-            part.readings.push(Evaluated {
+            values.push(Evaluated {
                 kpi: self.kpi,
-                scope: part.scope,
+                scope: measured.scope,
                 window: cut.label.clone(),
                 period: cut.period.clone(),
                 reading: reading.clone(),

@@ -1,9 +1,9 @@
 //! Evaluates again only what something that landed is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::measure::Measuring;
-use super::{Evaluation, Freshness, Plan, Scope};
+use super::{Evaluation, Freshness, Part, Plan, Scope};
 use crate::domain::{Instant, Timeline};
 use crate::kpi::view::reach::Landed;
 use crate::kpi::{Params, View};
@@ -24,10 +24,14 @@ pub fn refresh(
     let teams = reach.teams.iter().copied().map(Scope::Team);
     let services = reach.services.iter().copied().map(Scope::Service);
     let scopes: Vec<Scope> = teams.chain(services).collect();
+    let earlier = BTreeSet::from_iter(&scopes);
+    let earlier = before.parts.iter().filter(|it| earlier.contains(&it.scope));
+    let earlier: HashMap<(&str, Scope), &Part> =
+        earlier.map(|it| ((it.kpi.id, it.scope), &**it)).collect();
     let mut parts = BTreeMap::new();
     for kpi in plan.kpis.iter().filter(|kpi| landed.concerns(kpi)) {
         let items = (kpi.assess)(&view);
-        let measured = Measuring::of(&view, freshness, plan, kpi).run(&items, &scopes);
+        let measured = Measuring::of(&view, freshness, plan, kpi).run(&items, &scopes, &earlier);
         parts.extend(measured.into_iter().map(|part| ((part.kpi.id, part.scope), part)));
     }
     let mut evaluation = before.clone();
@@ -46,11 +50,12 @@ mod tests {
     use proptest::sample::Index;
 
     use super::*;
-    use crate::domain::fact::Repository;
+    use crate::domain::fact::{IncidentAlert, Repository};
     use crate::domain::{Fact, SourceName};
     use crate::kpi::evaluation::{SourceFreshness, evaluate};
     use crate::kpi::params::SourceParams;
     use crate::kpi::testing::Story;
+    use crate::kpi::testing::worlds::worlds;
     use crate::kpi::view::properties::histories;
     use crate::kpi::{Need, Window};
 
@@ -58,11 +63,13 @@ mod tests {
     struct Late {
         story: Story,
         freshness: Freshness,
-        late: std::ops::Range<usize>,
+        /// The positions of those that do.
+        late: BTreeSet<usize>,
     }
 
     impl Late {
-        fn of(mut story: Story, late: std::ops::Range<usize>) -> Self {
+        /// One source saw all of the story.
+        fn of(mut story: Story, late: BTreeSet<usize>) -> Self {
             let name = SourceName::from("all");
             story.params.sources = vec![SourceParams {
                 name: name.clone(),
@@ -80,18 +87,18 @@ mod tests {
         /// with the teams that were.
         fn evaluated(&self) -> Option<(Evaluation, Evaluation, Vec<Scope>)> {
             let Self { story, freshness, late } = self;
-            let windows = vec![Window::parse("7d").expect("a window"), Window::Month];
+            let windows = vec![Window::parse("7d").expect("a window"), Window::Month, Window::Own];
             let published = Plan::published(windows.clone(), false);
             let plan = Plan { windows, history: false, ..published };
             let all = |timeline: &Timeline| {
                 evaluate(timeline, &story.params, freshness, &plan, story.as_of)
             };
-            let mut early = story.clone();
-            let landing: Vec<_> = early.facts.drain(late.clone()).collect();
-            let mut timeline = early.timeline();
+            let facts = || story.facts.iter().cloned().enumerate();
+            let early = facts().filter(|(at, _)| !late.contains(at)).map(|(_, fact)| fact);
+            let mut timeline = story.known(early.collect());
             let before = all(&timeline);
             let mut landed = Landed::default();
-            for (source, fact) in landing {
+            for (_, (source, fact)) in facts().filter(|(at, _)| late.contains(at)) {
                 landed.note(&timeline, &source, &fact);
                 timeline.apply(&source, fact);
             }
@@ -103,27 +110,89 @@ mod tests {
             let services = reach.services.iter().copied().map(Scope::Service);
             Some((all(&timeline), refreshed, teams.chain(services).collect()))
         }
+
+        /// Holds what is brought up to date to what a whole evaluation says.
+        fn check(&self) -> Result<(), TestCaseError> {
+            let Some((whole, refreshed, scopes)) = self.evaluated() else { return Ok(()) };
+            for scope in scopes {
+                prop_assert_eq!(said(&refreshed, scope), said(&whole, scope));
+            }
+            Ok(())
+        }
+    }
+
+    /// Some of the facts of a story that are about somebody.
+    fn some(story: &Story, chosen: &[Index]) -> BTreeSet<usize> {
+        let is_about_somebody = |(source, fact): &(SourceName, Fact)| {
+            let mut landed = Landed::default();
+            landed.note(&Timeline::default(), source, fact);
+            landed != anything()
+        };
+        let facts = story.facts.iter().enumerate().filter(|(_, fact)| is_about_somebody(fact));
+        let facts: Vec<usize> = facts.map(|(at, _)| at).collect();
+        chosen.iter().filter(|_| !facts.is_empty()).map(|it| *it.get(&facts)).collect()
+    }
+
+    fn anything() -> Landed {
+        let mut landed = Landed::default();
+        landed.note_anything();
+        landed
+    }
+
+    /// An alert that was filed under one incident and, as the story's last fact, under another.
+    fn move_alert(story: &mut Story, (from, to): (Index, Index)) {
+        let incidents = story.facts.iter().filter_map(|(source, fact)| match fact {
+            Fact::Incident(it) => Some((source.clone(), it.id.clone(), it.created_at)),
+            _ => None,
+        });
+        let incidents: Vec<_> = incidents.collect();
+        if incidents.is_empty() {
+            return;
+        }
+        let (source, _, created_at) = to.get(&incidents).clone();
+        let created_at = created_at - Duration::minutes(7);
+        for (_, incident, _) in [from, to].map(|it| it.get(&incidents).clone()) {
+            let alert = IncidentAlert { id: "moved".into(), incident, created_at };
+            story.facts.push((source.clone(), Fact::IncidentAlert(alert)));
+        }
     }
 
     /// What an evaluation says about a scope, a number or verdict a line.
     fn said(evaluation: &Evaluation, scope: Scope) -> Vec<String> {
         let parts = || evaluation.parts.iter().filter(|part| part.scope == scope);
-        let readings = parts().flat_map(|part| &part.readings).map(|it| format!("{it:?}"));
-        let statuses = parts().flat_map(|part| &part.statuses).map(|it| format!("{it:?}"));
+        let readings = parts().flat_map(|part| part.readings.iter()).map(|it| format!("{it:?}"));
+        let statuses = parts().flat_map(|part| part.statuses.iter()).map(|it| format!("{it:?}"));
         readings.chain(statuses).collect()
     }
 
-    /// The teams and services that are evaluated again when the last facts of a story land.
+    /// The teams and services that are evaluated again when the last facts of a story land, with the
+    /// numbers of a whole evaluation.
+    #[track_caller]
     fn evaluated_again(story: &str, late: usize) -> Option<String> {
         let story = Story::told(story);
         let names = crate::kpi::evaluation::Names::of(&story.params);
         let all = story.facts.len();
-        let (_, _, scopes) = Late::of(story, all - late..all).evaluated()?;
+        let late = Late::of(story, (all - late..all).collect());
+        late.check().expect("the numbers of a whole evaluation");
+        let (_, _, scopes) = late.evaluated()?;
         let name = |scope: &Scope| match names.labels(*scope) {
             (team, "") => team.to_owned(),
             (_, service) => service.to_owned(),
         };
         Some(scopes.iter().map(name).collect::<Vec<_>>().join(" "))
+    }
+
+    /// Whose repositories are looked at when the last fact of a story lands.
+    fn looked_at(story: &str) -> Option<String> {
+        let story = Story::told(story);
+        let (source, last) = story.facts.last().expect("the story has facts");
+        let timeline = story.timeline();
+        let mut landed = Landed::default();
+        landed.note(&timeline, source, last);
+        let (_, reach) = View::of_landed(&timeline, &story.params, story.as_of, &landed)?;
+        let name = |it| timeline.repositories[it].name.trim_start_matches("acme/").to_owned();
+        let names: BTreeSet<String> = reach.repositories.iter().map(name).collect();
+        Some(names.into_iter().collect::<Vec<_>>().join(" "))
     }
 
     const TWO_TEAMS: &str = "
@@ -148,20 +217,46 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_of_another_team_that_names_what_is_ours_takes_a_whole_evaluation() {
-        let named = format!("{TWO_TEAMS}\n02T11:00 note i1 naming w0");
-        let story = format!("{named}\n03T10:00 deploy web w0 id 3");
-        assert_eq!(evaluated_again(&story, 1), None);
-        let story = format!("{TWO_TEAMS}\n02T11:00 note i1 naming s0");
-        let story = format!("{story}\n03T10:00 deploy web w0 id 3");
-        assert_eq!(evaluated_again(&story, 1).as_deref(), Some("one web api"));
+    fn an_incident_of_another_team_that_names_what_is_ours_takes_everything_else_that_it_names() {
+        let told = |named: &str| {
+            format!("{TWO_TEAMS}\n02T11:00 note i1 naming {named}\n03T10:00 deploy web w0 id 3")
+        };
+        assert_eq!(evaluated_again(&told("w0"), 1).as_deref(), Some("one web api"));
+        assert_eq!(looked_at(&told("w0")).as_deref(), Some("api web"));
+        assert_eq!(evaluated_again(&told("w0,s0"), 1).as_deref(), Some("one web api"));
+        assert_eq!(looked_at(&told("w0,s0")).as_deref(), Some("api shop web"));
+        assert_eq!(looked_at(&told("deployment:1,deployment:2")).as_deref(), Some("api shop web"));
+        assert_eq!(looked_at(&told("s0,deployment:2")).as_deref(), Some("api web"));
     }
 
     #[test]
-    fn an_incident_of_ours_that_names_what_we_do_not_have_takes_a_whole_evaluation() {
-        let story = format!("{TWO_TEAMS}\n02T11:00 note i1 naming w0");
-        let story = format!("{story}\n03T10:00 deploy shop s0 id 3");
-        assert_eq!(evaluated_again(&story, 1), None);
+    fn an_incident_of_ours_takes_whatever_it_names_and_what_nobody_knows_is_no_matter() {
+        let told = |named: &str| {
+            format!("{TWO_TEAMS}\n02T11:00 note i1 naming {named}\n03T10:00 deploy shop s0 id 3")
+        };
+        assert_eq!(evaluated_again(&told("w0"), 1).as_deref(), Some("two shop"));
+        assert_eq!(looked_at(&told("w0")).as_deref(), Some("shop web"));
+        assert_eq!(looked_at(&told("deployment:1")).as_deref(), Some("shop web"));
+        assert_eq!(evaluated_again(&told("unheard,deployment:99"), 1).as_deref(), Some("two shop"));
+        assert_eq!(looked_at(&told("unheard,deployment:99")).as_deref(), Some("shop"));
+    }
+
+    #[test]
+    fn a_commit_that_only_a_squashed_branch_had_is_known_and_so_is_one_that_nothing_but_a_deployment_has()
+     {
+        let told = |named: &str| {
+            format!(
+                "{TWO_TEAMS}
+                 02T10:30 merge web#1 with branch1 as squashed
+                 02T10:40 deploy web elsewhere id 4
+                 02T11:00 note i1 naming {named}
+                 03T10:00 deploy shop s0 id 3"
+            )
+        };
+        for named in ["branch1", "squashed", "elsewhere"] {
+            assert_eq!(looked_at(&told(named)).as_deref(), Some("shop web"), "{named}");
+            assert_eq!(evaluated_again(&told(named), 1).as_deref(), Some("two shop"), "{named}");
+        }
     }
 
     #[test]
@@ -184,15 +279,29 @@ mod tests {
 
         #[test]
         fn whom_something_that_landed_is_about_has_the_numbers_of_a_whole_evaluation(
-            story in histories(), first in any::<Index>(), number in 1..4_usize,
+            mut story in histories(), chosen in prop::collection::vec(any::<Index>(), 1..4),
+            moved in prop::option::of(any::<(Index, Index)>()),
         ) {
-            let first = first.index(story.facts.len());
-            let late = first..(first + number).min(story.facts.len());
-            if let Some((whole, refreshed, scopes)) = Late::of(story, late).evaluated() {
-                for scope in scopes {
-                    prop_assert_eq!(said(&refreshed, scope), said(&whole, scope));
-                }
+            let mut late = some(&story, &chosen);
+            if let Some(moved) = moved {
+                move_alert(&mut story, moved);
+                late.insert(story.facts.len() - 1);
             }
+            Late::of(story, late).check()?;
+        }
+
+        #[test]
+        fn so_it_has_in_worlds_where_everything_happens_that_a_kpi_is_made_of(
+            world in worlds(80), chosen in prop::collection::vec(any::<Index>(), 1..4),
+            moved in prop::option::of(any::<(Index, Index)>()),
+        ) {
+            let mut story = world.story();
+            let mut late = some(&story, &chosen);
+            if let Some(moved) = moved {
+                move_alert(&mut story, moved);
+                late.insert(story.facts.len() - 1);
+            }
+            Late { story, freshness: world.freshness(), late }.check()?;
         }
     }
 }

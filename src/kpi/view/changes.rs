@@ -8,6 +8,7 @@ use super::ownership::Ownership;
 use super::reach::Reach;
 use crate::domain::fact::{Actor, Change};
 use crate::domain::graph::FirstReached;
+use crate::domain::timeline::Shelf;
 use crate::domain::{CommitId, Instant, RepositoryId, Text, Timeline};
 use crate::kpi::Params;
 use crate::kpi::params::Rules;
@@ -80,11 +81,11 @@ impl<'a, 'r> Facts<'a, 'r> {
     {
         let changes = &self.timeline.changes;
         match self.reach {
-            None => Box::new(changes.values().map(AsRef::as_ref)),
-            Some(reach) => Box::new(reach.repositories.iter().flat_map(move |repository| {
-                let own = (repository.clone(), 0)..=(repository.clone(), u64::MAX);
-                changes.range(own).map(|(_, change)| change.as_ref())
-            })),
+            None => Box::new(changes.values().flat_map(Shelf::iter)),
+            Some(reach) => {
+                let own = reach.repositories.iter().filter_map(|it| changes.get(it));
+                Box::new(own.flat_map(Shelf::iter))
+            }
         }
     }
 }

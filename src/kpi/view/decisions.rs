@@ -18,6 +18,7 @@ use chrono::Duration;
 
 use super::dates;
 use super::ownership::Ownership;
+use super::reach::Reach;
 use crate::domain::fact::{Change, DecisionRevision, PathChange, Repository};
 use crate::domain::{CommitId, Instant, RepositoryId, Text, Timeline};
 use crate::kpi::params::{DecisionEvent, DecisionRule, StatusMeaning};
@@ -72,20 +73,27 @@ pub enum Decision {
 /// A status decided this long after the merge may have been filled in for the record's sake.
 const RETROFIT_AFTER: Duration = Duration::days(90);
 
-/// Finds every record proposed or decided before `as_of`, by repository and path.
-pub fn build(timeline: &Timeline, params: &Params, as_of: Instant) -> Vec<Record> {
-    let ownership = Ownership::of(timeline, params);
+/// Finds every record of the repositories in `reach` that was proposed or decided before `as_of`, by
+/// repository and path.
+pub fn build(
+    timeline: &Timeline,
+    params: &Params,
+    as_of: Instant,
+    ownership: &Ownership<'_>,
+    reach: Option<&Reach>,
+) -> Vec<Record> {
+    let is_looked_at =
+        |it: &&Repository| reach.is_none_or(|reach| reach.repositories.contains(&it.id));
     let mut repositories = BTreeMap::new();
     for (name, rule) in &params.rules.decisions {
-        if let Some(repository) = timeline.repository_named(name) {
+        if let Some(repository) = timeline.repository_named(name).filter(is_looked_at) {
             repositories.entry(&repository.id).or_insert((repository, rule));
         }
     }
     let mut records: Vec<Record> = repositories
         .into_values()
         .flat_map(|(repository, rule)| {
-            let reader =
-                Reader { timeline, params, ownership: &ownership, repository, rule, as_of };
+            let reader = Reader { timeline, params, ownership, repository, rule, as_of };
             reader.records()
         })
         .collect();

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::reach::Reach;
 use crate::domain::fact::{Deployment, DeploymentState, Release, Repository, WorkflowRun};
-use crate::domain::timeline::ById;
+use crate::domain::timeline::Shelf;
 use crate::domain::{CommitId, Instant, RepositoryId, SourceName, Text, Timeline};
 use crate::kpi::Params;
 use crate::kpi::params::DeploymentRule;
@@ -180,13 +180,13 @@ impl<'a> Attempts<'a> {
 }
 
 /// The facts of one repository, whichever source saw them.
-fn of_repository<'a, T>(
-    facts: &'a BTreeMap<(RepositoryId, SourceName), ById<T>>,
+pub(super) fn of_repository<'a, T>(
+    facts: &'a BTreeMap<(RepositoryId, SourceName), Shelf<T>>,
     repository: &RepositoryId,
 ) -> impl Iterator<Item = &'a T> {
     let own = facts.range((repository.clone(), SourceName::from(""))..);
     let own = own.take_while(move |((of, _), _)| of == repository);
-    own.flat_map(|(_, by_id)| by_id.values()).map(AsRef::as_ref)
+    own.flat_map(|(_, facts)| facts.iter())
 }
 
 fn deployment_success<'a>(

@@ -52,17 +52,16 @@ pub struct Failure {
 /// The rules by which a deployment fails, in the order of kpis.md 3.9.
 pub const REASONS: [&str; 5] = ["incident", "rollback", "revert", "hotfix", "proximity"];
 
-/// Judges every deployment of the view. Where the evidence has a reach, also says whether all of
-/// its verdicts would be the same with everybody's evidence.
-pub fn build(evidence: &Evidence<'_>) -> (Failures, bool) {
+/// Judges every deployment of the view.
+pub fn build(evidence: &Evidence<'_>) -> Failures {
     let mut verdicts = vec![Verdict::default(); evidence.deployments.len()];
     let mut findings = Vec::new();
     evidence.find_rollbacks(&mut verdicts, &mut findings);
     evidence.find_hotfixes(&mut verdicts, &mut findings);
     reverts::find(evidence, &mut verdicts, &mut findings);
-    let (linked, is_whole) = links::find(evidence, &verdicts, &mut findings);
+    let linked = links::find(evidence, &verdicts, &mut findings);
     sentence(&mut verdicts, findings);
-    (Failures { verdicts, linked }, is_whole)
+    Failures { verdicts, linked }
 }
 
 /// What the rules look at.

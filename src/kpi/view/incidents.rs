@@ -9,7 +9,7 @@ use super::dates;
 use crate::domain::fact::{
     Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentNote, IncidentStatus,
 };
-use crate::domain::timeline::ById;
+use crate::domain::timeline::Shelf;
 use crate::domain::{Instant, SourceName, Timeline};
 use crate::kpi::Params;
 use crate::kpi::params::Rules;
@@ -70,9 +70,10 @@ impl Episode<'_> {
 
 /// Finds every episode detected before `as_of`, by detection.
 pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Vec<Episode<'a>> {
-    let no_events = ById::new();
-    let no_alerts = ById::new();
+    let no_events = Shelf::default();
+    let no_alerts = Shelf::default();
     let notes = Notes::of(timeline);
+    let services = services(params);
     let mut episodes: Vec<Episode<'a>> = timeline
         .incidents
         .iter()
@@ -80,6 +81,7 @@ pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> 
             let known = Known {
                 source: &key.0,
                 incident,
+                services: incident.service.as_deref().and_then(|it| services.get(it)),
                 note: notes.about(incident),
                 events: timeline.incident_events.get(key).unwrap_or(&no_events),
                 alerts: timeline.incident_alerts.get(key).unwrap_or(&no_alerts),
@@ -91,6 +93,20 @@ pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> 
         .collect();
     episodes.sort_by_key(|it| (it.detected_at, it.source, &it.incident.id, it.number));
     episodes
+}
+
+/// The catalogue's services by incident service, ascending.
+fn services(params: &Params) -> HashMap<&str, Vec<usize>> {
+    let mut services: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, service) in params.catalogue.services.iter().enumerate() {
+        for of in &service.incident_services {
+            let known = services.entry(of.as_str()).or_default();
+            if known.last() != Some(&index) {
+                known.push(index);
+            }
+        }
+    }
+    services
 }
 
 /// How an incident came to an end.
@@ -153,9 +169,11 @@ impl<'a> Notes<'a> {
 struct Known<'a, 'e> {
     source: &'a SourceName,
     incident: &'a Incident,
+    /// Those whose incident service it is on.
+    services: Option<&'e Vec<usize>>,
     note: Option<&'a IncidentNote>,
-    events: &'e ById<IncidentEvent>,
-    alerts: &'e ById<IncidentAlert>,
+    events: &'e Shelf<IncidentEvent>,
+    alerts: &'e Shelf<IncidentAlert>,
     params: &'a Params,
     as_of: Instant,
 }
@@ -203,7 +221,7 @@ impl<'a> Known<'a, '_> {
             IncidentEventKind::Reopen => 4,
             _ => 1,
         };
-        let log = self.events.values().map(AsRef::as_ref);
+        let log = self.events.iter();
         let mut log: Vec<&IncidentEvent> = log.filter(|it| it.at < self.as_of).collect();
         log.sort_by_key(|it| (it.at, rank(it), &it.id));
         log
@@ -253,7 +271,7 @@ impl<'a> Known<'a, '_> {
         {
             life.ended = Some((at, Ending::Resolved));
         }
-        let merge_logged = self.events.values().any(|it| it.event == IncidentEventKind::Merge);
+        let merge_logged = self.events.iter().any(|it| it.event == IncidentEventKind::Merge);
         if self.incident.merged
             && !merge_logged
             && let Some((at, _)) = life.ended
@@ -271,7 +289,7 @@ impl<'a> Known<'a, '_> {
             source: self.source,
             incident: self.incident,
             number,
-            services: self.services(),
+            services: self.services().to_vec(),
             severity: severity(self.incident, rules),
             severity_changes: life.priorities_set.saturating_sub(u32::from(first)),
             detected_at,
@@ -301,20 +319,14 @@ impl<'a> Known<'a, '_> {
         })
     }
 
-    /// The catalogue's services whose incident service it is on.
-    fn services(&self) -> Vec<usize> {
-        let Some(on) = &self.incident.service else { return Vec::new() };
-        let services = self.params.catalogue.services.iter().enumerate();
-        services
-            .filter(|(_, it)| it.incident_services.iter().any(|it| on == it))
-            .map(|(i, _)| i)
-            .collect()
+    fn services(&self) -> &[usize] {
+        self.services.map_or(&[], Vec::as_slice)
     }
 
     /// An alert that joined an incident which people had opened before did not detect it.
     fn detected_at(&self, life: &Life) -> Instant {
         self.field_instant(&self.params.rules.fields.detected_at).unwrap_or_else(|| {
-            let alerts = self.alerts.values().map(|it| it.created_at);
+            let alerts = self.alerts.iter().map(|it| it.created_at);
             let first_alert = alerts.filter(|at| dates::is_possible(*at, self.as_of)).min();
             first_alert.map_or(life.started_at, |at| at.min(life.started_at))
         })
@@ -333,7 +345,7 @@ impl<'a> Known<'a, '_> {
     /// What is named as the cause. A note belongs to the life that it was written in or after.
     fn names(&self, life: &Life, next_start: Option<Instant>, first: bool) -> BTreeSet<String> {
         let field = self.field(&self.params.rules.fields.caused_by).filter(|_| first);
-        let noted = self.events.values().filter(|it| {
+        let noted = self.events.iter().filter(|it| {
             (first || it.at >= life.started_at) && next_start.is_none_or(|next| it.at < next)
         });
         let noted = noted.flat_map(|it| it.mentions.iter().map(ToString::to_string));

@@ -25,6 +25,11 @@ impl<'a> Ownership<'a> {
         ownership
     }
 
+    /// The repositories that have services, in no order.
+    pub fn repositories(&self) -> impl Iterator<Item = &'a RepositoryId> {
+        self.repositories.keys().copied()
+    }
+
     /// The services of a repository, ascending.
     pub fn repository(&self, repository: &RepositoryId) -> &[usize] {
         self.repositories.get(repository).map_or(&[], |owners| owners.services.as_slice())
@@ -35,6 +40,12 @@ impl<'a> Ownership<'a> {
     /// paths.
     pub fn path(&self, repository: &RepositoryId, path: &str) -> Vec<usize> {
         self.repositories.get(repository).map_or_else(Vec::new, |owners| owners.path(path).to_vec())
+    }
+
+    /// Whether a change touches any service.
+    pub fn has(&self, change: &Change) -> bool {
+        let owners = self.repositories.get(&change.repository);
+        owners.is_some_and(|it| it.globs.is_empty() || !self.change(change).is_empty())
     }
 
     /// The services that a change touches, ascending: the union over its paths.

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::incidents::Episode;
+use super::mentions::{self, Mentions};
 use super::ownership::Ownership;
 use crate::domain::{Fact, RepositoryId, SourceName, Text, Timeline};
-use crate::kpi::{Kpi, Need, Params};
+use crate::kpi::{Kpi, Need, Params, parallel};
 
 /// What landed since some evaluation, as far as it says whose numbers it may change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,8 +101,12 @@ pub struct Reach {
     pub teams: BTreeSet<usize>,
     /// Their services.
     pub services: BTreeSet<usize>,
-    /// Their repositories, and those of services that share an incident with theirs: whose fault it
-    /// was is decided among all of them.
+    /// The positions of the episodes that are on their services, or that name as their cause
+    /// something which is known of one of their repositories.
+    pub incidents: BTreeSet<usize>,
+    /// Their repositories, and those among whose deployments it is decided whose fault these
+    /// incidents were: of services that share one with theirs, and all that have anything which one
+    /// of them names.
     pub repositories: BTreeSet<RepositoryId>,
 }
 
@@ -112,7 +117,7 @@ impl Reach {
         timeline: &Timeline,
         params: &Params,
         ownership: &Ownership<'_>,
-        incidents: &[Episode<'_>],
+        episodes: &[Episode<'_>],
     ) -> Option<Self> {
         if landed.anything {
             return None;
@@ -122,23 +127,43 @@ impl Reach {
         let is_landed = |it: &&Episode<'_>| {
             landed.incidents.contains(&(it.source.clone(), it.incident.id.clone()))
         };
-        let hit = incidents.iter().filter(is_landed).flat_map(|it| it.services.iter().copied());
+        let hit = episodes.iter().filter(is_landed).flat_map(|it| it.services.iter().copied());
         let teams: BTreeSet<usize> = owners.chain(hit).map(|it| catalogue[it].team).collect();
+        if teams.is_empty() {
+            return None;
+        }
         let services: BTreeSet<usize> =
             (0..catalogue.len()).filter(|it| teams.contains(&catalogue[*it].team)).collect();
-        let shared = incidents.iter().filter(|it| concerns(it, &services));
-        let looked_at = shared.flat_map(|it| &it.services).chain(&services);
         let known = |it: &usize| timeline.repository_named(&catalogue[*it].repository);
-        let repositories = looked_at.filter_map(known).map(|it| it.id.clone()).collect();
-        (!teams.is_empty()).then_some(Self { teams, services, repositories })
-    }
+        let mut repositories: BTreeSet<RepositoryId> =
+            services.iter().filter_map(known).map(|it| it.id.clone()).collect();
 
-    /// Whether an incident is on a service of the teams.
-    pub fn has(&self, episode: &Episode<'_>) -> bool {
-        concerns(episode, &self.services)
-    }
-}
+        let named = mentions::of_episodes(episodes);
+        let all: Mentions<'_> = named.iter().flatten().copied().collect();
+        let own: Vec<&RepositoryId> = repositories.iter().collect();
+        let ours = parallel::map(own.len(), |at| all.of_repository(timeline, own[at]));
+        let ours: BTreeSet<&str> = ours.into_iter().flatten().collect();
 
-fn concerns(episode: &Episode<'_>, services: &BTreeSet<usize>) -> bool {
-    episode.services.iter().any(|it| services.contains(it))
+        let (mut incidents, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
+        for (at, (episode, names)) in episodes.iter().zip(&named).enumerate() {
+            let is_theirs = episode.services.iter().any(|it| services.contains(it));
+            if is_theirs {
+                let shared = episode.services.iter().filter_map(known);
+                repositories.extend(shared.map(|it| it.id.clone()));
+            }
+            if is_theirs || !names.is_disjoint(&ours) {
+                incidents.insert(at);
+                elsewhere.extend(names);
+            }
+        }
+        let elsewhere: Mentions<'_> = elsewhere.into_iter().collect();
+        let others: Vec<&RepositoryId> =
+            ownership.repositories().filter(|it| !repositories.contains(it)).collect();
+        let named = parallel::map(others.len(), |at| {
+            !elsewhere.of_repository(timeline, others[at]).is_empty()
+        });
+        let named = others.into_iter().zip(named).filter(|(_, is_named)| *is_named);
+        repositories.extend(named.map(|(it, _)| it.clone()));
+        Some(Self { teams, services, incidents, repositories })
+    }
 }

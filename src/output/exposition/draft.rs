@@ -70,7 +70,7 @@ impl<'a> Draft<'a> {
 
     /// Adds everything that is said about one KPI in one scope.
     pub(super) fn part(&mut self, part: &'a Part) {
-        for it in &part.readings {
+        for it in part.readings.iter() {
             let Some(family) = it.kpi.families.iter().find(|own| own.name == it.reading.family)
             else {
                 continue;
@@ -79,7 +79,7 @@ impl<'a> Draft<'a> {
                 self.reading(it, family);
             }
         }
-        for judged in &part.statuses {
+        for judged in part.statuses.iter() {
             for about in [About::Status, About::BaselineRatio, About::Provisional] {
                 self.judged(about, judged);
             }

@@ -183,7 +183,7 @@ fn define(evaluation: &mut Evaluation) {
         known.excluded.extend(it.reading.excluded.keys());
     }
     let parts = evaluation.parts.iter_mut().map(Arc::make_mut);
-    for it in parts.flat_map(|part| &mut part.readings) {
+    for it in parts.flat_map(|part| Arc::make_mut(&mut part.readings)) {
         let known = &known[&of(it)];
         let reading = &mut it.reading;
         reading.value = Some(1.0);

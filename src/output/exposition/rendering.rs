@@ -1,6 +1,6 @@
 //! A rendered evaluation in pieces, so that the next one renders only what is different.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,7 +45,7 @@ struct Group {
     blocks: Vec<Arc<Block>>,
 }
 
-/// How many teams or services make a group: few enough that one that changed costs little, enough
+/// How many teams, or at most services of one team, make a group: few enough that one that changed costs little, enough
 /// that compressing each on its own costs little.
 const TEAMS: usize = 4;
 const SERVICES: usize = 32;
@@ -59,18 +59,18 @@ impl Rendering {
         before: Option<(&Evaluation, &Self)>,
     ) -> Self {
         let places = Places::of(evaluation);
-        let mut parts: Vec<Vec<Arc<Part>>> = vec![Vec::new(); places.count()];
+        let mut parts: Vec<Vec<Arc<Part>>> = vec![Vec::new(); places.count];
         for part in &evaluation.parts {
             parts[places.of_scope(part.scope)].push(Arc::clone(part));
         }
+        let before = before.filter(|(earlier, _)| earlier.names == evaluation.names);
         let groups = parallel::map(parts.len(), |at| {
             let parts = &parts[at];
             let known = before.and_then(|(earlier, it)| {
-                let group = it.groups.get(at).filter(|_| it.groups.len() == places.count())?;
+                let group = it.groups.get(at)?;
                 let same = is_same(&group.parts, parts)
                     && (at != places.of_kpis() || earlier.goals == evaluation.goals)
-                    && (at != places.of_facts() || earlier.facts == evaluation.facts)
-                    && earlier.names == evaluation.names;
+                    && (at != places.of_facts() || earlier.facts == evaluation.facts);
                 same.then_some(group)
             });
             let blocks = match known {
@@ -162,13 +162,22 @@ impl Block {
 }
 
 fn is_same(before: &[Arc<Part>], after: &[Arc<Part>]) -> bool {
-    before.len() == after.len() && before.iter().zip(after).all(|(a, b)| Arc::ptr_eq(a, b))
+    let says_the_same = |(a, b): (&Arc<Part>, &Arc<Part>)| {
+        a.kpi.id == b.kpi.id
+            && a.scope == b.scope
+            && Arc::ptr_eq(&a.readings, &b.readings)
+            && Arc::ptr_eq(&a.statuses, &b.statuses)
+    };
+    before.len() == after.len() && before.iter().zip(after).all(says_the_same)
 }
 
 /// Which group a scope is in.
 struct Places {
+    /// How many teams have a group; of the others nothing can be told apart.
     teams: usize,
-    services: usize,
+    /// The group of each service: it is with others of its team, since what lands is about a team.
+    services: Vec<usize>,
+    count: usize,
 }
 
 impl Places {
@@ -180,15 +189,22 @@ impl Places {
         let services = names.services.iter();
         let services = services
             .map(|(name, team)| (clean(names.teams[*team].as_str().into()), clean(name.into())));
-        if teams.chain(services).all(|name| seen.insert(name)) {
-            Self { teams: names.teams.len(), services: names.services.len() }
-        } else {
-            Self { teams: 0, services: 0 }
+        if !teams.chain(services).all(|name| seen.insert(name)) {
+            return Self { teams: 0, services: Vec::new(), count: 2 };
         }
-    }
-
-    fn count(&self) -> usize {
-        2 + self.teams.div_ceil(TEAMS) + self.services.div_ceil(SERVICES)
+        let mut next = 1 + names.teams.len().div_ceil(TEAMS);
+        let mut latest: HashMap<usize, (usize, usize)> = HashMap::new();
+        let services = names.services.iter().map(|(_, team)| {
+            let (group, members) = latest.entry(*team).or_insert((0, SERVICES));
+            if *members == SERVICES {
+                (*group, *members) = (next, 0);
+                next += 1;
+            }
+            *members += 1;
+            *group
+        });
+        let services = services.collect();
+        Self { teams: names.teams.len(), services, count: next + 1 }
     }
 
     /// The organisation, with what there is once for every KPI.
@@ -197,16 +213,14 @@ impl Places {
     }
 
     fn of_facts(&self) -> usize {
-        self.count() - 1
+        self.count - 1
     }
 
     fn of_scope(&self, scope: Scope) -> usize {
         match scope {
             Scope::Team(team) if self.teams > 0 => 1 + team / TEAMS,
-            Scope::Service(service) if self.services > 0 => {
-                1 + self.teams.div_ceil(TEAMS) + service / SERVICES
-            }
-            _ => 0,
+            Scope::Service(service) => self.services.get(service).copied().unwrap_or(0),
+            Scope::Org | Scope::Team(_) => 0,
         }
     }
 }

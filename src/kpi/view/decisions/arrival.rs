@@ -9,6 +9,7 @@ use chrono::{DateTime, Duration};
 use super::super::dates;
 use crate::domain::fact::{Change, DecisionRevision, PathChange, Repository, RevisionKind};
 use crate::domain::graph::{CommitGraph, FirstReached, KnownCommit};
+use crate::domain::timeline::Shelf;
 use crate::domain::{CommitId, Instant, RepositoryId, Timeline};
 
 /// How one revision came to the default branch.
@@ -153,8 +154,7 @@ pub(super) fn changes<'a>(
     timeline: &'a Timeline,
     repository: &RepositoryId,
 ) -> impl Iterator<Item = &'a Change> {
-    let of_it = (repository.clone(), 0)..=(repository.clone(), u64::MAX);
-    timeline.changes.range(of_it).map(|(_, change)| change.as_ref())
+    timeline.changes.get(repository).into_iter().flat_map(Shelf::iter)
 }
 
 /// The default branch, by first parents.

@@ -6,27 +6,30 @@ use std::sync::Arc;
 
 use super::{Evidence, Finding, Recovery, Verdict, failure};
 use crate::domain::graph::CommitGraph;
-use crate::domain::{CommitId, RepositoryId, SourceName};
+use crate::domain::{CommitId, RepositoryId};
 use crate::kpi::view::changes::Shipping;
 use crate::kpi::view::incidents::Episode;
 use crate::kpi::view::lineage::Arrival;
+use crate::kpi::view::mentions::{self, Mentions};
 
-/// Links every episode that counts to the deployment that caused it, and fails that deployment. Also
-/// says whether all of the reach would be linked the same with everybody's evidence.
+/// Links every episode that counts to the deployment that caused it, and fails that deployment. Where
+/// the evidence has a reach, those that do not concern it are linked to nothing.
 pub(super) fn find(
     evidence: &Evidence<'_>,
     verdicts: &[Verdict],
     findings: &mut Vec<Finding>,
-) -> (Vec<Option<usize>>, bool) {
-    let named = named(evidence.incidents);
+) -> Vec<Option<usize>> {
+    let concerns = |at| evidence.reach.is_none_or(|reach| reach.incidents.contains(&at));
+    let mut named = mentions::of_episodes(evidence.incidents);
+    for (_, names) in named.iter_mut().enumerate().filter(|(at, _)| !concerns(*at)) {
+        names.clear();
+    }
     let meant = Names::of(evidence, named.iter().flatten().copied());
     let mut linked = Vec::with_capacity(evidence.incidents.len());
-    let mut is_whole = true;
-    for (episode, names) in evidence.incidents.iter().zip(&named) {
+    for (at, (episode, names)) in evidence.incidents.iter().zip(&named).enumerate() {
         let linker = Linker { evidence, episode };
-        is_whole &= !episode.counts() || linker.is_certain(names, &meant);
         let (reason, caused_by) = match linker.named(names, &meant) {
-            _ if !episode.counts() => ("incident", Vec::new()),
+            _ if !episode.counts() || !concerns(at) => ("incident", Vec::new()),
             Some(deployments) => ("incident", deployments),
             None => ("proximity", linker.nearby(verdicts)),
         };
@@ -37,24 +40,7 @@ pub(super) fn find(
             recovery: Recovery::Resolved(episode.resolved_at),
         }));
     }
-    (linked, is_whole)
-}
-
-/// What each episode that counts names. Where the tool closed an incident by its timeout and people
-/// re-opened it later, the new episode is the one that counts, and what named the cause still does.
-fn named<'a>(episodes: &'a [Episode<'_>]) -> Vec<BTreeSet<&'a str>> {
-    let mut passed_on: HashMap<(&SourceName, &str), BTreeSet<&str>> = HashMap::new();
-    let named = episodes.iter().map(|episode| {
-        let incident = (episode.source, episode.incident.id.as_str());
-        let mut names = passed_on.remove(&incident).unwrap_or_default();
-        names.extend(episode.names.iter().map(String::as_str));
-        if episode.counts() {
-            return names;
-        }
-        passed_on.insert(incident, names);
-        BTreeSet::new()
-    });
-    named.collect()
+    linked
 }
 
 /// The deployments that a name may mean.
@@ -68,33 +54,6 @@ struct Candidates {
     squashed: BTreeSet<usize>,
 }
 
-/// The text before the id where an incident names a deployment.
-const DEPLOYMENT: &str = "deployment:";
-
-/// The fewest digits that stand for a commit.
-const ABBREVIATION: usize = 7;
-
-/// The commits that episodes name, in full or abbreviated.
-#[derive(Debug, Default)]
-struct Wanted<'a> {
-    names: BTreeSet<&'a str>,
-    lengths: BTreeSet<usize>,
-}
-
-impl<'a> Wanted<'a> {
-    fn insert(&mut self, name: &'a str) {
-        self.names.insert(name);
-        self.lengths.insert(name.len());
-    }
-
-    /// The names that mean `commit`: its sha, or its beginning.
-    fn meaning(&self, commit: &CommitId) -> impl Iterator<Item = &'a str> {
-        let sha = commit.text();
-        let lengths = self.lengths.iter().filter(move |it| **it >= ABBREVIATION.min(sha.len()));
-        lengths.filter_map(move |length| self.names.get(sha.get(..*length)?).copied())
-    }
-}
-
 /// What every name that any episode mentions stands for.
 #[derive(Debug, Default)]
 struct Names<'a> {
@@ -104,20 +63,12 @@ struct Names<'a> {
 impl<'a> Names<'a> {
     fn of(evidence: &Evidence<'_>, named: impl Iterator<Item = &'a str>) -> Self {
         let mut names = Self::default();
-        let mut deployments: HashMap<&str, &str> = HashMap::new();
-        let mut commits = Wanted::default();
-        for name in named {
-            if let Some(id) = name.strip_prefix(DEPLOYMENT) {
-                deployments.insert(id, name);
-            } else {
-                commits.insert(name);
-            }
-        }
-        names.find_deployments(evidence, &deployments);
-        if !commits.names.is_empty() {
-            names.find_deployed(evidence, &commits);
-            names.find_shipped(evidence, &commits);
-            names.find_squashed(evidence, &commits);
+        let mentions = named.collect();
+        names.find_deployments(evidence, &mentions);
+        if mentions.any_commit() {
+            names.find_deployed(evidence, &mentions);
+            names.find_shipped(evidence, &mentions);
+            names.find_squashed(evidence, &mentions);
         }
         names
     }
@@ -126,10 +77,10 @@ impl<'a> Names<'a> {
         self.candidates.entry(name).or_default()
     }
 
-    fn find_deployments(&mut self, evidence: &Evidence<'_>, wanted: &HashMap<&str, &'a str>) {
+    fn find_deployments(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
         for (at, deployment) in evidence.deployments.iter().enumerate() {
             for id in deployment.members.iter().chain(&deployment.restarts) {
-                if let Some(name) = wanted.get(id.as_str()) {
+                if let Some(name) = wanted.deployment(id) {
                     self.meant(name).exact.insert(at);
                 }
             }
@@ -137,22 +88,22 @@ impl<'a> Names<'a> {
     }
 
     /// Deployments of a named commit.
-    fn find_deployed(&mut self, evidence: &Evidence<'_>, wanted: &Wanted<'a>) {
+    fn find_deployed(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
         for (at, deployment) in evidence.deployments.iter().enumerate() {
-            for name in deployment.commit.iter().flat_map(|commit| wanted.meaning(commit)) {
+            for name in deployment.commit.iter().flat_map(|commit| wanted.commit(commit)) {
                 self.meant(name).exact.insert(at);
             }
         }
     }
 
     /// Deployments in which a named commit was new.
-    fn find_shipped(&mut self, evidence: &Evidence<'_>, wanted: &Wanted<'a>) {
+    fn find_shipped(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
         let mut found: HashMap<&RepositoryId, Vec<(&CommitId, &'a str)>> = HashMap::new();
         for (number, line) in evidence.lineage.lines().enumerate() {
             let named = found.entry(line.repository).or_insert_with(|| {
                 let graph = evidence.timeline.commits.get(line.repository).map(Arc::as_ref);
                 let commits = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
-                commits.flat_map(|it| wanted.meaning(it).map(move |name| (it, name))).collect()
+                commits.flat_map(|it| wanted.commit(it).map(move |name| (it, name))).collect()
             });
             if named.is_empty() {
                 continue;
@@ -169,7 +120,7 @@ impl<'a> Names<'a> {
 
     /// Deployments that shipped the change whose branch had a named commit. After a squash the
     /// commit is in no graph.
-    fn find_squashed(&mut self, evidence: &Evidence<'_>, wanted: &Wanted<'a>) {
+    fn find_squashed(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
         for change in evidence.changes {
             let Shipping::Shipped(at) = change.shipping else {
                 continue;
@@ -181,7 +132,7 @@ impl<'a> Names<'a> {
             let graph = evidence.timeline.commits.get(&change.change.repository);
             let squashed = change.change.commits.iter();
             let squashed = squashed.filter(|it| graph.is_none_or(|graph| graph.get(it).is_none()));
-            for name in squashed.flat_map(|it| wanted.meaning(it)) {
+            for name in squashed.flat_map(|it| wanted.commit(it)) {
                 self.meant(name).squashed.insert(at);
             }
         }
@@ -195,29 +146,6 @@ struct Linker<'l> {
 }
 
 impl Linker<'_> {
-    /// Whether what the incident names would lead to the same deployment if everybody's were known.
-    /// What is its own services' goes before what is others', so names of their own decide; and a
-    /// stranger to the reach names nothing in it.
-    fn is_certain(&self, names: &BTreeSet<&str>, meant: &Names<'_>) -> bool {
-        let Some(reach) = self.evidence.reach else {
-            return true;
-        };
-        let meanings = || names.iter().map(|name| meant.candidates.get(name));
-        if reach.has(self.episode) {
-            let is_own = |it: &Candidates| {
-                !self.exact(it, true).is_empty() || !self.shipped(it, true).is_empty()
-            };
-            meanings().all(|it| it.is_some_and(is_own))
-        } else {
-            let is_theirs =
-                |it: &usize| reach.services.contains(&self.evidence.deployments[*it].service);
-            let candidates = meanings().flatten();
-            let mut meant =
-                candidates.flat_map(|it| [self.exact(it, false), self.shipped(it, false)].concat());
-            !meant.any(|it| is_theirs(&it))
-        }
-    }
-
     /// The deployment that a field or note names, with its twins of other services; the first is
     /// the one that the episode is linked to.
     fn named(&self, names: &BTreeSet<&str>, meant: &Names<'_>) -> Option<Vec<usize>> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Evidence, Finding, Recovery, Verdict, failure};
 use crate::domain::fact::Change;
 use crate::domain::graph::{CommitGraph, KnownCommit};
+use crate::domain::timeline::Shelf;
 use crate::domain::{CommitId, RepositoryId};
 use crate::kpi::view::changes::{ServiceChange, Shipping};
 use crate::kpi::view::lineage::{Arrival, Line, Walk};
@@ -53,11 +54,10 @@ struct History<'a> {
 
 impl<'a> History<'a> {
     fn of(evidence: &Evidence<'a>, repository: &RepositoryId) -> Self {
-        let own = (repository.clone(), 0)..=(repository.clone(), u64::MAX);
-        let changes = evidence.timeline.changes.range(own);
+        let changes = evidence.timeline.changes.get(repository).into_iter().flat_map(Shelf::iter);
         let known = |at| at < evidence.as_of;
-        let merged = changes.filter(|(_, change)| change.merged_at.is_some_and(known));
-        let changes = merged.map(|((_, number), change)| (*number, change.as_ref())).collect();
+        let merged = changes.filter(|change| change.merged_at.is_some_and(known));
+        let changes = merged.map(|change| (change.number, change)).collect();
         let graph = evidence.timeline.commits.get(repository).map(Arc::as_ref);
         let mut history =
             Self { graph, changes, reverts: BTreeMap::new(), change_of: HashMap::new() };
