@@ -1,9 +1,11 @@
-//! `cargo bench --bench evaluation [-- --short] [-- --store FOLDER]`: what evaluating a large
-//! organisation costs, from the store to the text of /metrics, and how soon news is in it.
+//! `cargo bench --bench evaluation [-- --short] [-- --store FOLDER] [-- --landings NUMBER]`: what
+//! evaluating a large organisation costs, from the store to the text of /metrics, and how soon news is
+//! in it.
 //!
 //! The measured process is this program again, so that what it takes to make up the facts is not in
 //! its memory. `--store` keeps the facts in a folder for the next run. Nothing is asserted about
-//! time: the machine may be busy.
+//! time: the machine may be busy. What processors spent is printed too: on one that is, waiting is
+//! most of the time.
 
 mod organisation;
 
@@ -32,7 +34,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// What the first process says to the second.
 const MEASURE: &str = "--measure";
 
-/// How often something lands.
+/// How often something lands, unless `--landings` says it.
 const LANDINGS: u64 = 7;
 
 #[expect(clippy::print_stderr, reason = "whoever runs it reads why there are no figures")]
@@ -46,9 +48,11 @@ fn main() -> ExitCode {
     // `cargo bench` passes --bench; whoever runs it otherwise only wants to know that it works.
     let short = asked("--short") || !(asked("--bench") || asked(MEASURE));
     let size = if short { Size::SHORT } else { Size::FULL };
+    let landings = value("--landings").and_then(|it| it.to_str()?.parse().ok());
+    let landings = landings.unwrap_or(LANDINGS).max(1);
     let result = match value(MEASURE) {
-        Some(folder) => in_runtime(measure(&folder, size)),
-        None => prepare_and_measure(size, value("--store")),
+        Some(folder) => in_runtime(measure(&folder, size, landings)),
+        None => prepare_and_measure(size, value("--store"), landings),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -64,7 +68,7 @@ fn in_runtime<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
 }
 
 /// Makes the facts up and lets another process measure.
-fn prepare_and_measure(size: Size, kept: Option<PathBuf>) -> Outcome<()> {
+fn prepare_and_measure(size: Size, kept: Option<PathBuf>, landings: u64) -> Outcome<()> {
     let temporary = tempfile::tempdir()?;
     let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
@@ -72,7 +76,7 @@ fn prepare_and_measure(size: Size, kept: Option<PathBuf>) -> Outcome<()> {
         in_runtime(fill(&folder, size))?;
     }
     let mut child = Command::new(std::env::current_exe()?);
-    child.arg(MEASURE).arg(&folder);
+    child.arg(MEASURE).arg(&folder).args(["--landings", &landings.to_string()]);
     if size.services == Size::SHORT.services {
         child.arg("--short");
     }
@@ -100,7 +104,7 @@ async fn fill(folder: &Path, size: Size) -> Outcome<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-async fn measure(folder: &Path, size: Size) -> Outcome<()> {
+async fn measure(folder: &Path, size: Size, landings: u64) -> Outcome<()> {
     let clock = Arc::new(ManualClock::at(organisation::now()));
     let text = ("bench.toml".to_owned(), organisation::configuration(size));
     let config = Config::parse(&[text], [], organisation::now())?;
@@ -117,9 +121,9 @@ async fn measure(folder: &Path, size: Size) -> Outcome<()> {
     let timeline = resident("VmRSS:") - before;
     let loaded_peak = resident("VmHWM:");
 
-    let started = Instant::now();
+    let (started, spent) = (Instant::now(), processor());
     let evaluation = evaluator.evaluate(config.evaluate.plan(), organisation::now()).await?;
-    let evaluated = started.elapsed();
+    let (evaluated, spent) = (started.elapsed(), processor() - spent);
     let evaluated_peak = resident("VmHWM:");
 
     let started = Instant::now();
@@ -134,7 +138,7 @@ async fn measure(folder: &Path, size: Size) -> Outcome<()> {
     println!(
         "{facts} facts of {} services and {} teams\n\
          \x20 load        {:.2} s; the timeline takes {timeline:.0} MiB\n\
-         \x20 evaluation  {:.2} s (goal 3 s)\n\
+         \x20 evaluation  {:.2} s (goal 3 s), {spent:.2} s of processors\n\
          \x20 rendering   {:.2} s; {series} series (goal below 300000), {:.1} MiB\n\
          \x20 memory      {loaded_peak:.0} MiB at most after loading, {evaluated_peak:.0} after \
          evaluating (goal 400)",
@@ -149,6 +153,7 @@ async fn measure(folder: &Path, size: Size) -> Outcome<()> {
     let (published, evaluations) = watch::channel(None);
     let (expositions, exposition) = watch::channel(None);
     let stop = CancellationToken::new();
+    let interval = config.evaluate.interval();
     let evaluation = Loop {
         evaluator,
         settings: config.evaluate,
@@ -160,7 +165,10 @@ async fn measure(folder: &Path, size: Size) -> Outcome<()> {
     let renderer = Renderer { evaluations, expositions, options, telemetry };
     let tasks =
         [tokio::spawn(evaluation.run(stop.clone())), tokio::spawn(renderer.run(stop.clone()))];
-    let report = land(&store, &sources, (size, 5 * evaluated), &clock, &landed, exposition).await?;
+    // Let the loop have its rest, as it has most of the time, but not until it evaluates on its own.
+    let rest = (5 * evaluated).min(interval / 2);
+    let landing = (size, landings, rest);
+    let report = land(&store, &sources, landing, &clock, &landed, exposition).await?;
     stop.cancel();
     for task in tasks {
         task.await?;
@@ -176,7 +184,7 @@ async fn measure(folder: &Path, size: Size) -> Outcome<()> {
 async fn land(
     store: &SharedStore,
     sources: &[SourceParams],
-    (size, rest): (Size, Duration),
+    (size, landings, rest): (Size, u64, Duration),
     clock: &ManualClock,
     landed: &watch::Sender<u64>,
     mut exposition: watch::Receiver<Option<Arc<Exposition>>>,
@@ -184,8 +192,8 @@ async fn land(
     exposition.wait_for(Option::is_some).await?;
     let mut at = organisation::now();
     let (mut service_times, mut org_times) = (Vec::new(), Vec::new());
-    for turn in 0..LANDINGS {
-        // Let the loop have its rest, as it has most of the time.
+    let mut work = Vec::new();
+    for turn in 0..landings {
         tokio::time::sleep(rest).await;
         let service = (turn * 67 + 3) % size.services;
         at += chrono::Duration::seconds(70);
@@ -194,7 +202,7 @@ async fn land(
         let batch = Batch { facts: vec![organisation::news(service, at)], ..Batch::default() };
         store.commit(&organisation::code(), batch).await?;
         exposition.mark_unchanged();
-        let started = Instant::now();
+        let (started, spent) = (Instant::now(), processor());
         landed.send_modify(|ticks| *ticks += 1);
         let value = format!("{}", at.timestamp());
         let of_service = format!("service=\"{}\"", organisation::service_name(service));
@@ -208,6 +216,9 @@ async fn land(
                 texts.filter(|it| it.starts_with("engkpi_last_deployment_timestamp_seconds"));
             for line in last.flat_map(str::lines).filter(|line| line.ends_with(&value)) {
                 if line.contains(&of_service) {
+                    if seen.0.is_none() {
+                        work.push(Duration::from_secs_f64(processor() - spent));
+                    }
                     seen.0.get_or_insert(after);
                 } else if line.contains("scope=\"org\"") {
                     seen.1.get_or_insert(after);
@@ -225,8 +236,10 @@ async fn land(
     Ok(format!(
         "  a deployment is in /metrics\n\
          \x20   for its service       {} (goal 100 ms)\n\
+         \x20     of processors       {}\n\
          \x20   for the organisation  {}\n",
         shown(service_times),
+        shown(work),
         shown(org_times)
     ))
 }
@@ -251,6 +264,14 @@ async fn see_everything(
 
 fn mib(bytes: usize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+/// How long processors have worked for this process, in seconds.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name in brackets the 12th and 13th are what it took, in hundredths of a second.
+    let fields = stat.rsplit_once(") ").map_or("", |(_, fields)| fields).split(' ');
+    fields.skip(11).take(2).filter_map(|it| it.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// A figure of this process's memory, in MiB.
