@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant as Moment;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use settings::Settings;
 
@@ -269,12 +270,17 @@ impl Loop {
         let mut failing = false;
         let mut rhythm = None;
         let mut pass = Pass::Whole;
+        let mut counting: Option<AbortOnDropHandle<()>> = None;
         loop {
             let started = Moment::now();
             let done = match pass {
                 Pass::Whole => self.whole().await,
                 Pass::Landed => self.landed().await,
             };
+            let is_counting = counting.as_ref().is_some_and(|it| !it.is_finished());
+            if matches!(pass, Pass::Whole) && done.is_ok() && !is_counting {
+                counting = Some(self.count());
+            }
             match done {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
@@ -308,19 +314,26 @@ impl Loop {
         timer.observe_duration();
         self.telemetry.evaluation_timestamp_seconds.set(seconds(as_of));
         self.published.send_replace(Some(Arc::new(evaluation)));
-        // Counting reads every row: nobody should wait for it.
-        let counts = match self.evaluator.store.counts().await {
-            Ok(counts) => counts,
-            Err(error) => {
-                tracing::warn!("the rows of the store could not be counted: {error:#}");
-                return Ok(());
-            }
-        };
-        for (kind, count) in counts {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.telemetry.store_items.with_label_values(&[kind.as_str()]).set(count);
-        }
         Ok(())
+    }
+
+    /// Counts the rows of the store beside everything else: that reads every one of them, and what
+    /// lands meanwhile should not wait for it.
+    fn count(&self) -> AbortOnDropHandle<()> {
+        let (store, telemetry) = (Arc::clone(&self.evaluator.store), self.telemetry.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            match store.counts().await {
+                Ok(counts) => {
+                    for (kind, count) in counts {
+                        let count = i64::try_from(count).unwrap_or(i64::MAX);
+                        telemetry.store_items.with_label_values(&[kind.as_str()]).set(count);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("the rows of the store could not be counted: {error:#}");
+                }
+            }
+        }))
     }
 
     async fn landed(&mut self) -> anyhow::Result<()> {
