@@ -354,13 +354,10 @@ impl Reader<'_> {
                 .notices
                 .push(Notice { place: found.objective_place.clone(), rule: rule.to_owned() });
         }
-        // The fast page of every common rule set burns a 30-day budget 14.4 times too fast.
-        if 14.4 * allowed >= 1.0 {
-            let rule = format!(
-                "a burn of 14.4 can never be: all events bad are a burn of {:.1}, so the usual page \
-                 never fires",
-                1.0 / allowed
-            );
+        let period = found.period.unwrap_or_default();
+        for pair in rules::AlertWindows::usual(period).never(found.objective) {
+            let rule =
+                format!("{pair} can never fire: all events bad are a burn of {:.1}", 1.0 / allowed);
             self.all.notices.push(Notice { place: found.objective_place.clone(), rule });
         }
         self.all.found.push(found);

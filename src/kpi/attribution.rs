@@ -159,7 +159,7 @@ impl Attribution {
         spells.extend(deployments(&hours, view, service, &spells));
         for spell in &mut spells {
             // What is not known to have been normal may have been as much as is allowed.
-            let before = hours.quiet_before(spell.span.start).error_ratio();
+            let before = hours.quiet_before(spell.span.start, |it| &it.counted).error_ratio();
             spell.baseline = before.unwrap_or(slo.allowed).min(slo.allowed);
         }
         let shares = hours.shares(&spells);

@@ -120,6 +120,7 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
         let fast = reading.value.is_some_and(|it| it > FAST);
         reading.verdict = missing.or(Some(match reading.value {
             None => State::Insufficient,
+            Some(_) if slo.is_unjudged(&events) => State::NoData,
             Some(_) if slo.is_low_traffic(&events) => State::Insufficient,
             Some(_) if sustained.is_some_and(|it| it > WEEK) => State::Missed,
             Some(_) if fast => State::LikelyMissed,

@@ -71,9 +71,20 @@ impl Sli {
         self.named(window, "")
     }
 
-    /// The same for several windows at once; the name of a part ends in its window.
+    /// The same for several windows at once; the name of a part ends in its window. A ratio that
+    /// names no window is averaged.
     pub fn short(&self, windows: &[&str]) -> String {
-        let queries = windows.iter().map(|window| self.named(window, &format!(" {window}")));
+        let queries = windows.iter().map(|window| {
+            let suffix = format!(" {window}");
+            match self {
+                Self::Ratio { bad } if !bad.contains(WINDOW) => {
+                    let bad = braced(bad);
+                    let average = format!("avg_over_time(({bad} > -Inf)[{window}:5m])");
+                    part(BAD, &suffix, &average)
+                }
+                _ => self.named(window, &suffix),
+            }
+        });
         queries.collect::<Vec<_>>().join(" or ")
     }
 
@@ -103,7 +114,7 @@ impl Sli {
             Self::Bad { bad, total } => of(bad, total),
             // Where nothing is known of good events, none were good.
             Self::Good { good, total } => format!("1 - ({})", of(good, total)),
-            Self::Ratio { bad } => format!("(\n{bad}\n)"),
+            Self::Ratio { bad } => braced(bad),
         }
     }
 
@@ -118,20 +129,18 @@ impl Sli {
     }
 
     /// Bad events of all, by the parts of an answer over a window of `seconds`. `None` if there was
-    /// nothing to count from. Where all is known and what was bad is not, nothing was.
+    /// nothing to count from, or what was counted is no number. Where all is known and nothing of
+    /// what was bad, nothing was.
     pub fn counted(&self, part: impl Fn(&str) -> Option<f64>, seconds: f64) -> Option<(f64, f64)> {
         let scale = if self.is_per_second() { seconds } else { 1.0 };
         match self {
-            Self::Bad { .. } => {
-                let total = part(TOTAL)?;
-                Some((part(BAD).unwrap_or(0.0) * scale, total * scale))
-            }
+            Self::Bad { .. } => known(part(BAD).unwrap_or(0.0), part(TOTAL)?, scale),
             Self::Good { .. } => {
                 let total = part(TOTAL)?;
-                Some(((total - part(GOOD).unwrap_or(0.0)) * scale, total * scale))
+                known(total - part(GOOD).unwrap_or(0.0), total, scale)
             }
             // Nobody knows how many events there were: each window counts alike.
-            Self::Ratio { .. } => part(BAD).map(|share| (share, 1.0)),
+            Self::Ratio { .. } => known(part(BAD)?, 1.0, 1.0),
         }
     }
 
@@ -144,8 +153,27 @@ impl Sli {
     }
 }
 
+/// What was bad of all in so many seconds; `None` if that is no number. Of nothing nothing is bad.
+fn known(bad: f64, total: f64, seconds: f64) -> Option<(f64, f64)> {
+    if total == 0.0 {
+        return Some((0.0, 0.0));
+    }
+    (bad.is_finite() && total.is_finite()).then_some((bad * seconds, total * seconds))
+}
+
+/// A query in brackets. A comment at its end must not swallow the closing one.
+pub fn braced(query: &str) -> String {
+    format!("({})", uncommented(query.trim()))
+}
+
+/// A query after which more can be written.
+fn uncommented(query: &str) -> String {
+    if query.contains(['\n', '#']) { format!("\n{query}\n") } else { query.to_owned() }
+}
+
 /// A query whose answer says which part of several it is.
 fn part(name: &str, suffix: &str, query: &str) -> String {
+    let query = uncommented(query);
     format!("label_replace({query}, \"{PART}\", \"{name}{suffix}\", \"\", \"\")")
 }
 
@@ -300,8 +328,10 @@ fn counted(hour: &Hour<'_>, met: &str) -> Option<Events> {
         return None;
     }
     // Of hours from the time of another objective nobody knows how many slices met this one.
-    let (valid, met) = value(VALID).zip(value(met)).unwrap_or_default();
-    Some(Events { bad: bad.clamp(0.0, total), total, valid, met, contradictory: 0 })
+    let judged = value(VALID).zip(value(met));
+    let (valid, met) = judged.unwrap_or_default();
+    let unjudged = u64::from(judged.is_none());
+    Some(Events { bad: bad.clamp(0.0, total), total, valid, met, unjudged, contradictory: 0 })
 }
 
 /// One complete hour of a ledger.
@@ -557,6 +587,43 @@ mod tests {
         let story = "05T10:00 hour pay 300:7 +Inf:10";
         let known = with(story, ("05T10:00", "05T11:00"), |it, span| it.histogram(span, 0.001));
         assert_eq!(known.unwrap().buckets(), [(0.3, 7.0), (f64::INFINITY, 10.0)]);
+    }
+
+    #[test]
+    fn short_windows_of_a_ratio_without_a_window_are_averages() {
+        let ratio = |bad: &str| Sli::Ratio { bad: bad.to_owned() };
+        assert_eq!(
+            ratio("1 - up # down").short(&["1h"]),
+            "label_replace(\navg_over_time(((\n1 - up # down\n) > -Inf)[1h:5m])\n, \"engkpi_part\", \"bad 1h\", \"\", \"\")"
+        );
+        assert_eq!(
+            ratio("x[{{.window}}]").short(&["1h"]),
+            "label_replace(x[1h], \"engkpi_part\", \"bad 1h\", \"\", \"\")"
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_counted_and_of_nothing_nothing_is_bad() {
+        let [bad, total] = ["b", "t"].map(|it| format!("increase({it}[{WINDOW}])"));
+        let bad = Sli::Bad { bad, total: total.clone() };
+        let good = Sli::Good { good: "increase(g[1h])".to_owned(), total };
+        let ratio = Sli::Ratio { bad: "r".to_owned() };
+        let counted = |sli: &Sli, some: Option<f64>, all: Option<f64>| {
+            sli.counted(|name| if name == TOTAL { all } else { some }, 300.0)
+        };
+        for (some, all, of_bad, of_good) in [
+            (Some(2.0), Some(10.0), Some((2.0, 10.0)), Some((8.0, 10.0))),
+            (None, Some(10.0), Some((0.0, 10.0)), Some((10.0, 10.0))),
+            (Some(f64::NAN), Some(10.0), None, None),
+            (Some(f64::NAN), Some(0.0), Some((0.0, 0.0)), Some((0.0, 0.0))),
+            (Some(2.0), Some(f64::NAN), None, None),
+            (Some(2.0), None, None, None),
+        ] {
+            assert_eq!(counted(&bad, some, all), of_bad, "{some:?} bad of {all:?}");
+            assert_eq!(counted(&good, some, all), of_good, "{some:?} good of {all:?}");
+        }
+        assert_eq!(counted(&ratio, Some(0.25), None), Some((0.25, 1.0)));
+        assert_eq!(counted(&ratio, Some(f64::NAN), None), None);
     }
 
     #[test]

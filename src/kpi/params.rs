@@ -228,6 +228,11 @@ impl Slo {
         }
     }
 
+    /// Whether `events` are not all that its budget is of.
+    pub fn is_unjudged(&self, events: &Events) -> bool {
+        self.method == SloMethod::Slices && events.unjudged > 0
+    }
+
     /// Whether it is about so few events that ten bad ones would be more than allowed.
     pub fn is_low_traffic(&self, events: &Events) -> bool {
         self.method == SloMethod::Events && events.is_low_traffic(self.allowed)

@@ -7,8 +7,8 @@ use super::params::{Slo, SloMethod};
 use super::statistics::budget::Events;
 use super::statistics::histogram::whole;
 use super::{
-    Aim, Better, Exclusions, Family, Item, Kpi, Need, Params, PlacedBy, Reading, Scope, Slice,
-    State, TargetRule, Unit, View, error_budget,
+    Aim, Better, Family, Item, Kpi, Need, Params, PlacedBy, Reading, Scope, Slice, State,
+    TargetRule, Unit, View, error_budget,
 };
 
 const COMPLIANCE: &str = "engkpi_slo_compliance_ratio";
@@ -161,12 +161,16 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
         let reading = Reading::plain(COVERAGE, Some(share));
         readings.push(reading.with("slo", slo.id.as_str()));
     }
+    // A part of the window is from the time of another objective of its slices.
+    let missing = missing.or(slo.is_unjudged(&events).then_some(State::NoData));
     for reading in &mut readings {
         reading.coverage = coverage;
         reading.verdict = missing.or(reading.verdict);
-        if events.contradictory > 0 {
-            reading.excluded = Exclusions::from([("more_bad_than_all", events.contradictory)]);
-        }
+        let of_slices = slo.method == SloMethod::Slices || reading.has("method", "slices");
+        let unjudged = if of_slices { events.unjudged } else { 0 };
+        let hours =
+            [("more_bad_than_all", events.contradictory), ("another_slice_target", unjudged)];
+        reading.excluded = hours.into_iter().filter(|(_, hours)| *hours > 0).collect();
     }
     readings
 }
@@ -342,7 +346,7 @@ mod tests {
             story,
             expect![[r#"
                 slo_compliance_ratio up events 0.999 n=40000 numerator=39960 coverage=1.00
-                slo_compliance_ratio up slices 0.5 n=12 numerator=6 coverage=1.00
+                slo_compliance_ratio up slices 0.5 n=12 numerator=6 another_slice_target=1 coverage=1.00
                 error_budget_remaining_ratio up 0 n=40000 coverage=1.00
                 error_budget_consumed_ratio up deployment 0 n=40000 coverage=1.00
                 error_budget_consumed_ratio up maintenance 0 n=40000 coverage=1.00

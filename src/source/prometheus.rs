@@ -155,10 +155,17 @@ async fn read_one<'a>(
     reader: &Reader<'_>,
     plan: &'a Plan,
 ) -> (&'a Plan, Result<PollReport, SourceError>) {
-    let read = match reader.read(plan).await {
-        Ok(report) => reader.burn(plan).await.map(|()| report),
-        Err(error) => Err(error),
-    };
+    let mut read = reader.read(plan).await;
+    if let Ok(report) = &mut read
+        && let Err(error) = reader.burn(plan).await
+    {
+        if of_everything(&error) {
+            return (plan, Err(error));
+        }
+        // What was read of complete hours is good without it.
+        report.warnings.push(format!("{}: its short windows: {error}", plan.key));
+        report.gaps += 1;
+    }
     (plan, read)
 }
 

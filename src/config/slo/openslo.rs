@@ -9,7 +9,7 @@ use super::queries::{self, placeholder};
 use super::spec::{Indicator, Metadata, Metric, Objective, RatioMetric, Spec, Text, TimeWindow};
 use super::{Found, Reader, texts};
 use crate::domain::Decimal;
-use crate::kpi::ledger::{Sli, WINDOW};
+use crate::kpi::ledger::{Sli, WINDOW, braced};
 use crate::kpi::params::{Length, SloMethod, SloWindow};
 use crate::output::rules;
 
@@ -51,7 +51,7 @@ pub(super) fn read(
     for (index, objective) in objectives.iter().enumerate() {
         let Some((target, place)) = target(reader, objective) else { continue };
         let Some(sli) = sli(reader, spec, objective, indicators) else { continue };
-        let slice = objective.value.time_slice_target.as_ref();
+        let Ok(slice) = slice_target(reader, objective, method) else { continue };
         let several = objectives.len() > 1;
         let name_of = if several { format!("{}-{index}", name.value) } else { name.value.clone() };
         // An average of shares is what a query for the shares answers.
@@ -74,7 +74,7 @@ pub(super) fn read(
             alerting: rules::Alerting::default(),
             service: service.value.clone(),
             objective: target,
-            slice: slice.and_then(|it| Decimal::of(it.value)),
+            slice,
             objective_place: place,
             method,
             sli,
@@ -234,6 +234,35 @@ fn method(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<SloMethod> {
     }
 }
 
+/// Which share of a good slice is good. `Err` if what is written is no share.
+fn slice_target(
+    reader: &mut Reader<'_>,
+    objective: &Spanned<Objective>,
+    method: SloMethod,
+) -> Result<Option<Decimal>, ()> {
+    let Objective { time_slice_target, time_slice_window, .. } = &objective.value;
+    if let Some(window) = time_slice_window.as_ref().filter(|it| it.value != "5m") {
+        reader.warn(window, format!("slices have five minutes here, not {:?}", window.value));
+    }
+    match time_slice_target {
+        Some(target) => {
+            let share = Decimal::of(target.value).filter(|it| it.rest().is_some());
+            if share.is_none() || target.value <= 0.0 {
+                let rule = format!("{} is no share of a slice", target.value);
+                reader.problem(target, rule, "write a share above 0 and at most 1");
+                return Err(());
+            }
+            Ok(share)
+        }
+        None if method == SloMethod::Slices => {
+            let rule = "has no `timeSliceTarget`: a slice is good if it meets the objective";
+            reader.warn(objective, rule.to_owned());
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
 /// The target as a share, and where it stands.
 fn target(
     reader: &mut Reader<'_>,
@@ -325,10 +354,10 @@ fn ratio_of(reader: &mut Reader<'_>, ratio: &Spanned<RatioMetric>) -> Option<Sli
         }
         (None, None, None, Some(raw)) => {
             let query = query_of(reader, raw)?;
-            let share = placeholder(&query.value).unwrap_or_else(|| query.value.clone());
+            let share = placeholder(&query.value).unwrap_or_else(|| query.value.trim().to_owned());
             match raw_type.as_ref().map(|it| it.value.as_str()) {
                 Some("failure") => Some(Sli::Ratio { bad: share }),
-                Some("success") => Some(Sli::Ratio { bad: format!("1 - ({share})") }),
+                Some("success") => Some(Sli::Ratio { bad: format!("1 - {}", braced(&share)) }),
                 _ => {
                     let fix = "write rawType: success or rawType: failure";
                     reader.problem(raw, "nobody says what the ratio is of", fix);
@@ -393,6 +422,7 @@ fn threshold_of(
     threshold: &Spanned<Metric>,
 ) -> Option<Sli> {
     let query = query_of(reader, threshold)?;
+    let threshold_text = query.value.as_str();
     let (Some(op), Some(value)) = (&objective.value.op, &objective.value.value) else {
         let fix = "add op: lte and value: 0.3";
         reader.problem(objective, "has a threshold metric and no `op` and `value`", fix);
@@ -408,6 +438,9 @@ fn threshold_of(
             return None;
         }
     };
-    let query = placeholder(&query.value).unwrap_or_else(|| query.value.trim().to_owned());
-    Some(Sli::Ratio { bad: format!("1 - (({query}) {operator} bool {})", value.value) })
+    // It is asked of each slice: a window that is bad as a whole says nothing about its slices.
+    let query = placeholder(&query.value).map(|it| it.replace(WINDOW, "5m"));
+    let query = braced(query.as_deref().unwrap_or(threshold_text));
+    // Without events it may be NaN, which a comparison would call bad.
+    Some(Sli::Ratio { bad: format!("1 - (({query} > -Inf) {operator} bool {})", value.value) })
 }

@@ -269,6 +269,7 @@ pub(super) struct Objective {
     pub(super) target: Option<Number>,
     pub(super) target_percent: Option<Number>,
     pub(super) time_slice_target: Option<Number>,
+    pub(super) time_slice_window: Option<Text>,
     pub(super) indicator: Option<Spanned<Indicator>>,
     pub(super) indicator_ref: Option<Text>,
     /// v1alpha.

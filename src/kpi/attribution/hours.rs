@@ -18,6 +18,9 @@ pub(super) struct Hour {
     pub(super) at: Instant,
     /// Events, or slices where the budget is one of slices.
     pub(super) counted: Events,
+    /// What it is told by that something changed: of ratios the slices, because shares that are added
+    /// up are no number of anything.
+    pub(super) seen: Events,
     /// Neither in an incident nor in maintenance.
     quiet: bool,
 }
@@ -28,7 +31,7 @@ impl Hour {
     }
 
     pub(super) fn ratio(&self) -> f64 {
-        self.counted.error_ratio().unwrap_or_default()
+        self.seen.error_ratio().unwrap_or_default()
     }
 }
 
@@ -51,8 +54,13 @@ impl Hours {
         let all = Span { start: Instant::UNIX_EPOCH, end: view.as_of };
         let counted = ledger.counted(all, &slo.slice_allowed.to_string());
         let hours = counted.filter_map(|(at, events)| {
-            let counted = slo.budgeted(&events?);
-            (counted.total > 0.0).then_some(Hour { at, counted, quiet: true })
+            let events = events?;
+            let counted = slo.budgeted(&events);
+            let seen = match slo.method {
+                SloMethod::Events | SloMethod::Slices => counted,
+                SloMethod::Ratios => events.by_slices(),
+            };
+            (counted.total > 0.0).then_some(Hour { at, counted, seen, quiet: true })
         });
         let fewest = match slo.method {
             SloMethod::Events => FEWEST,
@@ -84,14 +92,14 @@ impl Hours {
         self.hours[..end].last()
     }
 
-    /// What the hours of the day before that of `at` counted, without those in which something
+    /// What `what` is of the hours of the day before that of `at`, without those in which something
     /// was going on.
-    pub(super) fn quiet_before(&self, at: Instant) -> Events {
+    pub(super) fn quiet_before(&self, at: Instant, what: impl Fn(&Hour) -> &Events) -> Events {
         let end = hour_of(at);
         let before = self.touching(Span { start: end - BEFORE, end });
         let mut sum = Events::default();
         for hour in before.iter().filter(|it| it.quiet && it.at < end) {
-            sum.add(&hour.counted);
+            sum.add(what(hour));
         }
         sum
     }

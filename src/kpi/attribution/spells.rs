@@ -133,10 +133,10 @@ impl Change<'_> {
         let after: Vec<&Hour> =
             self.hours.touching(span).iter().filter(|it| self.is_free(it)).collect();
         // Nearly all deployments are followed by nothing.
-        if after.iter().all(|it| it.counted.bad < self.hours.fewest) {
+        if after.iter().all(|it| it.seen.bad < self.hours.fewest) {
             return None;
         }
-        let before = self.hours.quiet_before(finished_at);
+        let before = self.hours.quiet_before(finished_at, |it| &it.seen);
         let last = self.hours.last_before(finished_at).map_or(0.0, Hour::ratio);
         let risen: Vec<(&Hour, f64)> =
             after.into_iter().filter_map(|it| Some((it, self.rise(it, &before, last)?))).collect();
@@ -182,11 +182,11 @@ impl Change<'_> {
     /// nothing is known of before.
     fn rise(&self, hour: &Hour, before: &Events, last: f64) -> Option<f64> {
         let usual = before.error_ratio()?.max(last);
-        if hour.counted.bad < self.hours.fewest || hour.ratio() <= usual * ROSE {
+        if hour.seen.bad < self.hours.fewest || hour.ratio() <= usual * ROSE {
             return None;
         }
         let exposure = |it: &Events| Exposure { events: whole(it.bad), days: it.total };
-        let by = rate_ratio(exposure(&hour.counted), exposure(before)).interval.lower?;
+        let by = rate_ratio(exposure(&hour.seen), exposure(before)).interval.lower?;
         (by > ROSE).then_some(by)
     }
 }

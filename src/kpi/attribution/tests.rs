@@ -326,6 +326,23 @@ fn a_budget_of_slices_burns_by_slices() {
     "#]].assert_eq(&burnt(&story));
 }
 
+/// A fifth of each slice is bad: two and a half shares of an hour, and twelve bad slices.
+#[test]
+fn a_ratio_rises_with_its_bad_slices() {
+    let story = Story::told(
+        "service web
+         slo up of web objective 0.99 ratios
+         as_of 06T00:00
+         04T00:00 hour up for 48 bad:0.01 total:12 valid:12 met:12
+         05T10:10 deploy web c1 id 7
+         05T11:00 hour up for 13 bad:2.4 total:12 valid:12 met:0",
+    );
+    expect![[r#"
+        up: burnt while web:7 counted 06T00:00 consumed=5.3941 share of the budget=539.41 % bad shares of slices=31.07 cause=deployment rule=the share of bad events rose after it confidence=high usual share of bad events=0.0833 %
+        up: unattributed counted 10T00:00 consumed=0.0833 share of the budget=8.33 % bad shares of slices=0.48 cause=unattributed
+    "#]].assert_eq(&burnt(&story));
+}
+
 #[test]
 fn the_budget_of_nobodys_service_is_all_unattributed() {
     let story = Story::told(

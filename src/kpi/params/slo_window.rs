@@ -192,7 +192,7 @@ mod tests {
         ] {
             assert_eq!(whole(&quarter, as_of, 1), expected);
         }
-        // Half a year has both.
+        // Half a year has one of them, three quarters have both.
         let both = calendar("2Q", Tz::Europe__Berlin, Some("2026-03-01T00:00:00"));
         assert_eq!(
             whole(&both, "2026-07-01T00:00:00Z", 1),

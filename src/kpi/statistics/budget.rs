@@ -11,6 +11,8 @@ pub struct Events {
     pub valid: f64,
     /// Slices that met the objective.
     pub met: f64,
+    /// Hours of which nobody knows how many slices met the objective: there was another one.
+    pub unjudged: u64,
     /// Hours that said that more was bad than there was: they are in none of the numbers.
     pub contradictory: u64,
 }
@@ -22,6 +24,7 @@ impl Events {
         self.total += other.total;
         self.valid += other.valid;
         self.met += other.met;
+        self.unjudged += other.unjudged;
         self.contradictory += other.contradictory;
     }
 

@@ -39,7 +39,7 @@ endpoint checkout of web budget 0.3
 endpoint search of api budget 1 p99
 slo up of web objective 0.99
 slo tick of pay objective 0.9 slices
-slo all objective 0.95
+slo all objective 0.95 ratios
 wave developer_experience w0 closed 01-05T00:00 invited 24 each core=10,money=8
 wave developer_experience w1 closed 02-01T00:00 invited 24 each core=10,money=8
 wave stakeholder_satisfaction s1 closed 01-20T00:00 invited 16 each sales=8

@@ -519,12 +519,17 @@ impl Explained {
         Some(low + (high - low) * (rank - below) / (count - below))
     }
 
-    /// Bad events and all of them, and the same of slices.
+    /// Bad events and all of them, or of a ratio the shares that were bad and all slices; and the same
+    /// of slices that met the objective or not.
     fn events(&self, slo: &str, since: Instant) -> ((f64, f64), (f64, f64)) {
         let mut sums = ((0.0, 0.0), (0.0, 0.0));
         for day in self.days_of(slo).into_iter().filter(|it| it.started_at() >= since) {
-            sums.0.0 += day.number("bad events").unwrap_or(0.0);
-            sums.0.1 += day.number("events").unwrap_or(0.0);
+            let (bad, all) = match slo {
+                "all" => ("bad shares of slices", "slices"),
+                _ => ("bad events", "events"),
+            };
+            sums.0.0 += day.number(bad).unwrap_or(0.0);
+            sums.0.1 += day.number(all).unwrap_or(0.0);
             let slices = day.mark("good slices").unwrap_or_default();
             if let Some((good, all)) = slices.split_once(" of ")
                 && let (Ok(good), Ok(all)) = (good.parse::<f64>(), all.parse::<f64>())
@@ -536,14 +541,20 @@ impl Explained {
         sums
     }
 
+    /// What its budget is spent on, and all of it.
+    fn budgeted(&self, slo: &str, since: Instant) -> (f64, f64) {
+        let (events, slices) = self.events(slo, since);
+        if slo == "tick" { slices } else { events }
+    }
+
     fn compliance(&self, family: &str, slo: &str, method: &str, cause: &str) -> Option<f64> {
         let (events, slices) = self.events(slo, self.start);
         let allowed = objective(slo);
-        let own = if slo == "tick" { slices } else { events };
+        let own = self.budgeted(slo, self.start);
         let share = |(bad, all): (f64, f64)| (all > 0.0).then(|| bad / all);
         match family {
             "slo_compliance_ratio" => {
-                share(if method == "events" { events } else { slices }).map(|it| 1.0 - it)
+                share(if method == "slices" { slices } else { events }).map(|it| 1.0 - it)
             }
             "error_budget_remaining_ratio" => share(own).map(|it| 1.0 - it / allowed),
             "error_budget_consumed_ratio" => {
@@ -594,7 +605,7 @@ impl Explained {
             }
         };
         let since = self.as_of - chrono::TimeDelta::days(days);
-        let (bad, all) = self.events(slo, since).0;
+        let (bad, all) = self.budgeted(slo, since);
         (all > 0.0).then(|| bad / all / allowed)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{Group, Rule};
-use super::recordings::{BY_IDS, named};
+use super::recordings::{BY_IDS, EVALUATED, named};
 use super::windows::{AlertWindows, Fraction, Length, Pair};
 use super::{Alert, Slo};
 use crate::domain::Decimal;
@@ -13,7 +13,7 @@ const SUSTAINED: u128 = 2;
 /// So many hours are a week.
 const WEEK: u32 = 7 * 24;
 /// In which it may lie where some of the time is without events.
-const WEEKS: [&str; 3] = ["169h", "10d", "3w"];
+const WEEKS: [&str; 6] = ["169h", "8d", "10d", "12d", "15d", "3w"];
 /// Below this share of a day's evaluations nobody knows how the service is.
 const COVERED: Decimal = Decimal::new(9, 1);
 
@@ -98,8 +98,7 @@ fn exhausted(slo: &Slo, period: Length) -> Rule {
         description: format!("Nothing is left of the error budget of the last {period}."),
     };
     let burn = slo.series("slo:period_burn_rate:ratio");
-    let known =
-        format!("sum {BY_IDS} (count_over_time({}[{period}]))", slo.series("slo:objective:ratio"));
+    let known = format!("sum {BY_IDS} (count_over_time({}[{period}]))", slo.series(EVALUATED));
     let known = format!("clamp_max({known} / {}, 1)", period.in_minutes());
     let expr = format!("{burn}\n* on(sloth_id, sloth_service, sloth_slo)\n{known}\n>= 1");
     texts.of(slo, &slo.alerting.ticket, expr, None)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Slo;
 use super::document::{Group, Rule, label_name};
 use super::windows::{AlertWindows, Length};
-use crate::kpi::ledger::{ROOM, Sli, WINDOW};
+use crate::kpi::ledger::{ROOM, Sli, WINDOW, braced};
 
 /// Sums over time are sums of what was recorded, so all of it is recorded equally often, whatever
 /// the server does in general.
@@ -42,14 +42,18 @@ fn rates(slo: &Slo) -> Vec<Rule> {
     let record =
         |record: &str, expr| Rule::Record { record: record.to_owned(), expr, labels: slo.ids() };
     let by_second = |query: &str| by_second(slo, query);
+    // What has no total is no share.
+    let of = |some: &str, all: &str| {
+        format!("{}\nand on()\n({all} > 0)\nor on()\n0 * {all}", by_second(some))
+    };
     let (bad, all) = match &slo.sli {
         Sli::Bad { bad, total } => {
             let all = by_second(total);
-            (format!("{}\nor on()\n0 * {all}", by_second(bad)), all)
+            (of(bad, &all), all)
         }
         Sli::Good { good, total } => {
             let all = by_second(total);
-            (format!("{all}\n- on()\n(\n{}\nor on()\n0 * {all}\n)", by_second(good)), all)
+            (format!("{all}\n- on()\n(\n{}\n)", of(good, &all)), all)
         }
         // Without events it is 0 / 0, which is something to count from.
         Sli::Ratio { bad } => {
@@ -57,7 +61,9 @@ fn rates(slo: &Slo) -> Vec<Rule> {
             return vec![record("slo:sli_ratio:count5m", format!("count{query}"))];
         }
     };
-    vec![record("slo:sli_total:rate5m", all), record("slo:sli_error:rate5m", bad)]
+    // Nothing is greater than NaN, which would spoil every sum.
+    let number = |query: &str| format!("(\n{query}\n)\n> -Inf");
+    vec![record("slo:sli_total:rate5m", number(&all)), record("slo:sli_error:rate5m", number(&bad))]
 }
 
 /// The share of a window of burn alerts that spends the budget. Of slices that is the share of bad
@@ -86,12 +92,16 @@ fn share_of_events(slo: &Slo, window: Length) -> String {
             format!("{}\n/\n({total} > 0)", slo.series("slo:sli_error:rate5m"))
         }
         Sli::Bad { bad, total } => {
-            format!("(\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(bad), over(total))
+            let share =
+                format!("(\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(bad), over(total));
+            format!("({share}) > -Inf")
         }
         Sli::Good { good, total } => {
-            format!("1 - (\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(good), over(total))
+            let share =
+                format!("1 - (\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(good), over(total));
+            format!("({share}) > -Inf")
         }
-        // Nothing is greater than NaN, which 0 / 0 is and which would spoil every sum.
+        // 0 / 0 is NaN.
         Sli::Ratio { bad } if window == SHORTEST || bad.contains(WINDOW) => {
             format!("{} > -Inf", braced(&bad.replace(WINDOW, &window.to_string())))
         }
@@ -152,6 +162,7 @@ pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
             "slo:period_error_budget_remaining:ratio",
             format!("1 - {}", slo.series("slo:period_burn_rate:ratio")),
         ),
+        record(EVALUATED, vector("1".to_owned())),
         record("slo:sli_coverage:ratio1d", coverage(slo)),
         Rule::Record {
             record: "sloth_slo_info".to_owned(),
@@ -163,15 +174,17 @@ pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
     Group { name, interval: Some(INTERVAL), rules }
 }
 
+/// Says how often there were evaluations. What other generators record, too, does not.
+pub(super) const EVALUATED: &str = "slo:sli_evaluated:bool";
+
 /// In which share of the last day's evaluations there was anything to count from. An idle service
-/// counts zero events; what is recorded of the objective says how often there were evaluations.
+/// counts zero events.
 fn coverage(slo: &Slo) -> String {
     let known = match slo.sli {
         Sli::Ratio { .. } => slo.series("slo:sli_ratio:count5m"),
         Sli::Bad { .. } | Sli::Good { .. } => slo.series("slo:sli_total:rate5m"),
     };
-    let always =
-        format!("sum {BY_IDS} (count_over_time({}[1d]))", slo.series("slo:objective:ratio"));
+    let always = format!("sum {BY_IDS} (count_over_time({}[1d]))", slo.series(EVALUATED));
     format!(
         "clamp_max(\n(sum {BY_IDS} (count_over_time({known}[1d])) or 0 * {always})\n/\n{always},\n1)"
     )
@@ -208,12 +221,6 @@ fn by_second(slo: &Slo, query: &str) -> String {
 fn summed(query: &str) -> String {
     let query = query.trim();
     if is_one_sum(query) { query.to_owned() } else { format!("sum{}", braced(query)) }
-}
-
-/// A query in brackets. A comment at its end must not swallow the closing one.
-fn braced(query: &str) -> String {
-    let query = query.trim();
-    if query.contains(['\n', '#']) { format!("(\n{query}\n)") } else { format!("({query})") }
 }
 
 /// Whether a query is `sum(…)` and nothing else, which is one number as it is.

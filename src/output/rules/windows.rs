@@ -119,6 +119,20 @@ impl AlertWindows {
         all
     }
 
+    /// The alerts that can never fire because all events bad burn slower, for people.
+    pub fn never(&self, objective: Decimal) -> Vec<String> {
+        let Some(budget) = objective.rest() else { return Vec::new() };
+        let named = [("page", &self.page), ("ticket", &self.ticket)];
+        let pairs =
+            named.into_iter().flat_map(|(name, pairs)| pairs.iter().map(move |it| (name, it)));
+        let never = pairs.filter(|(_, pair)| !self.factor(pair).times(budget).is_below_one());
+        let text = |(name, pair): (&str, &Pair)| {
+            let Pair { short, long, .. } = pair;
+            format!("the {name} at a burn of {} in {short} and {long}", self.factor(pair))
+        };
+        never.map(text).collect()
+    }
+
     /// How many times too fast the budget burns at which `pair` fires.
     pub(super) fn factor(&self, pair: &Pair) -> Fraction {
         let (numerator, denominator) = pair.percent.fraction();

@@ -78,9 +78,7 @@ pub(super) fn events(
     hourly: &[Series],
     sliced: &[Series],
 ) -> BTreeMap<i64, Found> {
-    let at = |all: &[Series], name: &str, at: i64| {
-        all.iter().find(|it| it.key == name)?.points.get(&at).copied()
-    };
+    let at = |all: &[Series], name: &str, at: i64| all.iter().find(|it| it.key == name)?.at(at);
     let allowed = slice_allowed.parse::<f64>().unwrap_or(0.0) * ROOM;
     let mut hours = BTreeMap::new();
     let mut hour = start.timestamp();
@@ -204,7 +202,7 @@ mod tests {
 
     fn series(key: &str, points: &[(i64, f64)]) -> Series {
         let points = points.iter().map(|(at, value)| (START + at, *value)).collect();
-        Series { key: key.to_owned(), points }
+        Series { key: key.to_owned(), points, ..Series::default() }
     }
 
     fn of_buckets(counts: &[Series], presence: &[Series]) -> Vec<Found> {

@@ -85,12 +85,12 @@ impl Reader<'_> {
         let answer = self.api.instant(&query, now, PART).await.map_err(QueryError::into_source)?;
         let part = |name: &str| {
             let series = answer.series.iter().find(|it| it.key == name)?;
-            series.points.values().next().copied()
+            series.points.values().next().copied().or(series.odd.first().map(|_| f64::NAN))
         };
         let window = |(window, seconds): (&str, f64)| {
             let part = |name: &str| part(&format!("{name} {window}"));
             let (bad, total) = match by_slices {
-                true => (part(BAD)?, part(TOTAL)?),
+                true => (part(BAD)?, part(TOTAL).filter(|it| it.is_finite())?),
                 false => sli.counted(part, seconds)?,
             };
             Some(BurnWindow { window: window.to_owned(), bad, total })
@@ -158,7 +158,7 @@ impl Reader<'_> {
     ) -> Result<Spacing, QueryError> {
         let Some(query) = Spacing::query(&plan.question) else { return Ok(Spacing::UNKNOWN) };
         let answer = match self.api.instant(&query, end, "").await {
-            Err(QueryError::TooMuch(error)) => {
+            Err(QueryError::TooMuch(error)) if !matches!(error, SourceError::Transient(_)) => {
                 report.warnings.push(format!(
                     "{}: how far apart its samples are is unknown, so an hour may be wrong by about 2 %: {error}",
                     plan.key

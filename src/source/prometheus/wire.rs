@@ -1,7 +1,7 @@
 //! Answers as the API gives them. Nothing in them is trusted: sizes are bounded, and what is no
 //! number is no sample.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -56,6 +56,16 @@ pub(super) struct Series {
     /// The value of the label that the answer was grouped by; empty without one.
     pub(super) key: String,
     pub(super) points: BTreeMap<i64, f64>,
+    /// When it had something that is no count.
+    pub(super) odd: BTreeSet<i64>,
+}
+
+impl Series {
+    /// What it was at some time: not a number if it had something that is no count.
+    pub(super) fn at(&self, at: i64) -> Option<f64> {
+        let known = self.points.get(&at).copied();
+        known.or_else(|| self.odd.contains(&at).then_some(f64::NAN))
+    }
 }
 
 /// Why an answer cannot be used.
@@ -95,13 +105,16 @@ impl Matrix {
                 return Err(Unusable::Native);
             }
             let key = stream.metric.remove(key).unwrap_or_default();
-            let mut series = Series { key: key.clone(), points: BTreeMap::new() };
+            let mut series = Series { key: key.clone(), ..Series::default() };
             for (at, text) in stream.values.into_iter().chain(stream.value) {
                 match (seconds(at), number(&text)) {
                     (Some(at), Some(value)) => {
                         series.points.insert(at, value);
                     }
-                    _ => odd += 1,
+                    (at, _) => {
+                        series.odd.extend(at);
+                        odd += 1;
+                    }
                 }
             }
             if all.insert(key, series).is_some() {
@@ -117,9 +130,13 @@ fn seconds(at: f64) -> Option<i64> {
     (at.is_finite() && at.abs() < 1e12).then(|| at.round() as i64)
 }
 
+/// By so little a difference of shares may be less than nothing.
+const ROUNDED: f64 = 1e-9;
+
 /// A count. `NaN` and the infinities are none, and neither is less than nothing.
 fn number(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().filter(|it| it.is_finite() && *it >= 0.0)
+    let value = text.parse::<f64>().ok().filter(|it| it.is_finite() && *it >= -ROUNDED)?;
+    Some(value.max(0.0))
 }
 
 #[cfg(test)]
@@ -137,12 +154,13 @@ mod tests {
     #[test]
     fn what_is_no_count_is_no_point() {
         let (series, odd) = matrix(
-            r#"[{"metric":{"le":"0.1"},"values":[[60,"1.5"],[120.0,"NaN"],[180,"+Inf"],[240,"-1"],[300,"x"],[360.001,"0"]]}]"#,
+            r#"[{"metric":{"le":"0.1"},"values":[[60,"1.5"],[120.0,"NaN"],[180,"+Inf"],[240,"-1"],[300,"x"],[360.001,"-2.2e-16"]]}]"#,
         )
         .unwrap();
         assert_eq!(series[0].key, "0.1");
         assert_eq!(series[0].points, BTreeMap::from([(60, 1.5), (360, 0.0)]));
         assert_eq!(odd, 4);
+        assert_eq!(series[0].odd, [120, 180, 240, 300].into());
     }
 
     #[test]

@@ -160,6 +160,57 @@ fn a_ratio_that_is_no_number_for_a_while_leaves_no_hole() {
     tell(&generated(spec, 30), &[story]);
 }
 
+/// Without traffic a quantile is NaN, and a comparison calls that neither good nor bad.
+#[test]
+fn an_idle_hour_of_a_threshold_is_not_bad() {
+    let spec = "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: fast}\nspec:\n  service: checkout\n  \
+                budgetingMethod: Occurrences\n  timeWindow: [{duration: 30d, isRolling: true}]\n  \
+                objectives: [{op: lte, value: 0.5, target: 0.99}]\n  indicator:\n    spec:\n      thresholdMetric:\n        \
+                metricSource: {spec: {query: 'sum(rate(slow_total[{{.window}}])) / sum(rate(all_total[{{.window}}])) # of it'}}\n";
+    let story = Story {
+        every: "1m",
+        series: vec![
+            ("slow_total".to_owned(), counter(&[(100, 1.0), (60, 0.0), (50, 1.0), (50, 9.0)])),
+            ("all_total".to_owned(), counter(&[(100, 10.0), (60, 0.0), (100, 10.0)])),
+        ],
+        holds: vec![
+            ("150m".to_owned(), is_absent("slo:sli_error:ratio_rate5m")),
+            ("150m".to_owned(), is(PERIOD, 0.0)),
+            ("150m".to_owned(), firing("page", "SLOErrorBudgetBurn", false)),
+            ("206m".to_owned(), is("slo:sli_error:ratio_rate3d", 0.0)),
+            // Of an hour 47 of 60 evaluations were bad, and none of the three before it.
+            ("260m".to_owned(), that("slo:sli_error:ratio_rate1h > bool 0.75")),
+            ("260m".to_owned(), that("slo:sli_error:ratio_rate6h < bool 0.3")),
+        ],
+    };
+    tell(&generated(spec, 30), &[story]);
+}
+
+/// What is no number of bad events is not recorded, and what has no total is no share.
+#[test]
+fn bad_events_that_are_no_number_or_have_no_total_spoil_no_sum() {
+    let usual = "sum(rate(http_requests_total{job=\"checkout\",code=~\"5..\"}[{{.window}}]))";
+    let odd = "sum(rate(refused_total[{{.window}}])) * max(known)";
+    let story = Story {
+        every: "1m",
+        series: vec![
+            (series("200"), format!("{} stale", counter(&[(40, 1000.0), (20, 0.0)]))),
+            ("refused_total".to_owned(), counter(&[(120, 10.0)])),
+            ("known".to_owned(), format!("1x40 {} 1x60", ["NaN"; 20].join(" "))),
+        ],
+        holds: vec![
+            ("40m".to_owned(), is(PERIOD, 0.01)),
+            // Of nothing nothing is bad.
+            ("50m".to_owned(), is("slo:sli_error:rate5m", 0.0)),
+            ("120m".to_owned(), that(&format!("{PERIOD} > bool 0.009"))),
+            ("120m".to_owned(), that(&format!("{PERIOD} <= bool 0.01"))),
+        ],
+    };
+    let spec = CHECKOUT.replace(usual, odd);
+    assert_ne!(spec, CHECKOUT);
+    tell(&generated(&spec, 30), &[story]);
+}
+
 /// A budget of slices: three of ten slices of five minutes were worse than one in ten.
 #[test]
 fn a_budget_of_slices_counts_slices() {

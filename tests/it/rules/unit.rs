@@ -76,8 +76,9 @@ fn of_a_ratio_the_thresholds_are_told() {
         wifi-happy: an idle hour: 7 series, 3 checks
     "#]],
     );
-    passes(ratio, 30);
-    passes(ratio, 28);
+    for days in [30, 28, 1, 3] {
+        passes(ratio, days);
+    }
     // It names no window, so that the other windows are averages of the shortest.
     let threshold = "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: happy}\nspec:\n  service: wifi\n  \
          budgetingMethod: RatioTimeslices\n  timeWindow: [{duration: 30d, isRolling: true}]\n  \
@@ -126,7 +127,9 @@ fn of_slices_it_is_told_which_are_bad() {
 
 #[test]
 fn objectives_of_every_kind_are_told() {
-    for (objective, days) in [("99.995", 28), ("95", 30), ("90", 28), ("50", 30), ("100", 30)] {
+    for (objective, days) in
+        [("99.995", 28), ("95", 30), ("90", 28), ("50", 30), ("100", 30), ("99.9", 1)]
+    {
         passes(&CHECKOUT.replace("99.9", objective), days);
     }
     told(

@@ -29,7 +29,7 @@ pub(super) fn all(slo: &Slo, windows: &AlertWindows, period: Length) -> Vec<Stor
         ];
         stories.push(story(
             slo,
-            windows,
+            (windows, period),
             &format!("a share of {share:.6}"),
             &format!("{share}x20"),
             checks,
@@ -43,16 +43,30 @@ pub(super) fn all(slo: &Slo, windows: &AlertWindows, period: Length) -> Vec<Stor
             check(90, is(&whole, 0.01)),
             check(179, is(&whole, 0.02)),
         ];
-        stories.push(story(slo, windows, "an idle hour", "0.01x59 stale _x59 0.03x59", checks));
+        stories.push(story(
+            slo,
+            (windows, period),
+            "an idle hour",
+            "0.01x59 stale _x59 0.03x59",
+            checks,
+        ));
     }
     stories
 }
 
 /// Every window that is asked of the events has these values. What is computed from others is not
 /// told.
-fn story(slo: &Slo, windows: &AlertWindows, name: &str, values: &str, checks: Vec<Check>) -> Story {
+fn story(
+    slo: &Slo,
+    (windows, period): (&AlertWindows, Length),
+    name: &str,
+    values: &str,
+    checks: Vec<Check>,
+) -> Story {
     let asked = |window: &Length| match &slo.sli {
         _ if *window == Length::minutes(5) => true,
+        // It is computed of what was recorded, and not asked.
+        _ if *window == period => false,
         _ if slo.slice.is_some() => false,
         Sli::Ratio { bad } => bad.contains(WINDOW),
         Sli::Bad { .. } | Sli::Good { .. } => true,
