@@ -298,6 +298,71 @@ fn openslo_with_a_threshold_and_with_a_raw_ratio() {
 }
 
 #[test]
+fn openslo_by_slices() {
+    let rolls = "{duration: 30d, isRolling: true}";
+    let by_slices = |objective: &str| {
+        let text = openslo(rolls, RATIO).replace("Occurrences", "Timeslices");
+        let (head, _) = text.split_once("  objectives:").expect("it has objectives");
+        format!("{head}  objectives: [{objective}]\n")
+    };
+    check(
+        &by_slices("{target: 0.95, timeSliceTarget: 0.9, timeSliceWindow: 5m}"),
+        expect![[r#"
+        web-web-availability 0.95 leaves 0.05, slices in 30d
+          label_replace(sum(increase(http_requests{code!~"5.."}[5m])), "engkpi_part", "good", "", "") or label_replace(sum(increase(http_requests[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+    check(
+        &by_slices("{target: 0.95, timeSliceTarget: 0.9, timeSliceWindow: 1h}"),
+        expect![[r#"
+        web-web-availability 0.95 leaves 0.05, slices in 30d
+          label_replace(sum(increase(http_requests{code!~"5.."}[5m])), "engkpi_part", "good", "", "") or label_replace(sum(increase(http_requests[5m])), "engkpi_part", "total", "", "")
+        slos.yaml:19:70: warning: slices have five minutes here, not "1h"
+    "#]],
+    );
+    check(
+        &by_slices("{target: 0.95}"),
+        expect![[r#"
+        web-web-availability 0.95 leaves 0.05, slices in 30d
+          label_replace(sum(increase(http_requests{code!~"5.."}[5m])), "engkpi_part", "good", "", "") or label_replace(sum(increase(http_requests[5m])), "engkpi_part", "total", "", "")
+        slos.yaml:19:16: warning: has no `timeSliceTarget`: a slice is good if it meets the objective
+    "#]],
+    );
+    check(
+        &by_slices("{target: 0.95, timeSliceTarget: 95}"),
+        expect![[r#"
+        slos.yaml:19:48: 95 is no share of a slice
+            fix: write a share above 0 and at most 1
+    "#]],
+    );
+    check(
+        &by_slices("{target: 0.95, timeSliceTarget: 0}"),
+        expect![[r#"
+        slos.yaml:19:48: 0 is no share of a slice
+            fix: write a share above 0 and at most 1
+    "#]],
+    );
+    let average = openslo(rolls, RATIO).replace("Occurrences", "RatioTimeslices");
+    check(
+        &average,
+        expect![[r#"
+        web-web-availability 0.999 leaves 0.001, ratios in 30d
+          label_replace(
+        1 - ((sum(
+        sum(increase(http_requests{code!~"5.."}[5m]))
+        ) or 0 * sum(
+        sum(increase(http_requests[5m]))
+        ))
+        /
+        (sum(
+        sum(increase(http_requests[5m]))
+        ) > 0))
+        , "engkpi_part", "bad", "", "")
+    "#]],
+    );
+}
+
+#[test]
 fn openslo_v1alpha() {
     check(
         "apiVersion: openslo/v1alpha
