@@ -37,6 +37,7 @@ boundary ledger in pay workflow CI
 boundary lost in nowhere workflow CI
 endpoint checkout of web budget 0.3
 endpoint search of api budget 1 p99
+counts visits of web
 slo up of web objective 0.99
 slo tick of pay objective 0.9 slices
 slo all objective 0.95 ratios
@@ -84,7 +85,7 @@ const SOURCES: [(&str, &[Need]); 4] = [
             Need::IncidentNotes,
         ],
     ),
-    ("prometheus", &[Need::Requests, Need::Objectives]),
+    ("prometheus", &[Need::Requests, Need::Objectives, Need::Units]),
 ];
 
 /// A random organisation.

@@ -364,13 +364,18 @@ pub(super) fn count(pen: &mut Pen, it: Event) {
     let hour = TimeDelta::hours(1);
     let hours = pick(&["", "for 30", "for 200", "covered 5"], it.more);
     let (some, all) = (it.of * 4, 100 + it.how * 40);
-    let text = match it.of % 6 {
+    let text = match it.of % 7 {
         0 => {
             format!("hour checkout {hours} 0.1:{some} 0.3:{} 1:{all} +Inf:{all}", some.max(all / 2))
         }
         1 => format!("hour search {hours} 0.5:{some} 1:{all} +Inf:{}", all + it.more),
-        2 => format!("hour up {hours} bad:{} total:{all} valid:12 met:{}", it.more, it.how % 13),
+        2 => {
+            let missed = pick(&["", "missed 0", "missed 4,6", "missed 9,10,11"], it.how);
+            let counts = format!("bad:{} total:{all} valid:12 met:{}", it.more, it.how % 13);
+            format!("hour up {hours} {missed} {counts}")
+        }
         3 => format!("hour tick {hours} bad:{} total:{all} valid:12 met:{}", it.how, it.more % 13),
+        5 => format!("hour visits {hours} total:{all}"),
         4 => format!("hour all {hours} bad:{} total:{all} valid:6 met:6", it.how),
         _ => {
             let slo = pick(&["up", "tick", "all"], it.more);
