@@ -111,6 +111,11 @@ async fn measure(folder: &Path, size: Size, landings: u64) -> Outcome<()> {
     let store: SharedStore = Arc::new(SqliteStore::open(&store_path(folder), Access::Write).await?);
     let sources = config.params.sources.clone();
     see_everything(&store, &sources, organisation::now()).await?;
+    // What landed in a store that was kept is no news any more.
+    let earlier =
+        (0..size.services).map(|service| organisation::news(service, organisation::now()));
+    let removed = earlier.map(|it| it.key(&organisation::code())).collect();
+    store.commit(&organisation::code(), Batch { removed, ..Batch::default() }).await?;
     let facts: u64 = store.counts().await?.values().sum();
     let before = resident("VmRSS:");
     let evaluator = Arc::new(Evaluator::new(Arc::clone(&store), Arc::new(config.params)));
