@@ -27,6 +27,7 @@ impl CommitId {
     }
 
     /// The value of the first four digits of a sha of forty; `None` for another name.
+    #[inline]
     pub fn beginning(&self) -> Option<u16> {
         match &self.0 {
             Repr::Sha([first, second, ..]) => Some(u16::from_be_bytes([*first, *second])),

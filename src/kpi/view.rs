@@ -121,12 +121,20 @@ impl<'a> View<'a> {
         let incidents = incidents::build(timeline, params, as_of);
         let reach = Reach::of(landed, timeline, params, &ownership, &incidents)?;
         let mut view = Self::within(timeline, params, as_of, ownership, incidents, Some(&reach));
-        view.keep(&reach);
+        view.keep(landed, &reach);
         Some((view, reach))
     }
 
     /// Lets go of what only said whose fault something was: items are made of the rest.
-    fn keep(&mut self, reach: &Reach) {
+    fn keep(&mut self, landed: &Landed, reach: &Reach) {
+        // An incident may recur anywhere in the organisation; nothing else that is said about one has
+        // to do with those of others.
+        if !landed.is_about(Need::Incidents) {
+            let mut is_kept = (0..).map(|at| reach.incidents.contains(&at));
+            self.incidents.retain(|_| is_kept.next().unwrap_or(false));
+            let mut is_kept = (0..).map(|at| reach.incidents.contains(&at));
+            self.failures.linked.retain(|_| is_kept.next().unwrap_or(false));
+        }
         self.changes.retain(|it| reach.services.contains(&it.service));
         let linked: HashSet<usize> = self.failures.linked.iter().flatten().copied().collect();
         let mut kept = 0;

@@ -65,6 +65,11 @@ impl Landed {
         self.anything = true;
     }
 
+    /// Whether anything that landed is about `need`.
+    pub(super) fn is_about(&self, need: Need) -> bool {
+        self.needs.contains(&need)
+    }
+
     /// Whether it may change a KPI.
     pub fn concerns(&self, kpi: &Kpi) -> bool {
         let of_families = kpi.families.iter().flat_map(|family| family.needs);
