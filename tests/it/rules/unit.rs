@@ -127,9 +127,7 @@ fn of_slices_it_is_told_which_are_bad() {
 
 #[test]
 fn objectives_of_every_kind_are_told() {
-    for (objective, days) in
-        [("99.995", 28), ("95", 30), ("90", 28), ("50", 30), ("100", 30), ("99.9", 1)]
-    {
+    for (objective, days) in [("99.995", 28), ("90", 28), ("50", 30), ("100", 30), ("99.9", 1)] {
         passes(&CHECKOUT.replace("99.9", objective), days);
     }
     told(
@@ -171,23 +169,34 @@ fn the_tests_fail_for_wrong_rules() {
         text.replace("sum_over_time(slo:sli_error:rate5m{", &format!("sum_over_time({recent}"))
             .replace("sum_over_time(slo:sli_total:rate5m{", &format!("count_over_time({recent}"))
     };
-    for (what, wrong) in [
-        ("an average of shares", average(&right)),
+    // What is wrong, and the story that tells it.
+    for (what, story, wrong) in [
+        ("an average of shares", "an idle hour", average(&right)),
         (
             "no errors, no series",
-            right.replace("or on()\n      0 * sum(", "or on()\n      0 * sum(un"),
+            "nothing has ever failed",
+            right.replace("or on()\n      0 * sum(", "and on()\n      1 * sum("),
         ),
-        ("a threshold of 20", right.replace("> 0.0144)", "> 0.02)")),
-        ("a ticket at 1.2", right.replace("> 0.001)", "> 0.0012)")),
-        ("one window only", right.replace("ratio_rate1h{", "ratio_rate5m{")),
+        ("a threshold of 20", "fast burn", right.replace("> 0.0144)", "> 0.02)")),
+        ("a ticket at 1.2", "slow burn", right.replace("> 0.001)", "> 0.0012)")),
+        ("one window only", "fast burn", right.replace("ratio_rate1h{", "ratio_rate5m{")),
         (
             "labels that come from before",
+            "other labels before",
             right.replace("sum by (sloth_id, sloth_service, sloth_slo) (sum_over", "(sum_over"),
         ),
     ] {
         assert_ne!(wrong, right, "{what}: the mistake was not made");
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), slo, &options, &wrong);
+        promtool(folder.path(), &["check", "rules", "rules.yml"]);
+        let file = folder.path().join("test.yml");
+        let tests = std::fs::read_to_string(&file).unwrap();
+        let mut tests: Value = serde_saphyr::from_str(&tests).unwrap();
+        let stories = tests["tests"].as_array_mut().unwrap();
+        stories.retain(|it| it["name"].as_str().unwrap().contains(story));
+        assert_eq!(stories.len(), 1, "{story}");
+        std::fs::write(&file, tests.to_string()).unwrap();
         let run = Command::new("promtool")
             .args(["test", "rules", "test.yml"])
             .current_dir(folder.path())
