@@ -39,7 +39,12 @@ fn wrong(body: &Value) -> Vec<String> {
     let explained = Explained::of(body);
     let readings = body["readings"].as_array().expect("readings");
     let ledgers = ["request_latency", "slo_compliance", "error_budget_burn"];
-    let of_ledger = |it: &Value| ledgers.iter().any(|kpi| it["kpi"] == *kpi);
+    let items = body["items"].as_array().expect("items");
+    let mut marks = items.iter().flat_map(|it| it["marks"].as_array().expect("marks"));
+    let has_counters = marks.any(|it| it["name"] == "counted_by");
+    let of_ledger = |it: &Value| {
+        ledgers.iter().any(|kpi| it["kpi"] == *kpi) || (has_counters && it["kpi"] == "unit_cost")
+    };
     let values = readings.iter().filter(|it| !it["n"].is_null());
     let values = values.filter(|it| !(it["value"].is_null() && of_ledger(it)));
     // A run of hours at the end of each of which the day before burnt too fast is not a sum of days.
