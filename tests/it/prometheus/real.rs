@@ -9,11 +9,12 @@ use std::time::{Duration, Instant as Tick};
 
 use chrono::{DurationRound, TimeDelta};
 use engkpi::clock::{Clock, SystemClock};
-use engkpi::domain::{Instant, Timeline};
+use engkpi::domain::fact::Burn;
+use engkpi::domain::{Instant, SourceName, Timeline};
 use engkpi::kpi::Span;
 use engkpi::kpi::ledger::{Ledger, Question, Sli};
 use engkpi::source::prometheus::{Plan, Prometheus, Settings};
-use engkpi::source::{PollContext, Source};
+use engkpi::source::{PollContext, PollReport, Source};
 use engkpi::store::sqlite::SqliteStore;
 use engkpi::store::{Access, Delta, SharedStore};
 
@@ -144,53 +145,67 @@ pub(super) fn start(
     Some((Server(child), url))
 }
 
-/// What is asked of the present spoils no hour that is complete.
-#[tokio::test(flavor = "multi_thread")]
-async fn short_windows_that_cannot_be_asked_spoil_no_ledger() {
-    let end = SystemClock.now().duration_trunc(TimeDelta::hours(1)).unwrap();
-    let start_at = end - TimeDelta::hours(HOURS);
-    let folder = tempfile::tempdir().unwrap();
-    let samples = samples(start_at, HOURS * 60);
-    let Some((_server, url)) = start(folder.path(), &samples, "global: {}\n") else { return };
-    let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
-    let settings: Settings = toml::from_str(&settings).unwrap();
-    let mut plan = objective();
-    let Question::Events { by_slices, slice_allowed, .. } = &mut plan.question else { return };
-    // Only the question for short windows has it, and Prometheus cannot read it.
-    (*by_slices, *slice_allowed) = (true, "0.001 nonsense".to_owned());
-    let ledger = plan.ledger.clone();
-    let name = "prometheus".into();
-    let source =
-        Prometheus::with_limits(name, &settings, vec![plan], limits(), &environment()).unwrap();
-    let file = folder.path().join("engkpi.db");
-    let store: SharedStore = Arc::new(SqliteStore::open(&file, Access::Write).await.unwrap());
-    let now = end + TimeDelta::minutes(1);
-    let cx = PollContext { store: Arc::clone(&store), now, progress: Arc::new(Quiet) };
-    let deadline = Tick::now() + Duration::from_secs(60);
-    let report = loop {
-        match source.poll(&cx).await {
-            Ok(report) => break report,
-            Err(error) if Tick::now() > deadline => panic!("the server does not answer: {error}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
-        }
-    };
-    assert_eq!(report.gaps, 1);
-    let words = "SLO web-errors: its short windows: ";
-    assert!(report.warnings[0].starts_with(words), "{:?}", report.warnings);
-    let timeline = timeline(&store).await;
-    let hours = Ledger::of(&timeline, source.name(), &ledger, end);
-    assert_eq!(hours.hours(Span { start: start_at, end }).count() as i64, HOURS);
+/// What the first poll of a server with a past made of it.
+struct Asked {
+    start_at: Instant,
+    /// The last hour that is over.
+    end: Instant,
+    source: SourceName,
+    report: PollReport,
+    timeline: Timeline,
+}
+
+impl Asked {
+    /// Of a server that has had so many hours of samples; none where it is not installed.
+    async fn of(
+        hours: i64,
+        samples: impl FnOnce(Instant) -> String,
+        plans: Vec<Plan>,
+    ) -> Option<Self> {
+        let end = SystemClock.now().duration_trunc(TimeDelta::hours(1)).unwrap();
+        let start_at = end - TimeDelta::hours(hours);
+        let folder = tempfile::tempdir().unwrap();
+        let (_server, url) = start(folder.path(), &samples(start_at), "global: {}\n")?;
+        let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
+        let settings: Settings = toml::from_str(&settings).unwrap();
+        let source = Prometheus::with_limits(
+            "prometheus".into(),
+            &settings,
+            plans,
+            limits(),
+            &environment(),
+        )
+        .unwrap();
+        let file = folder.path().join("engkpi.db");
+        let store: SharedStore = Arc::new(SqliteStore::open(&file, Access::Write).await.unwrap());
+        // A minute after the hour at the earliest, so that its last hour is read.
+        let now = end + TimeDelta::minutes(1);
+        let cx = PollContext { store: Arc::clone(&store), now, progress: Arc::new(Quiet) };
+        let report = poll(&source, &cx).await;
+        let timeline = timeline(&store).await;
+        Some(Self { start_at, end, source: source.name().clone(), report, timeline })
+    }
+
+    fn ledger(&self, name: &str) -> Ledger<'_> {
+        Ledger::of(&self.timeline, &self.source, name, self.end)
+    }
+
+    fn burn(&self, ledger: &str) -> &Burn {
+        &self.timeline.burns[&(self.source.clone(), ledger.to_owned())]
+    }
+
+    #[track_caller]
+    fn lacks_nothing(&self) {
+        assert_eq!((self.report.gaps, &self.report.warnings), (0, &Vec::new()));
+    }
 }
 
 /// Asks until the server has replayed what it has.
-async fn poll(source: &Prometheus, cx: &PollContext) {
+async fn poll(source: &Prometheus, cx: &PollContext) -> PollReport {
     let deadline = Tick::now() + Duration::from_secs(60);
     loop {
         match source.poll(cx).await {
-            Ok(report) => {
-                assert_eq!((report.gaps, report.warnings), (0, Vec::new()));
-                return;
-            }
+            Ok(report) => return report,
             Err(error) if Tick::now() > deadline => panic!("the server does not answer: {error}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
         }
@@ -210,35 +225,14 @@ async fn timeline(store: &SharedStore) -> Timeline {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_server_gives_the_numbers_that_are_true() {
-    let now = SystemClock.now();
-    let end = now.duration_trunc(TimeDelta::hours(1)).unwrap();
-    let start_at = end - TimeDelta::hours(HOURS);
-    let folder = tempfile::tempdir().unwrap();
-    let samples = samples(start_at, HOURS * 60);
-    let Some((_server, url)) = start(folder.path(), &samples, "global: {}\n") else { return };
-    let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
-    let settings: Settings = toml::from_str(&settings).unwrap();
-    let plan = buckets("pay", SELECTOR);
-    let (ledger, slo) = (plan.ledger.clone(), objective().ledger);
-    let source = Prometheus::with_limits(
-        "prometheus".into(),
-        &settings,
-        vec![plan, objective()],
-        limits(),
-        &environment(),
-    )
-    .unwrap();
-    let file = folder.path().join("engkpi.db");
-    let store: SharedStore = Arc::new(SqliteStore::open(&file, Access::Write).await.unwrap());
-    // A minute after the hour at the earliest, so that its last hour is read.
-    let now = end + TimeDelta::minutes(1);
-    let cx = PollContext { store: Arc::clone(&store), now, progress: Arc::new(Quiet) };
-    poll(&source, &cx).await;
-
-    let timeline = timeline(&store).await;
-    let ledger = Ledger::of(&timeline, source.name(), &ledger, end);
+    let plans = vec![buckets("pay", SELECTOR), objective()];
+    let [pay, slo] = [0, 1].map(|at: usize| plans[at].ledger.clone());
+    let past = |start_at| samples(start_at, HOURS * 60);
+    let Some(asked) = Asked::of(HOURS, past, plans).await else { return };
+    asked.lacks_nothing();
+    let (ledger, end) = (asked.ledger(&pay), asked.end);
     // The first sample of a counter counts nothing, so the first minute is unknown to everybody.
-    let span = Span { start: start_at + TimeDelta::hours(1), end };
+    let span = Span { start: asked.start_at + TimeDelta::hours(1), end };
     let counted = ledger.histogram(span, 1.0).unwrap();
     let truth: f64 = (60..HOURS * 60).map(|minute| requests(minute, 0) + requests(minute, 1)).sum();
     let off = (counted.total() - truth).abs() / truth;
@@ -250,9 +244,9 @@ async fn a_real_server_gives_the_numbers_that_are_true() {
     }
     assert!((counted.within(0.3) / counted.total() - 0.95).abs() < 1e-4);
     assert!(ledger.coverage(span).unwrap() > 0.99);
-    assert_eq!(ledger.starts_at(), Some(start_at));
+    assert_eq!(ledger.starts_at(), Some(asked.start_at));
 
-    let events = Ledger::of(&timeline, source.name(), &slo, end).events(span, "0.001");
+    let events = asked.ledger(&slo).events(span, "0.001");
     let failed: f64 = (60..HOURS * 60).map(|minute| errors(minute, 0) + errors(minute, 1)).sum();
     for (what, counted, truth) in [("bad", events.bad, failed), ("all", events.total, truth)] {
         let off = (counted - truth).abs() / truth;
@@ -263,10 +257,30 @@ async fn a_real_server_gives_the_numbers_that_are_true() {
     assert!(off < EXACT, "the error ratio is {:.3} % off", off * 100.0);
     assert!(events.contradictory == 0 && events.met > 0.0 && events.met < events.valid);
 
-    let burn = &timeline.burns[&(source.name().clone(), slo)];
+    let burn = asked.burn(&slo);
     let day = burn.windows.iter().find(|it| it.window == "1d").unwrap();
     assert!((day.bad / day.total / ratio - 1.0).abs() < 0.5, "{day:?}");
     assert_eq!(burn.windows.len(), 7, "one query asks for every window");
+}
+
+/// What is asked of the present spoils no hour that is complete.
+#[tokio::test(flavor = "multi_thread")]
+async fn short_windows_that_cannot_be_asked_spoil_no_ledger() {
+    let mut plan = objective();
+    let Question::Events { by_slices, slice_allowed, .. } = &mut plan.question else {
+        unreachable!()
+    };
+    // Only the question for short windows has it, and Prometheus cannot read it.
+    (*by_slices, *slice_allowed) = (true, "0.001 nonsense".to_owned());
+    let ledger = plan.ledger.clone();
+    let past = |start_at| samples(start_at, HOURS * 60);
+    let Some(asked) = Asked::of(HOURS, past, vec![plan]).await else { return };
+    assert_eq!(asked.report.gaps, 1);
+    let words = "SLO web-errors: its short windows: ";
+    let warnings = &asked.report.warnings;
+    assert!(warnings[0].starts_with(words), "{warnings:?}");
+    let all = Span { start: asked.start_at, end: asked.end };
+    assert_eq!(asked.ledger(&ledger).hours(all).count() as i64, HOURS);
 }
 
 /// Requests of a service with busy days, quiet nights and an hour without any; errors come in
@@ -321,13 +335,6 @@ fn month(start: Instant, seconds: i64, oddity: Oddity) -> String {
 /// A budget of slices, and one of the average of slices, of the same events.
 #[tokio::test(flavor = "multi_thread")]
 async fn slices_of_short_windows_are_those_of_the_ledger() {
-    let end = SystemClock.now().duration_trunc(TimeDelta::hours(1)).unwrap();
-    let start_at = end - TimeDelta::hours(HOURS);
-    let folder = tempfile::tempdir().unwrap();
-    let samples = samples(start_at, HOURS * 60);
-    let Some((_server, url)) = start(folder.path(), &samples, "global: {}\n") else { return };
-    let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
-    let settings: Settings = toml::from_str(&settings).unwrap();
     let objective = objective();
     let Question::Events { sli, .. } = &objective.question else { unreachable!() };
     // In each slice of the eleven quiet hours of a day more fail, and none in busy ones.
@@ -339,16 +346,11 @@ async fn slices_of_short_windows_are_those_of_the_ledger() {
     let share = Sli::Ratio { bad: sli.share() };
     let plans = vec![plan("slices", sli.clone(), true), plan("ratios", share, false)];
     let ledgers: Vec<String> = plans.iter().map(|it| it.ledger.clone()).collect();
-    let name = "prometheus".into();
-    let source = Prometheus::with_limits(name, &settings, plans, limits(), &environment()).unwrap();
-    let file = folder.path().join("engkpi.db");
-    let store: SharedStore = Arc::new(SqliteStore::open(&file, Access::Write).await.unwrap());
-    let now = end + TimeDelta::minutes(1);
-    let cx = PollContext { store: Arc::clone(&store), now, progress: Arc::new(Quiet) };
-    poll(&source, &cx).await;
-
-    let timeline = timeline(&store).await;
-    let [slices, ratios] = [0, 1].map(|at| Ledger::of(&timeline, source.name(), &ledgers[at], end));
+    let past = |start_at| samples(start_at, HOURS * 60);
+    let Some(asked) = Asked::of(HOURS, past, plans).await else { return };
+    asked.lacks_nothing();
+    let [slices, ratios] = [0, 1].map(|at: usize| asked.ledger(&ledgers[at]));
+    let end = asked.end;
     let day = Span { start: end - TimeDelta::days(1), end };
     let sliced = slices.events(day, &allowed).by_slices();
     // A sample comes some seconds after the minute that it is of.
@@ -361,12 +363,12 @@ async fn slices_of_short_windows_are_those_of_the_ledger() {
     let (average, weighted) = (averaged.error_ratio().unwrap(), events.error_ratio().unwrap());
     assert!(average > 2.0 * weighted, "quiet hours count alike: {average} and {weighted}");
 
-    let burn = &timeline.burns[&(source.name().clone(), ledgers[0].clone())];
+    let burn = asked.burn(&ledgers[0]);
     let known = |name: &str| burn.windows.iter().find(|it| it.window == name).unwrap();
     // They end now and not with the last hour, and a window may have both its ends.
-    let asked = known("1d");
-    assert!((asked.total - sliced.total).abs() <= 2.0, "{asked:?} of {sliced:?}");
-    assert!((asked.bad - sliced.bad).abs() <= 16.0, "{asked:?} of {sliced:?}");
+    let of_day = known("1d");
+    assert!((of_day.total - sliced.total).abs() <= 2.0, "{of_day:?} of {sliced:?}");
+    assert!((of_day.bad - sliced.bad).abs() <= 16.0, "{of_day:?} of {sliced:?}");
     assert!(known("1h").total >= 11.0 && known("1h").total <= 13.0, "{:?}", known("1h"));
     assert_eq!(burn.windows.len(), 7, "one query asks for every window");
 }
@@ -379,32 +381,13 @@ async fn thirty_days_add_up_to_what_was_counted() {
         (60, Oddity::NeverFailed),
         (60, Oddity::Relabelled),
     ] {
-        let end = SystemClock.now().duration_trunc(TimeDelta::hours(1)).unwrap();
-        let start_at = end - TimeDelta::days(30);
-        let folder = tempfile::tempdir().unwrap();
-        let samples = month(start_at, seconds, oddity);
-        let Some((_server, url)) = start(folder.path(), &samples, "global: {}\n") else { return };
-        let settings = format!("url = \"{url}\"\nhistory_start = \"{}\"", start_at.date_naive());
-        let settings: Settings = toml::from_str(&settings).unwrap();
         let plan = objective();
         let slo = plan.ledger.clone();
-        let source = Prometheus::with_limits(
-            "prometheus".into(),
-            &settings,
-            vec![plan],
-            limits(),
-            &environment(),
-        )
-        .unwrap();
-        let file = folder.path().join("engkpi.db");
-        let store: SharedStore = Arc::new(SqliteStore::open(&file, Access::Write).await.unwrap());
-        let now = end + TimeDelta::minutes(1);
-        let cx = PollContext { store: Arc::clone(&store), now, progress: Arc::new(Quiet) };
-        poll(&source, &cx).await;
-
-        let timeline = timeline(&store).await;
-        let span = Span { start: start_at + TimeDelta::hours(1), end };
-        let events = Ledger::of(&timeline, source.name(), &slo, end).events(span, "0.001");
+        let past = |start_at| month(start_at, seconds, oddity);
+        let Some(asked) = Asked::of(30 * 24, past, vec![plan]).await else { return };
+        asked.lacks_nothing();
+        let span = Span { start: asked.start_at + TimeDelta::hours(1), end: asked.end };
+        let events = asked.ledger(&slo).events(span, "0.001");
         let (all, failed) =
             (60..30 * 1440).map(traffic).fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
         // What did not fail was not counted either.
