@@ -318,17 +318,13 @@ fn sum(hours: impl Iterator<Item = Option<Events>>) -> Events {
 
 /// What an hour of an SLO's ledger counted; `None` if it contradicts itself.
 fn counted(hour: &Hour<'_>, met: &str) -> Option<Events> {
-    let value = |name: &str| {
-        let at = hour.columns.iter().position(|it| it == name)?;
-        hour.values.get(at).copied()
-    };
-    let (bad, total) = (value(BAD).unwrap_or(0.0), value(TOTAL).unwrap_or(0.0));
+    let (bad, total) = (hour.value(BAD).unwrap_or(0.0), hour.value(TOTAL).unwrap_or(0.0));
     let room = total * 0.01;
     if bad > total + room || bad < -room {
         return None;
     }
     // Of hours from the time of another objective nobody knows how many slices met this one.
-    let judged = value(VALID).zip(value(met));
+    let judged = hour.value(VALID).zip(hour.value(met));
     let (valid, met) = judged.unwrap_or_default();
     let unjudged = u64::from(judged.is_none());
     Some(Events { bad: bad.clamp(0.0, total), total, valid, met, unjudged, contradictory: 0 })
@@ -355,6 +351,12 @@ impl<'a> Hour<'a> {
             columns: day.columns(hour),
             values: &hour.values,
         }
+    }
+
+    /// The value of a column; none where the hour has no such column.
+    pub fn value(&self, column: &str) -> Option<f64> {
+        let at = self.columns.iter().position(|it| it == column)?;
+        self.values.get(at).copied()
     }
 }
 
@@ -420,11 +422,7 @@ impl<'a> Ledger<'a> {
 
     /// The sum of one column over `span`.
     pub fn sum(&self, span: Span, column: &str) -> f64 {
-        let value = |hour: Hour<'_>| {
-            let at = hour.columns.iter().position(|it| it == column)?;
-            hour.values.get(at).copied()
-        };
-        self.hours(span).filter_map(value).sum()
+        self.hours(span).filter_map(|hour| hour.value(column)).sum()
     }
 
     /// What an SLO's ledger counted in `span`. An hour that says that more was bad than there was,
@@ -503,8 +501,7 @@ fn complete_hours(span: Span, as_of: Instant) -> i64 {
 
 /// Everything that an hour of a histogram counted.
 fn everything(hour: &Hour<'_>) -> f64 {
-    let at = hour.columns.iter().position(|it| it == EVERYTHING);
-    at.and_then(|at| hour.values.get(at)).copied().unwrap_or_default()
+    hour.value(EVERYTHING).unwrap_or_default()
 }
 
 /// The bound that a label `le` names. One may be written in several ways: 1 and 1.0.

@@ -89,8 +89,7 @@ impl Watched<'_> {
 
     /// The starts of the bad slices of an hour, the last first.
     fn bad(&self, hour: &Hour<'_>) -> Vec<Instant> {
-        let at = hour.columns.iter().position(|it| *it == self.column);
-        let bits = at.and_then(|at| hour.values.get(at)).map_or(0, |it| *it as u32);
+        let bits = hour.value(&self.column).map_or(0, |it| it as u32);
         let slices = (0..i32::from(LedgerDay::SLICES)).rev().filter(|slice| bits >> slice & 1 == 1);
         slices.map(|slice| hour.starts_at + SLICE * slice).collect()
     }

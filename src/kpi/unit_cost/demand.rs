@@ -84,11 +84,7 @@ fn days(view: &View<'_>, demand: &Demand) -> BTreeMap<NaiveDate, Option<f64>> {
 /// What was counted in the hours of a day; `None` where that is not all of it.
 fn counted(hours: &[Hour<'_>]) -> Option<f64> {
     let slices: u32 = hours.iter().map(|it| u32::from(it.covered)).sum();
-    let total = |hour: &Hour<'_>| {
-        let at = hour.columns.iter().position(|it| it == TOTAL)?;
-        hour.values.get(at).copied()
-    };
-    let all: Option<f64> = hours.iter().map(total).sum();
+    let all: Option<f64> = hours.iter().map(|it| it.value(TOTAL)).sum();
     all.filter(|_| hours.len() == 24 && slices >= LEAST_SLICES)
 }
 
