@@ -120,6 +120,8 @@ impl Config {
         let mut checked = check::all(&layers, &document, &broken, now);
         problems.append(&mut checked.problems);
         problems.sort();
+        // One indicator may be of several objectives.
+        problems.dedup();
         problems.dedup();
         if !problems.is_empty() {
             return Err(Problems(problems));

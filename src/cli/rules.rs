@@ -62,20 +62,19 @@ impl Arguments {
             return print(&self.rendered(&BTreeMap::from([("engkpi", groups)])));
         }
         let objectives = self.objectives()?;
-        if objectives.slos.is_empty() {
+        let slos = objectives.slos();
+        if slos.is_empty() {
             return Err(Failure::Usage(
                 "error: no SLO is specified: name files, or [slos] in the configuration".to_owned(),
             ));
         }
-        let options = Options {
-            period: self.period.or(objectives.period).unwrap_or_default(),
-            windows: objectives.windows,
-        };
+        let options = objectives.options(self.period);
+        warn(&objectives.notices(&options));
         if let Some(folder) = &self.tests {
-            return write_tests(folder, &objectives.slos, &options);
+            return write_tests(folder, &slos, &options);
         }
         let mut services: BTreeMap<&str, Vec<Group>> = BTreeMap::new();
-        for slo in &objectives.slos {
+        for slo in slos {
             services.entry(&slo.service).or_default().extend(slo.groups(&options));
         }
         print(&self.rendered(&services))
@@ -116,7 +115,7 @@ impl Arguments {
 
 /// Two files for each SLO. A test evaluates every rule of the files that it names, so all SLOs in
 /// one file would be tested in the square of their number.
-fn write_tests(folder: &Path, slos: &[Slo], options: &Options) -> Result<(), Failure> {
+fn write_tests(folder: &Path, slos: &[&Slo], options: &Options) -> Result<(), Failure> {
     let write = |name: &str, text: &str| {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))

@@ -22,11 +22,10 @@ use super::document::Document;
 use super::layers::Layers;
 use super::path::{KeyPath, Segment};
 use super::problem::Problem;
-use super::slo::{Found, Notice};
+use super::slo::{Found, Notice, Windows};
 use super::text::Aim;
 use crate::domain::Instant;
 use crate::kpi::TargetRule;
-use crate::output::rules::AlertWindows;
 use crate::setting::Complaint;
 
 /// What the checks found, and what they learnt on the way.
@@ -40,7 +39,7 @@ pub(super) struct Checked {
     /// The SLOs that files specify.
     pub(super) slos: Vec<Found>,
     /// Windows of burn alerts that files specify.
-    pub(super) alert_windows: Vec<AlertWindows>,
+    pub(super) alert_windows: Vec<Windows>,
     /// What works and may not be meant.
     pub(super) notices: Vec<Notice>,
 }

@@ -21,7 +21,7 @@ use crate::kpi::params::{
     SourceParams, Standard,
 };
 use crate::kpi::{Need, Span, TargetRule};
-use crate::output::rules::{AlertWindows, Length};
+use crate::output::rules::Length;
 
 /// Builds the configuration; `None` if a section is missing, which was reported then.
 pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) -> Option<Config> {
@@ -46,7 +46,8 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
     let demand: Vec<Demand> = units
         .map(|(name, it)| demand(name, it, metrics.as_ref(), &catalogue))
         .collect::<Option<_>>()?;
-    let objectives = objectives(&slos, alert_windows, document.slos.as_ref());
+    let period = document.slos.as_ref().and_then(|it| Length::parse(it.window.as_deref()?));
+    let objectives = Objectives::new(&slos, alert_windows, period);
     let slos = slos.iter().map(|it| slo(it, document.slos.as_ref()?, metrics.as_ref(), &catalogue));
     let slos: Vec<Slo> = slos.collect::<Option<_>>()?;
     let maintenance = document.slos.iter().flat_map(|it| &it.maintenance);
@@ -103,17 +104,6 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         notices,
         objectives,
     })
-}
-
-/// What rules of Prometheus are made of.
-fn objectives(
-    slos: &[Found],
-    windows: Vec<AlertWindows>,
-    settings: Option<&SloSettings>,
-) -> Objectives {
-    let slos = slos.iter().map(Found::rules).collect();
-    let period = settings.and_then(|it| Length::parse(it.window.as_deref()?));
-    Objectives { slos, windows, period }
 }
 
 /// What is collected only because the configuration asks for it.

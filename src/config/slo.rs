@@ -164,23 +164,39 @@ pub(super) struct Specifications {
     window: (String, SloWindow),
     pub(super) found: Vec<Found>,
     /// Windows of burn alerts.
-    pub(super) windows: Vec<rules::AlertWindows>,
+    pub(super) windows: Vec<Windows>,
     pub(super) problems: Vec<Problem>,
     pub(super) notices: Vec<Notice>,
+}
+
+/// Windows of burn alerts that take the place of the usual ones.
+#[derive(Clone, Debug)]
+pub(super) struct Windows {
+    /// Where the period is whose SLOs they are for.
+    place: Place,
+    windows: rules::AlertWindows,
 }
 
 /// What rules are made of.
 #[derive(Clone, Debug, Default)]
 pub struct Objectives {
-    /// The SLOs, in the order in which they were found.
-    pub slos: Vec<rules::Slo>,
-    /// Windows of burn alerts that take the place of the usual ones.
-    pub windows: Vec<rules::AlertWindows>,
+    /// The SLOs in the order in which they were found, each with the place of its objective.
+    slos: Vec<(Place, rules::Slo)>,
+    windows: Vec<Windows>,
     /// The window of those that name none, where the configuration says it and it rolls.
-    pub period: Option<rules::Length>,
+    period: Option<rules::Length>,
 }
 
 impl Objectives {
+    pub(super) fn new(
+        found: &[Found],
+        windows: Vec<Windows>,
+        period: Option<rules::Length>,
+    ) -> Self {
+        let slos = found.iter().map(|it| (it.objective_place.clone(), it.rules()));
+        Self { slos: slos.collect(), windows, period }
+    }
+
     /// Reads the specifications that `patterns` name, as `[slos]` would; with what works and may
     /// not be meant.
     ///
@@ -193,11 +209,42 @@ impl Objectives {
             all.problems.push(Problem::new(place, &KeyPath::root(), rule, "mend the path"));
         }
         all.problems.sort();
+        // One indicator may be of several objectives.
+        all.problems.dedup();
         if !all.problems.is_empty() {
             return Err(Problems(all.problems));
         }
-        let slos = all.found.iter().map(Found::rules).collect();
-        Ok((Self { slos, windows: all.windows, period: None }, all.notices))
+        Ok((Self::new(&all.found, all.windows, None), all.notices))
+    }
+
+    /// The SLOs, in the order in which they were found.
+    pub fn slos(&self) -> Vec<&rules::Slo> {
+        self.slos.iter().map(|(_, slo)| slo).collect()
+    }
+
+    /// How rules of them are made. SLOs that name no window that rolls have `period`, if there is
+    /// one, else what the configuration says, else 30 days.
+    pub fn options(&self, period: Option<rules::Length>) -> rules::Options {
+        rules::Options {
+            period: period.or(self.period).unwrap_or_default(),
+            windows: self.windows.iter().map(|it| it.windows.clone()).collect(),
+        }
+    }
+
+    /// Which alerts can never fire, and which windows of alerts are of no SLO.
+    pub fn notices(&self, options: &rules::Options) -> Vec<Notice> {
+        let never = self.slos.iter().flat_map(|(place, slo)| {
+            slo.never(options).into_iter().map(|rule| Notice { place: place.clone(), rule })
+        });
+        let unused = self
+            .windows
+            .iter()
+            .filter(|it| self.slos.iter().all(|(_, slo)| options.period(slo) != it.windows.period));
+        let unused = unused.map(|it| Notice {
+            place: it.place.clone(),
+            rule: format!("no SLO has a window of {}: nobody uses these", it.windows.period),
+        });
+        never.chain(unused).collect()
     }
 }
 
@@ -347,18 +394,11 @@ impl Reader<'_> {
 
     /// Takes an SLO in, and says what it cannot mean.
     fn found(&mut self, found: Found) {
-        let allowed = found.objective().2;
-        if allowed == 0.0 {
+        if found.objective().2 == 0.0 {
             let rule = "an objective of 100 % leaves no budget: one bad event is an infinite burn";
             self.all
                 .notices
                 .push(Notice { place: found.objective_place.clone(), rule: rule.to_owned() });
-        }
-        let period = found.period.unwrap_or_default();
-        for pair in rules::AlertWindows::usual(period).never(found.objective) {
-            let rule =
-                format!("{pair} can never fire: all events bad are a burn of {:.1}", 1.0 / allowed);
-            self.all.notices.push(Notice { place: found.objective_place.clone(), rule });
         }
         self.all.found.push(found);
     }

@@ -87,7 +87,8 @@ pub struct Options {
 }
 
 impl Options {
-    fn period(&self, slo: &Slo) -> Length {
+    /// The window of `slo` for Prometheus.
+    pub fn period(&self, slo: &Slo) -> Length {
         slo.period.unwrap_or(self.period)
     }
 
@@ -108,6 +109,12 @@ impl Slo {
             vec![recordings::events(self, &windows, period), recordings::meaning(self, period)];
         groups.extend(alerts::of(self, &windows, period));
         groups
+    }
+
+    /// The alerts that can never fire because all events bad burn slower, for people. The rules
+    /// leave them out.
+    pub fn never(&self, options: &Options) -> Vec<String> {
+        alerts::never(self, &options.windows(options.period(self)))
     }
 
     /// What may be bad.

@@ -29,14 +29,15 @@ fn read(text: &str) -> Objectives {
 }
 
 fn options(objectives: &Objectives, days: u32) -> Options {
-    Options { period: Length::days(days), windows: objectives.windows.clone() }
+    objectives.options(Some(Length::days(days)))
 }
 
 /// Their rules, in one file.
 fn generated(text: &str, days: u32) -> String {
     let objectives = read(text);
     let options = options(&objectives, days);
-    let groups: Vec<_> = objectives.slos.iter().flat_map(|slo| slo.groups(&options)).collect();
+    let groups: Vec<_> =
+        objectives.slos().into_iter().flat_map(|slo| slo.groups(&options)).collect();
     rules::render(&groups)
 }
 
@@ -159,7 +160,7 @@ fn rules_are_one_document_with_every_slo() {
 fn labels_that_people_invent_are_on_no_series_but_the_information() {
     let (slo, options) = {
         let objectives = read(CHECKOUT);
-        (objectives.slos[0].clone(), options(&objectives, 30))
+        (objectives.slos()[0].clone(), options(&objectives, 30))
     };
     let mut informed = 0;
     for rule in slo.groups(&options).into_iter().flat_map(|group| group.rules) {
@@ -210,7 +211,7 @@ fn what_can_never_fire_is_left_out() {
 #[test]
 fn objects_of_kubernetes_hold_the_same_groups() {
     let objectives = read(CHECKOUT);
-    let groups = objectives.slos[0].groups(&options(&objectives, 28));
+    let groups = objectives.slos()[0].groups(&options(&objectives, 28));
     let how = rules::Kubernetes {
         namespace: Some("monitoring".to_owned()),
         labels: [("release".to_owned(), "kube".to_owned())].into(),
@@ -261,10 +262,11 @@ fn the_window_of_the_configuration_is_that_of_specifications_that_name_none() {
         let now = "2026-11-22T12:00:00Z".parse().unwrap();
         let config = Config::parse(&[("engkpi.toml".to_owned(), text)], std::iter::empty(), now);
         let objectives = config.unwrap_or_else(|problems| panic!("{problems}")).objectives;
-        assert_eq!(objectives.slos.len(), 1);
-        objectives.period
+        assert_eq!(objectives.slos().len(), 1);
+        objectives.options(None).period
     };
-    assert_eq!(period("window = \"4w\""), Some(Length::days(28)));
-    assert_eq!(period("window = \"quarter\""), None, "Prometheus knows no quarters");
-    assert_eq!(period(""), None);
+    assert_eq!(period("window = \"4w\""), Length::days(28));
+    let month = Length::days(30);
+    assert_eq!(period("window = \"quarter\""), month, "Prometheus knows no quarters");
+    assert_eq!(period(""), month);
 }

@@ -91,7 +91,8 @@ impl Report {
             kpis,
             ..Self::default()
         };
-        for notice in &config.notices {
+        let objectives = config.objectives.notices(&config.objectives.options(None));
+        for notice in config.notices.iter().chain(&objectives) {
             report.find(Level::Warning, notice.place.to_string(), &notice.rule, "");
         }
         report

@@ -27,31 +27,27 @@ pub(super) fn read(
     spec: &Spanned<Spec>,
     indicators: &Indicators,
 ) {
-    let Some(name) = metadata.and_then(|it| it.name.as_ref()) else {
-        return reader.problem(spec, "its metadata has no `name`", "add metadata.name");
-    };
-    let label = name.value.len() <= 63
-        && name.value.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-')
-        && !name.value.starts_with('-')
-        && !name.value.ends_with('-')
-        && !name.value.is_empty();
-    if !label {
-        let fix = "use at most 63 lower-case letters, digits and -";
-        return reader.problem(name, "cannot be a name", fix);
+    // Everything is looked at before anything is given up, so that all problems are told at once.
+    let name = name(reader, spec, metadata);
+    let service = spec.value.service.as_ref();
+    if service.is_none() {
+        reader.problem(spec, "has no `service`", "add spec.service");
     }
-    let Some(service) = &spec.value.service else {
-        return reader.problem(spec, "has no `service`", "add spec.service");
-    };
-    let Some((window, own)) = window(reader, spec) else { return };
-    let Some(method) = method(reader, spec) else { return };
+    let window = window(reader, spec);
+    let method = method(reader, spec);
     let objectives = spec.value.objectives.as_deref().unwrap_or_default();
     if objectives.is_empty() {
-        return reader.problem(spec, "has no objective", "add at least one under `objectives`");
+        reader.problem(spec, "has no objective", "add at least one under `objectives`");
     }
+    let head = name.zip(service).zip(window);
     for (index, objective) in objectives.iter().enumerate() {
-        let Some((target, place)) = target(reader, objective) else { continue };
-        let Some(sli) = sli(reader, spec, objective, indicators) else { continue };
-        let Ok(slice) = slice_target(reader, objective, method) else { continue };
+        let target = target(reader, objective);
+        let sli = sli(reader, spec, objective, indicators);
+        let slice = slice_target(reader, objective, method);
+        let (Some(((name, service), (window, own))), Some(method)) = (&head, method) else {
+            continue;
+        };
+        let (Some((target, place)), Some(sli), Ok(slice)) = (target, sli, slice) else { continue };
         let several = objectives.len() > 1;
         let name_of = if several { format!("{}-{index}", name.value) } else { name.value.clone() };
         // An average of shares is what a query for the shares answers.
@@ -83,6 +79,28 @@ pub(super) fn read(
         };
         reader.found(found);
     }
+}
+
+/// Its name, a label of DNS.
+fn name<'a>(
+    reader: &mut Reader<'_>,
+    spec: &Spanned<Spec>,
+    metadata: Option<&'a Metadata>,
+) -> Option<&'a Text> {
+    let Some(name) = metadata.and_then(|it| it.name.as_ref()) else {
+        reader.problem(spec, "its metadata has no `name`", "add metadata.name");
+        return None;
+    };
+    let label = name.value.len() <= 63
+        && name.value.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-')
+        && !name.value.starts_with('-')
+        && !name.value.ends_with('-')
+        && !name.value.is_empty();
+    if !label {
+        let fix = "use at most 63 lower-case letters, digits and -";
+        reader.problem(name, "cannot be a name", fix);
+    }
+    label.then_some(name)
 }
 
 /// The length of a rolling window. Prometheus knows no months: one has 30 days there, a quarter 90
@@ -154,14 +172,16 @@ fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, SloW
             return None;
         }
     };
-    let length = duration_of(reader, &written)?;
+    let length = duration_of(reader, &written);
     let own = match calendar {
-        None => SloWindow::Rolling(length),
+        None => SloWindow::Rolling(length?),
         Some(calendar) => {
             let zone = calendar.time_zone.as_ref().map(|it| zone_of(reader, it));
             let from = calendar.start_time.as_ref().map(|it| time_of(reader, it));
-            let (zone, from) = (zone.map_or(Some(None), |it| it.map(Some))?, from);
-            SloWindow::Calendar { length, zone, from: from.map_or(Some(None), |it| it.map(Some))? }
+            if zone == Some(None) || from == Some(None) {
+                return None;
+            }
+            SloWindow::Calendar { length: length?, zone: zone.flatten(), from: from.flatten() }
         }
     };
     Some((written.value, own))
@@ -238,7 +258,7 @@ fn method(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<SloMethod> {
 fn slice_target(
     reader: &mut Reader<'_>,
     objective: &Spanned<Objective>,
-    method: SloMethod,
+    method: Option<SloMethod>,
 ) -> Result<Option<Decimal>, ()> {
     let Objective { time_slice_target, time_slice_window, .. } = &objective.value;
     if let Some(window) = time_slice_window.as_ref().filter(|it| it.value != "5m") {
@@ -254,7 +274,7 @@ fn slice_target(
             }
             Ok(share)
         }
-        None if method == SloMethod::Slices => {
+        None if method == Some(SloMethod::Slices) => {
             let rule = "has no `timeSliceTarget`: a slice is good if it meets the objective";
             reader.warn(objective, rule.to_owned());
             Ok(None)
@@ -421,8 +441,7 @@ fn threshold_of(
     objective: &Spanned<Objective>,
     threshold: &Spanned<Metric>,
 ) -> Option<Sli> {
-    let query = query_of(reader, threshold)?;
-    let threshold_text = query.value.as_str();
+    let query = query_of(reader, threshold);
     let (Some(op), Some(value)) = (&objective.value.op, &objective.value.value) else {
         let fix = "add op: lte and value: 0.3";
         reader.problem(objective, "has a threshold metric and no `op` and `value`", fix);
@@ -438,9 +457,10 @@ fn threshold_of(
             return None;
         }
     };
+    let query = query?;
     // It is asked of each slice: a window that is bad as a whole says nothing about its slices.
-    let query = placeholder(&query.value).map(|it| it.replace(WINDOW, "5m"));
-    let query = braced(query.as_deref().unwrap_or(threshold_text));
+    let named = placeholder(&query.value).map(|it| it.replace(WINDOW, "5m"));
+    let query = braced(named.as_deref().unwrap_or(&query.value));
     // Without events it may be NaN, which a comparison would call bad.
     Some(Sli::Ratio { bad: format!("1 - (({query} > -Inf) {operator} bool {})", value.value) })
 }

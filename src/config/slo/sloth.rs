@@ -5,6 +5,7 @@ use serde_saphyr::Spanned;
 use super::queries::{self, placeholder};
 use super::spec::{self, Labels, Sloth, Text};
 use super::{Found, Reader, texts};
+use crate::config::Place;
 use crate::domain::Decimal;
 use crate::kpi::ledger::Sli;
 use crate::kpi::params::SloMethod;
@@ -20,15 +21,14 @@ pub(super) struct Head<'a> {
 
 /// Reads the SLOs of one service.
 pub(super) fn read(reader: &mut Reader<'_>, head: &Head<'_>, slos: &[Spanned<Sloth>]) {
-    let Some(service) = head.service else {
-        return reader.file_problem("has no `service`", "add service: NAME");
-    };
-    if !reader.name(service, "a service") {
-        return;
-    }
-    if slos.is_empty() {
-        let fix = "add at least one under `slos`";
-        return reader.problem(service, "has no SLO", fix);
+    // Everything is looked at before anything is given up, so that all problems are told at once.
+    let service = head.service.filter(|it| reader.name(it, "a service"));
+    match head.service {
+        None => reader.file_problem("has no `service`", "add service: NAME"),
+        Some(named) if slos.is_empty() => {
+            reader.problem(named, "has no SLO", "add at least one under `slos`");
+        }
+        Some(_) => {}
     }
     for slo in slos {
         if let Some(found) = one(reader, head, service, slo) {
@@ -40,28 +40,18 @@ pub(super) fn read(reader: &mut Reader<'_>, head: &Head<'_>, slos: &[Spanned<Slo
 fn one(
     reader: &mut Reader<'_>,
     head: &Head<'_>,
-    service: &Text,
+    service: Option<&Text>,
     slo: &Spanned<Sloth>,
 ) -> Option<Found> {
-    let Some(name) = &slo.value.name else {
+    let name = slo.value.name.as_ref();
+    if name.is_none() {
         reader.problem(slo, "has no `name`", "add name: NAME");
-        return None;
-    };
-    if !reader.name(name, "an SLO") {
-        return None;
     }
+    let name = name.filter(|it| reader.name(it, "an SLO"));
     let alerting = alerting(reader, slo);
-    let Some(objective) = &slo.value.objective else {
-        reader.problem(slo, "has no `objective`", "add objective: 99.9");
-        return None;
-    };
-    let ratio = Decimal::of(objective.value).map(Decimal::percent);
-    let Some(ratio) = ratio.filter(|it| it.rest().is_some() && objective.value > 0.0) else {
-        let rule = format!("{} is no objective", objective.value);
-        reader.problem(objective, rule, "write a percentage above 0 and at most 100");
-        return None;
-    };
+    let objective = objective(reader, slo);
     let sli = sli(reader, slo)?;
+    let ((ratio, objective_place), service, name) = (objective?, service?, name?);
     let mut labels = texts(head.labels);
     labels.extend(texts(slo.value.labels.as_ref()));
     Some(Found {
@@ -75,7 +65,7 @@ fn one(
         service: service.value.clone(),
         objective: ratio,
         slice: None,
-        objective_place: reader.place(objective),
+        objective_place,
         method: if matches!(sli, Sli::Ratio { .. }) {
             SloMethod::Ratios
         } else {
@@ -85,6 +75,21 @@ fn one(
         window: reader.all.window.0.clone(),
         own: reader.all.window.1.clone(),
     })
+}
+
+/// The objective as a share, and where it stands.
+fn objective(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) -> Option<(Decimal, Place)> {
+    let Some(objective) = &slo.value.objective else {
+        reader.problem(slo, "has no `objective`", "add objective: 99.9");
+        return None;
+    };
+    let ratio = Decimal::of(objective.value).map(Decimal::percent);
+    let Some(ratio) = ratio.filter(|it| it.rest().is_some() && objective.value > 0.0) else {
+        let rule = format!("{} is no objective", objective.value);
+        reader.problem(objective, rule, "write a percentage above 0 and at most 100");
+        return None;
+    };
+    Some((ratio, reader.place(objective)))
 }
 
 /// Alerts are named unless there are none.

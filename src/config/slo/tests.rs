@@ -24,7 +24,8 @@ fn check(text: &str, said: Expect) {
     for problem in &all.problems {
         lines += &format!("{problem}\n");
     }
-    for notice in &all.notices {
+    let objectives = Objectives::new(&all.found, all.windows, None);
+    for notice in all.notices.iter().chain(&objectives.notices(&objectives.options(None))) {
         lines += &format!("{}: warning: {}\n", notice.place, notice.rule);
     }
     said.assert_eq(&lines);
@@ -145,10 +146,14 @@ slos:
               label_replace(x[5m], "engkpi_part", "bad", "", "")
             slos.yaml:4:11: "-a" cannot be the name of an SLO
                 fix: use letters, digits, - _ and ., two at least, with a letter or digit at both ends
+            slos.yaml:4:5: needs exactly one way to tell bad events
+                fix: write sli.events or sli.raw
             slos.yaml:6:5: has no `objective`
                 fix: add objective: 99.9
             slos.yaml:10:16: 100.5 is no objective
                 fix: write a percentage above 0 and at most 100
+            slos.yaml:9:5: needs exactly one way to tell bad events
+                fix: write sli.events or sli.raw
             slos.yaml:15:22: `error_query` does not name its window
                 fix: write [{{.window}}] where its range is
             slos.yaml:22:22: is the query for everything too
@@ -579,11 +584,149 @@ spec:
         expect![[r#"
             slos.yaml:4:14: "month" is no length of time
                 fix: write for example 5m, 6h or 30d
+            slos.yaml:4:3: `page` has not both of `quick` and `slow`
+                fix: add the windows
+            slos.yaml:4:3: `ticket` has not both of `quick` and `slow`
+                fix: add the windows
             slos.yaml:11:65: a long window of 5m is not longer than the short one of 1h
                 fix: write the shorter one under shortWindow
             slos.yaml:12:32: 0 is no share of a budget
                 fix: write a percentage above 0
             slos.yaml:9:3: `ticket` has not both of `quick` and `slow`
+                fix: add the windows
+        "#]],
+    );
+}
+
+const LAX: &str = "version: prometheus/v1
+service: web
+slos:
+  - name: pages
+    objective: 95
+    sli: {raw: {error_ratio_query: \"x[{{.window}}]\"}}
+  - name: tickets
+    objective: 40
+    sli: {raw: {error_ratio_query: \"x[{{.window}}]\"}}
+    alerting: {name: WebTickets, page_alert: {disable: true}}
+---
+";
+
+#[test]
+fn alerts_of_own_windows_that_can_never_fire_are_told() {
+    let windows = |period: &str| {
+        format!(
+            "apiVersion: sloth.slok.dev/v1
+kind: AlertWindows
+spec:
+  sloPeriod: {period}
+  page:
+    quick: {{errorBudgetPercent: 8, shortWindow: 5m, longWindow: 1h}}
+    slow: {{errorBudgetPercent: 12.5, shortWindow: 30m, longWindow: 6h}}
+  ticket:
+    quick: {{errorBudgetPercent: 20, shortWindow: 2h, longWindow: 1d}}
+    slow: {{errorBudgetPercent: 42, shortWindow: 6h, longWindow: 3d}}
+"
+        )
+    };
+    check(
+        &format!("{LAX}{}", windows("30d")),
+        expect![[r#"
+        web-pages 0.95 leaves 0.05, ratios in 30d
+          label_replace(x[5m], "engkpi_part", "bad", "", "")
+        web-tickets 0.4 leaves 0.6, ratios in 30d
+          label_replace(x[5m], "engkpi_part", "bad", "", "")
+        slos.yaml:5:16: warning: the page at a burn of 57.6 in 5m and 1h can never fire: all events bad are a burn of 20.0
+        slos.yaml:8:16: warning: the ticket at a burn of 6 in 2h and 1d can never fire: all events bad are a burn of 1.7
+        slos.yaml:8:16: warning: the ticket at a burn of 4.2 in 6h and 3d can never fire: all events bad are a burn of 1.7
+        slos.yaml:8:16: warning: the ticket of a week at a burn of 2 can never fire: all events bad are a burn of 1.7
+    "#]],
+    );
+    check(
+        &format!("{LAX}{}", windows("7d")),
+        expect![[r#"
+        web-pages 0.95 leaves 0.05, ratios in 30d
+          label_replace(x[5m], "engkpi_part", "bad", "", "")
+        web-tickets 0.4 leaves 0.6, ratios in 30d
+          label_replace(x[5m], "engkpi_part", "bad", "", "")
+        slos.yaml:8:16: warning: the ticket at a burn of 3 in 2h and 1d can never fire: all events bad are a burn of 1.7
+        slos.yaml:8:16: warning: the ticket of a week at a burn of 2 can never fire: all events bad are a burn of 1.7
+        slos.yaml:15:14: warning: no SLO has a window of 1w: nobody uses these
+    "#]],
+    );
+}
+
+#[test]
+fn one_problem_does_not_hide_another() {
+    check(
+        "apiVersion: openslo/v1
+kind: SLO
+metadata: {name: Web}
+spec:
+  budgetingMethod: Slices
+  timeWindow: [{duration: 1m, calendar: {startTime: now, timeZone: Berlin}, isRolling: false}]
+  indicator: {spec: {thresholdMetric: {metricSource: {spec: {query: ''}}}}}
+  objectives:
+    - {target: 2, timeSliceTarget: 3}
+    - {target: 0.9, op: above, value: 1}
+---
+version: prometheus/v1
+service: '-'
+slos:
+  - objective: 101
+    sli: {raw: {error_ratio_query: x}}
+  - name: '+'
+    sli: {plugin: {id: x}}
+---
+apiVersion: sloth.slok.dev/v1
+kind: AlertWindows
+spec:
+  page:
+    quick: {errorBudgetPercent: 8, shortWindow: 1h, longWindow: 5m}
+",
+        expect![[r#"
+            slos.yaml:3:18: cannot be a name
+                fix: use at most 63 lower-case letters, digits and -
+            slos.yaml:5:3: has no `service`
+                fix: add spec.service
+            slos.yaml:6:27: a window of 1m is shorter than a day
+                fix: m are minutes: write 1M for months
+            slos.yaml:6:68: "Berlin" is not a time zone of the IANA database
+                fix: write for example Europe/Berlin
+            slos.yaml:6:53: "now" is no time of a calendar
+                fix: write for example 2026-01-01 00:00:00, without a zone
+            slos.yaml:5:20: "Slices" is no budgeting method
+                fix: write Occurrences, Timeslices or RatioTimeslices
+            slos.yaml:9:16: 2 is no target
+                fix: write a number from 0 to below 1, such as 0.999
+            slos.yaml:7:39: has no query
+                fix: write metricSource.spec.query in PromQL
+            slos.yaml:9:7: has a threshold metric and no `op` and `value`
+                fix: add op: lte and value: 0.3
+            slos.yaml:9:36: 3 is no share of a slice
+                fix: write a share above 0 and at most 1
+            slos.yaml:7:39: has no query
+                fix: write metricSource.spec.query in PromQL
+            slos.yaml:10:25: "above" is no operator
+                fix: write lt, lte, gt or gte
+            slos.yaml:13:10: "-" cannot be the name of a service
+                fix: use letters, digits, - _ and ., two at least, with a letter or digit at both ends
+            slos.yaml:15:5: has no `name`
+                fix: add name: NAME
+            slos.yaml:15:16: 101 is no objective
+                fix: write a percentage above 0 and at most 100
+            slos.yaml:16:36: `error_ratio_query` does not name its window
+                fix: write [{{.window}}] where its range is
+            slos.yaml:17:11: "+" cannot be the name of an SLO
+                fix: use letters, digits, - _ and ., two at least, with a letter or digit at both ends
+            slos.yaml:17:5: has no `objective`
+                fix: add objective: 99.9
+            slos.yaml:18:19: uses the plugin "x", a program of sloth's
+                fix: write its queries as sli.events
+            slos.yaml:23:3: has no `sloPeriod`
+                fix: add sloPeriod: 30d
+            slos.yaml:23:3: `page` has not both of `quick` and `slow`
+                fix: add the windows
+            slos.yaml:23:3: `ticket` has not both of `quick` and `slow`
                 fix: add the windows
         "#]],
     );

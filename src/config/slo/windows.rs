@@ -2,25 +2,29 @@
 
 use serde_saphyr::Spanned;
 
-use super::Reader;
 use super::spec::{Severity, Spec, Text, WindowPair};
+use super::{Reader, Windows};
 use crate::domain::Decimal;
 use crate::output::rules::{AlertWindows, Length, Pair};
 
 /// Reads an object of the kind `AlertWindows`.
 pub(super) fn read(reader: &mut Reader<'_>, spec: &Spanned<Spec>) {
-    let Some(period) = &spec.value.slo_period else {
-        return reader.problem(spec, "has no `sloPeriod`", "add sloPeriod: 30d");
-    };
-    let Some(length) = length(reader, period) else { return };
+    let period = spec.value.slo_period.as_ref();
+    if period.is_none() {
+        reader.problem(spec, "has no `sloPeriod`", "add sloPeriod: 30d");
+    }
+    let length = period.and_then(|it| length(reader, it));
     let page = severity(reader, spec, spec.value.page.as_ref(), "page");
     let ticket = severity(reader, spec, spec.value.ticket.as_ref(), "ticket");
-    let (Some(page), Some(ticket)) = (page, ticket) else { return };
-    if reader.all.windows.iter().any(|it| it.period == length) {
-        let rule = format!("there are windows for a period of {length} already");
-        return reader.problem(period, rule, "keep one of them");
+    let Some((written, period)) = period.zip(length) else { return };
+    if reader.all.windows.iter().any(|it| it.windows.period == period) {
+        let rule = format!("there are windows for a period of {period} already");
+        return reader.problem(written, rule, "keep one of them");
     }
-    reader.all.windows.push(AlertWindows { period: length, page, ticket });
+    if let (Some(page), Some(ticket)) = (page, ticket) {
+        let windows = AlertWindows { period, page, ticket };
+        reader.all.windows.push(Windows { place: reader.place(written), windows });
+    }
 }
 
 fn severity(

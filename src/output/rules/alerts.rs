@@ -46,6 +46,29 @@ pub(super) fn of(slo: &Slo, windows: &AlertWindows, period: Length) -> Vec<Group
     groups.into_iter().filter(|it| !it.rules.is_empty()).collect()
 }
 
+/// The alerts that the specification wants and that can never fire, because all events bad burn
+/// slower.
+pub(super) fn never(slo: &Slo, windows: &AlertWindows) -> Vec<String> {
+    let text = |name: &str, pair: &Pair| {
+        let Pair { short, long, .. } = pair;
+        format!("the {name} at a burn of {} in {short} and {long}", windows.factor(pair))
+    };
+    let mut alerts = Vec::new();
+    for (name, alert, pairs) in [
+        ("page", &slo.alerting.page, &windows.page),
+        ("ticket", &slo.alerting.ticket, &windows.ticket),
+    ] {
+        let pairs = pairs.iter().filter(|it| windows.threshold(slo.budget(), it).is_none());
+        alerts.extend(pairs.filter(|_| !alert.disable).map(|pair| text(name, pair)));
+    }
+    if !slo.alerting.ticket.disable && sustained(slo).is_none() {
+        alerts.push(format!("the ticket of a week at a burn of {SUSTAINED}"));
+    }
+    let most = 1.0 / slo.budget().float();
+    let rule = |it| format!("{it} can never fire: all events bad are a burn of {most:.1}");
+    alerts.into_iter().map(rule).collect()
+}
+
 /// The name of its burn alerts.
 pub(super) fn name(slo: &Slo) -> &str {
     if slo.alerting.name.is_empty() { USUAL_NAME } else { &slo.alerting.name }
@@ -62,8 +85,7 @@ fn burn(
 ) -> Option<Rule> {
     let possible: Vec<(&Pair, Fraction)> = pairs
         .iter()
-        .map(|pair| (pair, windows.factor(pair).times(slo.budget())))
-        .filter(|(_, threshold)| threshold.is_below_one())
+        .filter_map(|pair| Some((pair, windows.threshold(slo.budget(), pair)?)))
         .collect();
     let exprs = possible.iter().map(|(pair, threshold)| {
         let above = |window: Length| {

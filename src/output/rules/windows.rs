@@ -119,18 +119,10 @@ impl AlertWindows {
         all
     }
 
-    /// The alerts that can never fire because all events bad burn slower, for people.
-    pub fn never(&self, objective: Decimal) -> Vec<String> {
-        let Some(budget) = objective.rest() else { return Vec::new() };
-        let named = [("page", &self.page), ("ticket", &self.ticket)];
-        let pairs =
-            named.into_iter().flat_map(|(name, pairs)| pairs.iter().map(move |it| (name, it)));
-        let never = pairs.filter(|(_, pair)| !self.factor(pair).times(budget).is_below_one());
-        let text = |(name, pair): (&str, &Pair)| {
-            let Pair { short, long, .. } = pair;
-            format!("the {name} at a burn of {} in {short} and {long}", self.factor(pair))
-        };
-        never.map(text).collect()
+    /// The share of bad events above which `pair` fires for an SLO with this budget. `None` if all
+    /// events bad are not above it.
+    pub(super) fn threshold(&self, budget: Decimal, pair: &Pair) -> Option<Fraction> {
+        Some(self.factor(pair).times(budget)).filter(|it| it.is_below_one())
     }
 
     /// How many times too fast the budget burns at which `pair` fires.
@@ -260,8 +252,8 @@ mod tests {
     #[test]
     fn what_can_never_be_is_seen() {
         let windows = AlertWindows::usual(Length::days(30));
-        let fast = windows.factor(&windows.page[0]);
-        assert!(fast.times(Decimal::new(69, 3)).is_below_one());
-        assert!(!fast.times(Decimal::new(7, 2)).is_below_one());
+        let fast = |budget| windows.threshold(budget, &windows.page[0]);
+        assert!(fast(Decimal::new(69, 3)).is_some(), "14.4 × 0.069 < 1");
+        assert_eq!(fast(Decimal::new(7, 2)), None, "14.4 × 0.07 > 1");
     }
 }

@@ -145,7 +145,7 @@ fn labels_of_any_kind_are_texts_with_names_that_prometheus_takes() {
             "{ROLLING}  indicator: {{spec: {{thresholdMetric: {{metricSource: {{spec: {{query: q}}}}}}}}}}\n  objectives: [{{op: lt, value: 5, target: 0.9}}]\n"
         ),
     ));
-    assert_eq!(objectives.slos[0].labels["env"], "prod,test");
+    assert_eq!(objectives.slos()[0].labels["env"], "prod,test");
 }
 
 /// A week's budget with windows of sloth's own for it: 8 % in an hour are a burn of 13.44.

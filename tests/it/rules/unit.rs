@@ -17,7 +17,7 @@ pub(super) fn passes(text: &str, days: u32) {
     let objectives = read(text);
     let options = options(&objectives, days);
     let folder = tempfile::tempdir().unwrap();
-    for slo in &objectives.slos {
+    for slo in objectives.slos() {
         write(folder.path(), slo, &options, &render(&slo.groups(&options)));
         promtool(folder.path(), &["test", "rules", "test.yml"]);
     }
@@ -32,7 +32,7 @@ fn write(folder: &Path, slo: &Slo, options: &Options, rules: &str) {
 #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
 fn told(text: &str, days: u32, expected: Expect) {
     let objectives = read(text);
-    let slo = &objectives.slos[0];
+    let slo = &objectives.slos()[0];
     let tests = slo.unit_tests(&options(&objectives, days), "rules.yml");
     let tests: Value = serde_saphyr::from_str(&tests).unwrap();
     let line = |it: &Value| {
@@ -159,7 +159,7 @@ fn objectives_of_every_kind_are_told() {
 fn the_tests_fail_for_wrong_rules() {
     let objectives = read(CHECKOUT);
     let options = options(&objectives, 30);
-    let slo = &objectives.slos[0];
+    let slo = &objectives.slos()[0];
     let right = render(&slo.groups(&options));
     if Command::new("promtool").arg("--version").output().is_err() {
         return;
