@@ -126,6 +126,8 @@ pub enum Need {
     Requests,
     /// Service level objectives and their events.
     Objectives,
+    /// How long alerting rules of a metric store take to fire.
+    AlertRules,
     /// Findings of security tools.
     Findings,
     /// What standards check.

@@ -67,13 +67,17 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         .collect();
     let mut feeds: Vec<SourceParams> =
         sources.iter().map(|(name, it)| it.params(name, &wanted)).collect();
-    for source in &mut feeds {
+    let has_alerts = sources.iter().any(|(_, it)| it.has_alerts());
+    for (source, (_, settings)) in feeds.iter_mut().zip(&sources) {
         let endpoints = endpoints.iter().filter(|it| it.source == source.name);
         let slos = slos.iter().filter(|it| it.source == source.name);
         let demand = demand.iter().filter(|it| it.source == source.name);
         source.feeds.extend(endpoints.map(|_| Need::Requests).next());
         source.feeds.extend(demand.map(|_| Need::Units).next());
         source.feeds.extend(slos.map(|_| Need::Objectives).next());
+        if has_alerts && matches!(settings, SourceSettings::Prometheus(_)) {
+            source.feeds.push(Need::AlertRules);
+        }
     }
     let mut params = Params {
         surveys,

@@ -55,6 +55,11 @@ impl SourceSettings {
         files.into_iter().flat_map(|it| &it.surveys)
     }
 
+    /// Whether it brings alerts that a metric store may have raised.
+    pub(super) fn has_alerts(&self) -> bool {
+        matches!(self, Self::PagerDuty(settings) if settings.alerts)
+    }
+
     /// Since when everything is collected.
     pub fn history_start(&self) -> Moment {
         match self {

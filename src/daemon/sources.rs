@@ -15,7 +15,7 @@ use crate::source::github::{GitHub, Needs};
 use crate::source::outbound::Environment;
 use crate::source::pagerduty::PagerDuty;
 use crate::source::probe::Probe;
-use crate::source::prometheus::{Plan, Prometheus};
+use crate::source::prometheus::{Prometheus, Wanted};
 
 /// Builds every configured source, with its schedule.
 ///
@@ -48,8 +48,8 @@ pub fn build(config: &Config, environment: &Environment) -> Result<Vec<Scheduled
                 settings.reconcile_every,
             ),
             SourceSettings::Prometheus(settings) => {
-                let plans = Plan::all(&config.params, name);
-                let source = Prometheus::new(name.clone(), settings, plans, environment);
+                let wanted = Wanted::of(&config.params, name);
+                let source = Prometheus::new(name.clone(), settings, wanted, environment);
                 // There is nothing to compare, so how often it is done costs nothing.
                 (Arc::new(source.with_context(context)?), settings.poll_every, settings.stale_after)
             }
@@ -91,8 +91,8 @@ pub async fn probe(
         }
         SourceSettings::Files(settings) => Files::new(name.clone(), settings).probe().await?,
         SourceSettings::Prometheus(settings) => {
-            let plans = Plan::all(&config.params, name);
-            Prometheus::new(name.clone(), settings, plans, environment)?.probe().await?
+            let wanted = Wanted::of(&config.params, name);
+            Prometheus::new(name.clone(), settings, wanted, environment)?.probe().await?
         }
     })
 }

@@ -4,6 +4,7 @@
 //! an incident is a Sev1 is decided at evaluation from configuration, so a changed rule needs no
 //! re-collection.
 
+mod alert_rule;
 mod burn;
 mod change;
 mod commit;
@@ -22,6 +23,7 @@ mod repository;
 mod run;
 mod survey;
 
+pub use alert_rule::AlertRule;
 pub use burn::{Burn, BurnWindow};
 pub use change::{Actor, Change, ChangedPath, PathChange, PullReference, Review};
 pub use commit::Commit;
@@ -81,11 +83,12 @@ pub enum Kind {
     IncidentNote,
     LedgerDay,
     Burn,
+    AlertRule,
 }
 
 impl Kind {
     /// Every kind, in the order in which lists show them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Repository,
         Self::Change,
         Self::Commit,
@@ -114,6 +117,7 @@ impl Kind {
         Self::IncidentNote,
         Self::LedgerDay,
         Self::Burn,
+        Self::AlertRule,
     ];
 
     /// The stable text form.
@@ -147,6 +151,7 @@ impl Kind {
             Self::IncidentNote => "incident_note",
             Self::LedgerDay => "ledger_day",
             Self::Burn => "burn",
+            Self::AlertRule => "alert_rule",
         }
     }
 
@@ -200,6 +205,7 @@ pub enum Fact {
     IncidentNote(IncidentNote),
     LedgerDay(LedgerDay),
     Burn(Burn),
+    AlertRule(AlertRule),
 }
 
 impl Fact {
@@ -234,6 +240,7 @@ impl Fact {
             Self::IncidentNote(_) => Kind::IncidentNote,
             Self::LedgerDay(_) => Kind::LedgerDay,
             Self::Burn(_) => Kind::Burn,
+            Self::AlertRule(_) => Kind::AlertRule,
         }
     }
 
@@ -287,6 +294,7 @@ impl Fact {
             Self::IncidentNote(fact) => fact.id.clone(),
             Self::LedgerDay(fact) => fact.id.clone(),
             Self::Burn(fact) => fact.id.clone(),
+            Self::AlertRule(fact) => fact.id.clone(),
         }
     }
 
@@ -324,7 +332,7 @@ impl Fact {
             Self::DebtItem(fact) => Some(&fact.file),
             Self::IncidentNote(fact) => Some(&fact.file),
             Self::LedgerDay(fact) => Some(fact.month()),
-            Self::Burn(_) => None,
+            Self::Burn(_) | Self::AlertRule(_) => None,
         }
     }
 
@@ -359,6 +367,7 @@ impl Fact {
             Self::DebtItem(fact) => start_of(fact.opened_on),
             Self::LedgerDay(fact) => fact.starts_at(),
             Self::Burn(fact) => fact.at,
+            Self::AlertRule(fact) => fact.since,
         }
     }
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 
 use super::fact::{
-    Boundary, Burn, Change, Contents, Cost, DebtItem, DecisionRevision, Deployment, Escalation,
-    Finding, FindingFeed, HiddenIssues, Incident, IncidentAlert, IncidentEvent, IncidentNote,
-    IncidentService, Issue, LedgerDay, Mentoring, Properties, Release, Repository, SurveyCell,
-    Units, WorkflowJob, WorkflowRun,
+    AlertRule, Boundary, Burn, Change, Contents, Cost, DebtItem, DecisionRevision, Deployment,
+    Escalation, Finding, FindingFeed, HiddenIssues, Incident, IncidentAlert, IncidentEvent,
+    IncidentNote, IncidentService, Issue, LedgerDay, Mentoring, Properties, Release, Repository,
+    SurveyCell, Units, WorkflowJob, WorkflowRun,
 };
 use super::graph::CommitGraph;
 use super::text::Pool;
@@ -84,6 +84,8 @@ pub struct Timeline {
     pub ledgers: BTreeMap<(SourceName, String), BTreeMap<NaiveDate, LedgerDay>>,
     /// Short windows of SLOs by (source, ledger).
     pub burns: BTreeMap<(SourceName, String), Burn>,
+    /// How long alerting rules take by (source, id).
+    pub alert_rules: BTreeMap<(SourceName, String), AlertRule>,
     /// The incident that each alert is filed under.
     alert_incidents: HashMap<(SourceName, Text), Text>,
     homes: Homes,
@@ -201,6 +203,9 @@ impl Timeline {
             }
             Fact::Burn(fact) => {
                 self.burns.insert((source.clone(), fact.id.clone()), fact);
+            }
+            Fact::AlertRule(fact) => {
+                self.alert_rules.insert((source.clone(), fact.id.clone()), fact);
             }
             Fact::LedgerDay(fact) => {
                 if let Some((ledger, day)) = LedgerDay::parse_id(&fact.id) {
@@ -320,6 +325,9 @@ impl Timeline {
             }
             Kind::Burn => {
                 self.burns.remove(&named);
+            }
+            Kind::AlertRule => {
+                self.alert_rules.remove(&named);
             }
             Kind::LedgerDay => {
                 if let Some((ledger, day)) = LedgerDay::parse_id(&key.id)

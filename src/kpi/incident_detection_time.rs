@@ -1,5 +1,6 @@
 //! How long a fault goes unnoticed (kpis.md 3.7).
 
+mod alerts;
 mod slices;
 
 use super::incident_items::{elapsed, may_be_major, of};
@@ -10,6 +11,7 @@ use super::{
     TargetRule, Unit, View,
 };
 use crate::domain::Instant;
+use alerts::Alerts;
 use slices::Slices;
 
 const DETECTION_TIME: &str = "engkpi_incident_detection_time_seconds";
@@ -27,7 +29,9 @@ const POST_MORTEM: &str = "post_mortem";
 const SLI: &str = "sli";
 /// The finish of the deployment that caused it.
 pub(super) const DEPLOYMENT: &str = "deployment";
-const FAULT_SOURCES: [&str; 4] = [FIELD, POST_MORTEM, SLI, DEPLOYMENT];
+/// The alert and how long its rule takes.
+const ALERT_RULE: &str = "alert_rule";
+const FAULT_SOURCES: [&str; 5] = [FIELD, POST_MORTEM, SLI, DEPLOYMENT, ALERT_RULE];
 
 /// Time to detect.
 pub static KPI: Kpi = Kpi {
@@ -36,7 +40,9 @@ pub static KPI: Kpi = Kpi {
     definition: "From the fault to the detection of incidents of severity 1 or 2, placed by the detection. The fault began when \
         the incident's field says, else the post-mortem, else with the first bad slice (of five minutes, of an SLO of the service) \
         of the last run of bad slices, at most two others between them, that holds the detection or ended at most 24 h before it, \
-        else when the deployment linked as its cause finished. Incidents of which nobody knows when \
+        else when the deployment linked as its cause finished, else the `for` and one interval of evaluation before the first \
+        alert, where that names an alerting rule of Prometheus and the rules of that name take the same time (as they were \
+        seen last before it, or first of all). Incidents of which nobody knows when \
         the fault began are left out and lower the coverage; below half of them known there is no status. An alert's own time is \
         never used for both ends.",
     unit: Unit::Seconds,
@@ -52,7 +58,7 @@ pub static KPI: Kpi = Kpi {
     placed_by: PlacedBy::Completion,
     lookback_days: 0,
     needs: &[Need::Incidents],
-    uses: &[Need::Deployments, Need::IncidentNotes, Need::Objectives],
+    uses: &[Need::Deployments, Need::IncidentNotes, Need::Objectives, Need::AlertRules],
     baseline_value: None,
     families: &[
         Family {
@@ -78,13 +84,18 @@ pub static KPI: Kpi = Kpi {
 };
 
 fn assess(view: &View<'_>) -> Vec<Item> {
-    let slices = Slices::of(view);
+    let (slices, alerts) = (Slices::of(view), Alerts::of(view));
     let episodes = view.incidents.iter().enumerate();
     let major = episodes.filter(|(_, episode)| episode.may_be_major());
-    major.map(|(index, episode)| item(view, &slices, index, episode)).collect()
+    major.map(|(index, episode)| item(view, (&slices, &alerts), index, episode)).collect()
 }
 
-fn item(view: &View<'_>, slices: &Slices<'_>, index: usize, episode: &Episode<'_>) -> Item {
+fn item(
+    view: &View<'_>,
+    (slices, alerts): (&Slices<'_>, &Alerts<'_>),
+    index: usize,
+    episode: &Episode<'_>,
+) -> Item {
     let mut item = of(view, episode);
     item.completed_at = Some(episode.detected_at);
     if !episode.is_major() {
@@ -94,7 +105,9 @@ fn item(view: &View<'_>, slices: &Slices<'_>, index: usize, episode: &Episode<'_
     let said = said(view, episode).map(|(at, source)| (at, source, None));
     let counted = || slices.fault(episode).map(|(at, slo)| (at, SLI, Some(slo.to_owned())));
     let linked = || linked(view, index).map(|(at, source)| (at, source, None));
-    let Some((fault_at, source, evidence)) = said.or_else(counted).or_else(linked) else {
+    let alerted = || alerts.fault(episode).map(|(at, rule)| (at, ALERT_RULE, Some(rule)));
+    let found = said.or_else(counted).or_else(linked).or_else(alerted);
+    let Some((fault_at, source, evidence)) = found else {
         item.outcome = Outcome::Excluded(NO_FAULT_TIME);
         return item;
     };
@@ -111,8 +124,8 @@ fn item(view: &View<'_>, slices: &Slices<'_>, index: usize, episode: &Episode<'_
     item
 }
 
-/// When the fault began, and how that is known, without asking what was counted: which is what
-/// budgets are made of.
+/// When the fault began, and how that is known, without asking what was counted, which is what
+/// budgets are made of, nor how long alerts take.
 pub(super) fn fault(
     view: &View<'_>,
     index: usize,
@@ -150,6 +163,7 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
     let is_fed = |source: &&str| match *source {
         DEPLOYMENT => !slice.view.lacks(Need::Deployments),
         SLI => !slice.view.params.slos.is_empty(),
+        ALERT_RULE => !slice.view.lacks(Need::AlertRules),
         _ => true,
     };
     let sources = FAULT_SOURCES.into_iter().filter(is_fed);
@@ -194,6 +208,7 @@ mod tests {
                 incident_detection_known_by_source field 0 n=0
                 incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
+                incident_detection_known_by_source alert_rule 0 n=0
             "#]],
         );
     }
@@ -218,6 +233,7 @@ mod tests {
                 incident_detection_known_by_source field 2 n=2
                 incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
+                incident_detection_known_by_source alert_rule 0 n=0
             "#]],
         );
     }
@@ -239,6 +255,7 @@ mod tests {
                 incident_detection_known_by_source field 1 n=1
                 incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
+                incident_detection_known_by_source alert_rule 0 n=0
             "#]],
         );
     }
@@ -258,6 +275,7 @@ mod tests {
                 incident_detection_known_by_source field 1 n=1
                 incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
+                incident_detection_known_by_source alert_rule 0 n=0
             "#]],
         );
     }
@@ -277,6 +295,7 @@ mod tests {
                 incident_detection_known_by_source field 0 n=0
                 incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
+                incident_detection_known_by_source alert_rule 0 n=0
             "#]],
         );
     }
@@ -299,6 +318,7 @@ mod tests {
                 incident_detection_known_by_source field 1 n=1
                 incident_detection_known_by_source post_mortem 0 n=0
                 incident_detection_known_by_source deployment 0 n=0
+                incident_detection_known_by_source alert_rule 0 n=0
             "#]],
         );
     }
@@ -325,7 +345,8 @@ mod tests {
         expect![[r#"
             incident_detection_known_by_source field 1 n=1
             incident_detection_known_by_source post_mortem 0 n=0
-            incident_detection_known_by_source deployment 1 n=1"#]]
+            incident_detection_known_by_source deployment 1 n=1
+            incident_detection_known_by_source alert_rule 0 n=0"#]]
         .assert_eq(&story.reading(&KPI, "org 30d", "known_by_source"));
     }
 
@@ -368,7 +389,8 @@ mod tests {
         expect![[r#"
             incident_detection_known_by_source field 1 n=1
             incident_detection_known_by_source post_mortem 2 n=2
-            incident_detection_known_by_source deployment 0 n=0"#]]
+            incident_detection_known_by_source deployment 0 n=0
+            incident_detection_known_by_source alert_rule 0 n=0"#]]
         .assert_eq(&story.reading(&KPI, "org 30d", "known_by_source"));
     }
 }

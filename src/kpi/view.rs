@@ -4,7 +4,7 @@
 //! what a deployment, an incident or a decision is.
 
 pub mod changes;
-mod dates;
+pub(super) mod dates;
 pub mod decisions;
 pub mod deployments;
 pub mod failures;

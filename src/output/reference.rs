@@ -102,6 +102,7 @@ fn needs(needs: &[Need]) -> String {
         Need::Mentorship => "a mentorship register",
         Need::IncidentNotes => "findings of post-mortems",
         Need::Objectives => "service level objectives and their events",
+        Need::AlertRules => "alerting rules of a metric store",
         Need::Requests => "requests and how long they took",
         Need::Debt => "technical debt",
         Need::Findings => "findings of security tools",

@@ -8,6 +8,7 @@
 mod api;
 mod cursor;
 mod listing;
+mod monitor;
 mod normalise;
 mod probe;
 mod read;

@@ -9,6 +9,7 @@ mod cursor;
 mod hours;
 mod probe;
 mod read;
+mod rules;
 mod settings;
 mod spacing;
 mod wire;
@@ -29,7 +30,7 @@ use super::outbound::{
 };
 use super::{PollContext, PollReport, Source, SourceError};
 use crate::domain::{Instant, SourceName};
-use crate::kpi::Params;
+use crate::kpi::{Need, Params};
 use api::Api;
 use read::Reader;
 
@@ -43,14 +44,32 @@ pub struct Prometheus {
     api: Api,
     /// What kind of credential it has, for people.
     credential: &'static str,
-    plans: Vec<Plan>,
+    wanted: Wanted,
     history_start: Instant,
     reread: TimeDelta,
 }
 
+/// What is wanted of a metric store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The ledgers to keep.
+    pub plans: Vec<Plan>,
+    /// Whether alerting rules are asked for: where there are alerts that they may have raised.
+    pub alert_rules: bool,
+}
+
+impl Wanted {
+    /// What `params` want of the source `source`.
+    pub fn of(params: &Params, source: &SourceName) -> Self {
+        let mut feeding = params.sources.iter().filter(|it| it.name == *source);
+        let alert_rules = feeding.any(|it| it.feeds.contains(&Need::AlertRules));
+        Self { plans: Plan::all(params, source), alert_rules }
+    }
+}
+
 impl Plan {
     /// What the endpoints and services of `params` want kept of the source `source`.
-    pub fn all(params: &Params, source: &SourceName) -> Vec<Self> {
+    fn all(params: &Params, source: &SourceName) -> Vec<Self> {
         let endpoints = params.endpoints.iter().filter(|it| it.source == *source);
         let endpoints = endpoints.map(|it| Self {
             ledger: it.ledger(),
@@ -72,19 +91,19 @@ impl Plan {
 }
 
 impl Prometheus {
-    /// The store that `settings` describe, under the configured `name`, with the ledgers to keep.
+    /// The store that `settings` describe, under the configured `name`, and what is `wanted` of it.
     ///
     /// # Errors
     /// [`OutboundError::Unusable`] if the credential cannot be had or the address cannot be used.
     pub fn new(
         name: SourceName,
         settings: &Settings,
-        plans: Vec<Plan>,
+        wanted: Wanted,
         environment: &Environment,
     ) -> Result<Self, OutboundError> {
         let allow_plain_http = settings.allow_insecure || !settings.has_secret();
         let limits = Limits { allow_plain_http, ..Limits::of(Dialect::Prometheus) };
-        Self::with_limits(name, settings, plans, limits, environment)
+        Self::with_limits(name, settings, wanted, limits, environment)
     }
 
     /// The same with other limits than usual.
@@ -94,7 +113,7 @@ impl Prometheus {
     pub fn with_limits(
         name: SourceName,
         settings: &Settings,
-        plans: Vec<Plan>,
+        wanted: Wanted,
         limits: Limits,
         environment: &Environment,
     ) -> Result<Self, OutboundError> {
@@ -117,7 +136,7 @@ impl Prometheus {
                 (None, Some(_)) => "a user and a password",
                 (None, None) => "no credential",
             },
-            plans,
+            wanted,
             history_start: settings.history_start.0,
             reread: settings.reread.chrono(),
         })
@@ -125,7 +144,7 @@ impl Prometheus {
 
     /// Reads every ledger. One whose question the server refuses spoils no other.
     async fn read(&self, reader: &Reader<'_>) -> Result<PollReport, SourceError> {
-        let asked: Vec<_> = self.plans.iter().map(|plan| read_one(reader, plan)).collect();
+        let asked: Vec<_> = self.wanted.plans.iter().map(|plan| read_one(reader, plan)).collect();
         let mut results = stream::iter(asked).buffered(self.api.concurrency());
         let mut report = PollReport::default();
         let mut failed: Option<SourceError> = None;
@@ -205,7 +224,17 @@ impl Source for Prometheus {
             end: hours::hour_of(now - SETTLE),
             reread: self.reread,
         };
-        self.read(&reader).await
+        let mut report = self.read(&reader).await?;
+        if self.wanted.alert_rules
+            && let Err(error) = self.alert_rules(cx, now).await
+        {
+            if of_everything(&error) {
+                return Err(error);
+            }
+            // The rules are as they were seen last.
+            report.warnings.push(format!("its alerting rules: {error}"));
+        }
+        Ok(report)
     }
 
     /// Nothing to compare: a metric store takes back nothing but what has left its retention.

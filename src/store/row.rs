@@ -103,6 +103,7 @@ bodies!(
     IncidentNote,
     LedgerDay,
     Burn,
+    AlertRule,
 );
 
 /// The kind that a row names.

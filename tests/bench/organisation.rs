@@ -411,6 +411,7 @@ fn incident(service: u64, number: u64, size: Size) -> Vec<Fact> {
             id: format!("A{id}").into(),
             incident: id.clone().into(),
             created_at: at - Duration::seconds(30),
+            rule: None,
         }),
     ];
     let mut log = vec![

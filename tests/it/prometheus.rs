@@ -4,6 +4,7 @@ mod awkward;
 mod budget;
 mod ledger;
 mod real;
+mod rules;
 mod units;
 
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +16,7 @@ use engkpi::domain::fact::LedgerDay;
 use engkpi::domain::{Fact, Instant, Kind, SourceName};
 use engkpi::kpi::ledger::Question;
 use engkpi::source::outbound::{Budgets, Dialect, Environment, Limits};
-use engkpi::source::prometheus::{Plan, Prometheus, Settings};
+use engkpi::source::prometheus::{Plan, Prometheus, Settings, Wanted};
 use engkpi::source::{PollContext, PollReport, Progress, Source, SourceError};
 use engkpi::store::sqlite::SqliteStore;
 use engkpi::store::{Access, SharedStore};
@@ -111,6 +112,7 @@ impl Scene {
 }
 
 fn source(fakes: &Fakes, folder: &tempfile::TempDir, plans: Vec<Plan>, more: &str) -> Prometheus {
+    let wanted = Wanted { plans, alert_rules: more.contains("# with alert rules") };
     let file = folder.path().join("secret");
     std::fs::write(&file, "pass:word").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -126,7 +128,7 @@ fn source(fakes: &Fakes, folder: &tempfile::TempDir, plans: Vec<Plan>, more: &st
     }
     let settings: Settings = toml::from_str(&text).unwrap();
     assert_eq!(settings.check(), []);
-    Prometheus::with_limits("prometheus".into(), &settings, plans, limits(), &environment())
+    Prometheus::with_limits("prometheus".into(), &settings, wanted, limits(), &environment())
         .unwrap()
 }
 

@@ -160,6 +160,9 @@ fn missing_source(need: Need) -> &'static str {
         Need::Objectives => {
             "nobody says what the objectives are: add [slos] and a Prometheus source"
         }
+        Need::AlertRules => {
+            "no metric store says how long alerting rules take: add a Prometheus source"
+        }
         Need::Requests => "nobody says what requests there are: add a Prometheus source",
         Need::Decisions => "nobody says where decision records are: add [rules.decisions]",
         Need::Costs => "no source brings costs: add `costs` to a source of files",

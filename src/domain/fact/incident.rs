@@ -98,6 +98,9 @@ pub struct IncidentAlert {
     pub incident: Text,
     /// When the monitor raised it.
     pub created_at: Instant,
+    /// The name of the alerting rule of a metric store that raised it, if it is one and is told.
+    #[serde(default)]
+    pub rule: Option<Text>,
 }
 
 impl Incident {
@@ -122,5 +125,6 @@ impl IncidentAlert {
     /// Shares texts through `pool` and lets go of unused room.
     pub(super) fn compact(&mut self, pool: &mut Pool) {
         pool.share(&mut self.incident);
+        self.rule.iter_mut().for_each(|it| pool.share(it));
     }
 }

@@ -103,7 +103,12 @@ mod tests {
     use crate::domain::Instant;
 
     fn alert(id: &str, incident: &str) -> IncidentAlert {
-        IncidentAlert { id: id.into(), incident: incident.into(), created_at: Instant::UNIX_EPOCH }
+        IncidentAlert {
+            id: id.into(),
+            incident: incident.into(),
+            created_at: Instant::UNIX_EPOCH,
+            rule: None,
+        }
     }
 
     proptest! {

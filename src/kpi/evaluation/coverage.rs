@@ -97,8 +97,9 @@ impl<'a> Availability<'a> {
         // Days of which nobody knows the units are left out one by one: a metric store may count on
         // from where a register ends.
         let takes_over = need == Need::Units;
-        // Faults of before the first SLO are found out in other ways.
-        let is_found_out = need == Need::Objectives && !required;
+        // Faults of before the first SLO are found out in other ways, and a rule may be older than
+        // when it was first seen.
+        let is_found_out = matches!(need, Need::Objectives | Need::AlertRules) && !required;
         let earliest = feeding.clone().map(|source| source.history_start).min();
         worst(feeding.map(|source| {
             let from = earliest.filter(|_| takes_over).unwrap_or(source.history_start);

@@ -152,7 +152,7 @@ mod tests {
         let (source, _, created_at) = to.get(&incidents).clone();
         let created_at = created_at - Duration::minutes(7);
         for (_, incident, _) in [from, to].map(|it| it.get(&incidents).clone()) {
-            let alert = IncidentAlert { id: "moved".into(), incident, created_at };
+            let alert = IncidentAlert { id: "moved".into(), incident, created_at, rule: None };
             story.facts.push((source.clone(), Fact::IncidentAlert(alert)));
         }
     }

@@ -348,7 +348,8 @@ mod tests {
             incident_detection_known_by_source field 0 n=0
             incident_detection_known_by_source post_mortem 0 n=0
             incident_detection_known_by_source sli 1 n=1
-            incident_detection_known_by_source deployment 0 n=0"#]]
+            incident_detection_known_by_source deployment 0 n=0
+            incident_detection_known_by_source alert_rule 0 n=0"#]]
         .assert_eq(&story.reading(&KPI, "org 30d", "known_by_source"));
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! 05T10:00 incident i1 P2 on PWEB              # triggered; `-` = without a priority
 //! 05T09:58 alert i1                            # a monitor raised an alert that belongs to it
+//! 05T09:58 alert i1 of HighErrors              # and it is Prometheus, by this rule
 //! 05T10:02 ack i1
 //! 05T10:20 unack i1
 //! 05T10:30 resolve i1 by timeout               # or auto, website, ...
@@ -70,6 +71,7 @@ fn alert(story: &mut Story, at: Instant, line: &mut Line) {
         id: format!("a{}", story.facts.len()).into(),
         incident: line.next("an incident").into(),
         created_at: at,
+        rule: line.after("of").map(Into::into),
     };
     story.learn(SOURCE, Fact::IncidentAlert(alert));
 }

@@ -15,12 +15,13 @@
 //! 05T10:00 hour up bad:1 total:900 valid:12 met:11
 //! 05T10:00 hour up missed 0,11 bad:9 total:900 # the first and the last slice were bad
 //! 05T10:30 burn up 5m:1/100 1h:2/500           # what short windows held: bad/all
+//! 01T00:00 rule HighErrors takes 330           # an alerting rule fires after so many seconds; `?`: unknown
 //! ```
 
 use chrono::Duration;
 
 use super::{Line, Story};
-use crate::domain::fact::{Burn, BurnWindow, LedgerDay, LedgerHour};
+use crate::domain::fact::{AlertRule, Burn, BurnWindow, LedgerDay, LedgerHour};
 use crate::domain::{Fact, Instant, SourceName};
 use crate::kpi::Span;
 use crate::kpi::Stat;
@@ -134,6 +135,15 @@ fn burn(story: &mut Story, at: Instant, line: &mut Line) {
     story.learn(SOURCE, Fact::Burn(Burn { id, at, windows }));
 }
 
+#[track_caller]
+fn rule(story: &mut Story, at: Instant, line: &mut Line) {
+    let source = line.after("in").unwrap_or_else(|| SOURCE.to_owned());
+    let name = line.next("a rule");
+    let delay = line.after("takes").expect("a rule `takes` seconds");
+    let rule = AlertRule::seen(name, at, delay.parse().ok());
+    story.learn(&source, Fact::AlertRule(rule));
+}
+
 /// Takes in hours. False = the verb is another.
 #[track_caller]
 pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Line) -> bool {
@@ -141,6 +151,10 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
         "hour" => {}
         "burn" => {
             burn(story, at, line);
+            return true;
+        }
+        "rule" => {
+            rule(story, at, line);
             return true;
         }
         _ => return false,

@@ -85,7 +85,7 @@ const SOURCES: [(&str, &[Need]); 4] = [
             Need::IncidentNotes,
         ],
     ),
-    ("prometheus", &[Need::Requests, Need::Objectives, Need::Units]),
+    ("prometheus", &[Need::Requests, Need::Objectives, Need::Units, Need::AlertRules]),
 ];
 
 /// A random organisation.

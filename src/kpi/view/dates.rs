@@ -9,7 +9,7 @@ use crate::domain::Instant;
 const FIRST_YEAR: i32 = 2000;
 
 /// Whether something can have happened at `at`, seen from `as_of`.
-pub(super) fn is_possible(at: Instant, as_of: Instant) -> bool {
+pub(in crate::kpi) fn is_possible(at: Instant, as_of: Instant) -> bool {
     at.year() >= FIRST_YEAR && at < as_of
 }
 

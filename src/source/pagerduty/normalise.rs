@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use url::Url;
 
+use super::monitor;
 use super::wire::{self, Channel, FieldValue, LogEntry, Status};
 use crate::domain::fact::{
     Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentService, IncidentStatus,
@@ -159,8 +160,12 @@ fn mentions(entry: &LogEntry) -> Vec<String> {
 
 /// The fact of an alert of `incident`.
 pub(super) fn alert(alert: &wire::Alert, incident: &str) -> IncidentAlert {
-    let id = alert.id.0.clone();
-    IncidentAlert { id: id.into(), incident: incident.into(), created_at: alert.created_at }
+    IncidentAlert {
+        id: alert.id.0.clone().into(),
+        incident: incident.into(),
+        created_at: alert.created_at,
+        rule: monitor::rule(&alert.body).map(Into::into),
+    }
 }
 
 /// The fact of a service.

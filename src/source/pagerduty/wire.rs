@@ -139,6 +139,9 @@ pub(super) struct Changeset {
 pub(super) struct Alert {
     pub(super) id: Id,
     pub(super) created_at: Instant,
+    /// What the monitor said, in a shape of its own.
+    #[serde(default)]
+    pub(super) body: serde_json::Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]

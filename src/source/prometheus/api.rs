@@ -1,9 +1,10 @@
-//! The two questions that are asked: what time it is, and how a query went over a range.
+//! What is asked: what time it is, how a query went over a range, and which rules there are.
 
 use chrono::{DateTime, TimeDelta};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 
+use super::rules::Groups;
 use super::wire::{Envelope, Matrix, Scalar, Series};
 use crate::domain::Instant;
 use crate::source::SourceError;
@@ -107,14 +108,42 @@ impl Api {
         answered(&page, key)
     }
 
+    /// The alerting rules. `None` from a server that knows no such question: a store may leave rules
+    /// to another program.
+    pub(super) async fn rules(&self) -> Result<Option<Groups>, SourceError> {
+        let request = self.request("rules").query("type", "alert").query("exclude_alerts", "true");
+        match self.http.get(&request).await {
+            Ok(page) => whole(&page).map(Some),
+            Err(error) if is_unknown(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn post(&self, what: &str, fields: &[(&str, String)]) -> Result<Page, OutboundError> {
+        self.http.post_form(&self.request(what), fields).await
+    }
+
+    fn request(&self, what: &str) -> Request {
         let mut request = Request::to(["api", "v1", what]).attempts(3);
         if let Some(tenant) = &self.tenant {
             let name = HeaderName::from_static("x-scope-orgid");
             request = request.header_value(name, tenant.clone());
         }
-        self.http.post_form(&request, fields).await
+        request
     }
+}
+
+/// Whether the server does not know what was asked of it.
+fn is_unknown(error: &OutboundError) -> bool {
+    matches!(
+        error.status(),
+        Some(
+            StatusCode::BAD_REQUEST
+                | StatusCode::NOT_FOUND
+                | StatusCode::METHOD_NOT_ALLOWED
+                | StatusCode::NOT_IMPLEMENTED
+        )
+    )
 }
 
 fn answered(page: &Page, key: &str) -> Result<Answered, QueryError> {

@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::Prometheus;
 use super::api::Range;
 use super::hours::{HOUR, hour_of};
+use super::{Prometheus, rules};
 use crate::kpi::Need;
 use crate::kpi::ledger::{PART, Question};
 use crate::source::SourceError;
@@ -21,7 +21,7 @@ impl Prometheus {
         let end = hour_of(now);
         let hour = TimeDelta::seconds(HOUR);
         let day = Range { start: end - TimeDelta::days(1), end, step: hour };
-        for plan in &self.plans {
+        for plan in &self.wanted.plans {
             let (need, selector, label, query) = match &plan.question {
                 Question::Buckets { selector } => {
                     let query = format!("count by (le) ({selector})");
@@ -46,6 +46,15 @@ impl Prometheus {
                 Ok(_) => continue,
             };
             probe.lacks.push(Lack { need, why: format!("{}: {why}", plan.key) });
+        }
+        if self.wanted.alert_rules {
+            let why = match rules::seen(&self.api).await {
+                Ok(Some(_)) => None,
+                Ok(None) => Some("the server knows no rules".to_owned()),
+                Err(error) => Some(error.to_string()),
+            };
+            let lack = |why| Lack { need: Need::AlertRules, why: format!("alerting rules: {why}") };
+            probe.lacks.extend(why.map(lack));
         }
         Ok(probe)
     }

@@ -166,13 +166,20 @@ impl View<'_> {
                 let alerts: Vec<_> = alerts.collect();
                 self.list("alerts", &alerts, |alert| {
                     let over = alert.resolved_at.filter(|at| *at <= self.now());
+                    let details = alert.rule.as_ref().map_or_else(
+                        || json!({}),
+                        |rule| {
+                            let labels = format!("Labels:\n - alertname = {rule}\n - job = web\n");
+                            json!({"firing": labels, "num_firing": "1"})
+                        },
+                    );
                     json!({
                         "id": alert.id, "type": "alert", "summary": incident.title,
                         "created_at": text(alert.created_at),
                         "status": if over.is_some() { "resolved" } else { "triggered" },
                         "resolved_at": over.map(text), "alert_key": alert.id.to_lowercase(),
                         "service": self.reference("service", &incident.service),
-                        "body": {"type": "alert_body", "contexts": [], "details": {}},
+                        "body": {"type": "alert_body", "contexts": [], "details": details},
                         "incident": self.incident_reference(incident), "suppressed": false,
                         "severity": alert.severity, "integration": null,
                     })

@@ -72,6 +72,20 @@ fn success(kind: &str, result: Value) -> Reply {
     Reply::json(200, json!({"status": "success", "data": data}))
 }
 
+/// Each rule in a group of its own, and one that records.
+fn alerting(rules: &[(String, f64, f64)]) -> Reply {
+    let group = |(name, held, interval): &(String, f64, f64)| {
+        json!({"name": name, "file": "rules.yml", "interval": interval, "limit": 0, "rules": [
+            {"name": name, "query": "up == 0", "duration": held, "keepFiringFor": 0, "labels": {},
+             "annotations": {}, "alerts": [], "health": "ok", "state": "inactive",
+             "type": "alerting"},
+            {"name": format!("{name}:recorded"), "query": "up", "health": "ok", "type": "recording"},
+        ]})
+    };
+    let groups: Vec<Value> = rules.iter().map(group).collect();
+    Reply::json(200, json!({"status": "success", "data": {"groups": groups}}))
+}
+
 impl View<'_> {
     fn answer(&self) -> Result<Reply, Reply> {
         self.admitted()?;
@@ -87,6 +101,11 @@ impl View<'_> {
             let point =
                 |stream: Value| json!({"metric": stream["metric"], "value": stream["values"][0]});
             return Ok(success("vector", streams.into_iter().map(point).collect()));
+        }
+        if path.ends_with("/api/v1/rules")
+            && let Some(rules) = &self.metrics.rules
+        {
+            return Ok(alerting(rules));
         }
         if !path.ends_with("/api/v1/query_range") {
             return Err(error(404, "not_found", "no such page"));

@@ -1,7 +1,7 @@
 //! What an incident's life becomes in the store.
 
-use engkpi::domain::Kind;
 use engkpi::domain::fact::{IncidentEventKind, IncidentStatus};
+use engkpi::domain::{Fact, Kind};
 
 use super::{Scene, at};
 use IncidentEventKind::{
@@ -12,7 +12,8 @@ use IncidentEventKind::{
 async fn an_incident_is_stored_with_its_log_its_alerts_and_its_fields() {
     let scene = Scene::of(|account| {
         account.incident("PINC1", "PSHOP", "2026-03-20 10:00", |incident| {
-            incident.priority("P2").alert("2026-03-20 09:58").acknowledge("2026-03-20 10:05");
+            incident.priority("P2").alert_of("2026-03-20 09:58", "HighErrors");
+            incident.acknowledge("2026-03-20 10:05");
             incident.resolve("2026-03-20 11:00").field("2026-03-22 09:00", "root_cause", "cache");
         });
     })
@@ -33,7 +34,9 @@ async fn an_incident_is_stored_with_its_log_its_alerts_and_its_fields() {
         scene.event_kinds("PINC1").await,
         [Trigger, PriorityChange, Acknowledge, Resolve, FieldChange]
     );
-    assert_eq!(scene.kind(Kind::IncidentAlert, Some("PINC1")).await.len(), 1);
+    let alerts = scene.kind(Kind::IncidentAlert, Some("PINC1")).await;
+    let [Fact::IncidentAlert(alert)] = alerts.as_slice() else { panic!("{alerts:?}") };
+    assert_eq!(alert.rule.as_deref(), Some("HighErrors"), "by what Alertmanager tells");
     assert_eq!(scene.kind(Kind::IncidentService, None).await.len(), 2);
 }
 

@@ -13,7 +13,7 @@ use engkpi::domain::fact::Burn;
 use engkpi::domain::{Instant, SourceName, Timeline};
 use engkpi::kpi::Span;
 use engkpi::kpi::ledger::{Ledger, Question, Sli};
-use engkpi::source::prometheus::{Plan, Prometheus, Settings};
+use engkpi::source::prometheus::{Plan, Prometheus, Settings, Wanted};
 use engkpi::source::{PollContext, PollReport, Source};
 use engkpi::store::sqlite::SqliteStore;
 use engkpi::store::{Access, Delta, SharedStore};
@@ -171,7 +171,7 @@ impl Asked {
         let source = Prometheus::with_limits(
             "prometheus".into(),
             &settings,
-            plans,
+            Wanted { plans, alert_rules: false },
             limits(),
             &environment(),
         )

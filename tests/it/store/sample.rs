@@ -158,6 +158,7 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             id: "A1".into(),
             incident: "Q1".into(),
             created_at: at(1),
+            rule: Some(odd.into()),
         }),
         Fact::Issue(Issue {
             repository: repository(),
@@ -310,6 +311,12 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             id: "slo/pay/0a1b".to_owned(),
             at: millis,
             windows: vec![BurnWindow { window: "5m".to_owned(), bad: 0.1, total: 1e12 }],
+        }),
+        Fact::AlertRule(AlertRule {
+            id: "HighErrors@1767225600".to_owned(),
+            name: odd.to_owned(),
+            since: millis,
+            delay_seconds: Some(330),
         }),
     ]
 }

@@ -6,7 +6,7 @@ use super::Event;
 use crate::domain::Instant;
 
 /// Who tells of an event, in no particular order; what happens often is there more than once.
-pub(super) const WRITERS: [fn(&mut Pen, Event); 26] = [
+pub(super) const WRITERS: [fn(&mut Pen, Event); 27] = [
     merge,
     merge,
     deploy,
@@ -33,6 +33,7 @@ pub(super) const WRITERS: [fn(&mut Pen, Event); 26] = [
     answer,
     cost,
     count,
+    rule,
 ];
 
 /// What there is so far.
@@ -173,9 +174,16 @@ fn happen(pen: &mut Pen, it: Event) {
     let rest = match verb {
         "priority" => pick(&["P1", "P4", "-"], it.more).to_owned(),
         "note" => format!("naming {}", pen.commit(it.more % 2, it.more / 2)),
+        "alert" => pick(&["", "of Slow", "of Quick", "of Unseen"], it.more).to_owned(),
         _ => rest.to_owned(),
     };
     pen.write(&format!("{verb} i{id} {rest}"));
+}
+
+fn rule(pen: &mut Pen, it: Event) {
+    let name = pick(&["Slow", "Quick"], it.of);
+    let seconds = pick(&["30", "330", "3700", "?"], it.how);
+    pen.write(&format!("rule {name} takes {seconds}"));
 }
 
 fn learn(pen: &mut Pen, it: Event) {

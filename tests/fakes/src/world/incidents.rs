@@ -119,6 +119,8 @@ pub struct Alert {
     pub resolved_at: Option<Instant>,
     /// `critical`, `error`, `warning` or `info`.
     pub severity: String,
+    /// The rule of Prometheus that raised it, as Alertmanager tells it.
+    pub rule: Option<String>,
 }
 
 /// An incident as it looks at an instant.
@@ -323,7 +325,17 @@ impl Incident {
             created_at: at.instant(),
             resolved_at: None,
             severity: "critical".to_owned(),
+            rule: None,
         });
+        self
+    }
+
+    /// An alert that a rule of Prometheus raised is linked to it.
+    pub fn alert_of(&mut self, at: impl When, rule: &str) -> &mut Self {
+        self.alert(at);
+        if let Some(alert) = self.alerts.last_mut() {
+            alert.rule = Some(rule.to_owned());
+        }
         self
     }
 

@@ -19,6 +19,9 @@ pub struct Metrics {
     pub tenant: Option<String>,
     /// Most samples of one query; more is an error.
     pub most_samples: usize,
+    /// Alerting rules: name, seconds of `for`, seconds between two evaluations. `None` = it knows no
+    /// rules.
+    pub rules: Option<Vec<(String, f64, f64)>>,
 }
 
 /// A histogram or a counter.
@@ -54,6 +57,7 @@ impl Metrics {
             authorization: None,
             tenant: None,
             most_samples: 1_000_000,
+            rules: None,
         }
     }
 
