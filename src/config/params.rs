@@ -65,20 +65,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
             super::sources::surveys(name, it, |team| catalogue.team_called(team))
         })
         .collect();
-    let mut feeds: Vec<SourceParams> =
-        sources.iter().map(|(name, it)| it.params(name, &wanted)).collect();
-    let has_alerts = sources.iter().any(|(_, it)| it.has_alerts());
-    for (source, (_, settings)) in feeds.iter_mut().zip(&sources) {
-        let endpoints = endpoints.iter().filter(|it| it.source == source.name);
-        let slos = slos.iter().filter(|it| it.source == source.name);
-        let demand = demand.iter().filter(|it| it.source == source.name);
-        source.feeds.extend(endpoints.map(|_| Need::Requests).next());
-        source.feeds.extend(demand.map(|_| Need::Units).next());
-        source.feeds.extend(slos.map(|_| Need::Objectives).next());
-        if has_alerts && matches!(settings, SourceSettings::Prometheus(_)) {
-            source.feeds.push(Need::AlertRules);
-        }
-    }
+    let feeds = sources.iter().map(|(name, it)| it.params(name, &wanted)).collect();
     let mut params = Params {
         surveys,
         kpis: kpis(&document.kpis, targets, &catalogue),
@@ -94,6 +81,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         slos,
         maintenance,
     };
+    metric_stores(&mut params, &sources);
     let parts: Vec<_> = sources.iter().map(|(_, settings)| settings.parts(&params)).collect();
     for (source, parts) in params.sources.iter_mut().zip(parts) {
         source.parts = parts;
@@ -108,6 +96,25 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
         notices,
         objectives,
     })
+}
+
+/// What metric stores feed: what they are asked.
+fn metric_stores(params: &mut Params, sources: &[(SourceName, SourceSettings)]) {
+    let has_alerts = sources.iter().any(|(_, it)| it.has_alerts());
+    let is_metric_store = |(_, it): &&(_, _)| matches!(it, SourceSettings::Prometheus(_));
+    for (name, _) in sources.iter().filter(is_metric_store) {
+        let asked = [
+            (Need::Requests, params.endpoints.iter().any(|it| it.source == *name)),
+            (Need::Units, params.demand.iter().any(|it| it.source == *name)),
+            (Need::Objectives, params.slos.iter().any(|it| it.source == *name)),
+            (Need::AlertRules, has_alerts),
+        ];
+        let asked = asked.into_iter().filter(|(_, is_asked)| *is_asked).map(|(need, _)| need);
+        let mut of_it = params.sources.iter_mut().filter(|it| it.name == *name);
+        if let Some(source) = of_it.next() {
+            source.feeds.extend(asked);
+        }
+    }
 }
 
 /// What is collected only because the configuration asks for it.
