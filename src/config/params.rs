@@ -18,7 +18,7 @@ use super::{Config, secrets};
 use crate::domain::{Calendar, ServiceName, SourceName, TeamName};
 use crate::kpi::params::{
     Boundary, Catalogue, Demand, Endpoint, FindingRule, KpiParams, Params, Rules, Service, Slo,
-    SourceParams, Standard,
+    Standard,
 };
 use crate::kpi::{Need, Span, TargetRule};
 use crate::output::rules::Length;
