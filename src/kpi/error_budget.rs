@@ -58,7 +58,11 @@ pub(super) fn readings(
     ledger: &Ledger<'_>,
     events: &Events,
 ) -> Vec<Reading> {
-    let counted = slo.budgeted(events);
+    // Of hours with another objective of slices nobody knows what they spent.
+    let counted = match slo.is_unjudged(events) {
+        true => Events::default(),
+        false => slo.budgeted(events),
+    };
     let burn = counted.burn(slo.allowed);
     let reading = |family, value: Option<f64>| {
         Reading::new(family, value.filter(|it| it.is_finite()), whole(counted.total))

@@ -115,12 +115,14 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
             Some(_) => Events::default(),
             None => ledger.events(window, &slo.slice_allowed.to_string()),
         };
-        let mut reading = burn(slo, name, &slo.budgeted(&events));
+        let unjudged = slo.is_unjudged(&events);
+        let budgeted = if unjudged { Events::default() } else { slo.budgeted(&events) };
+        let mut reading = burn(slo, name, &budgeted);
         reading.coverage = ledger.coverage(window);
         let fast = reading.value.is_some_and(|it| it > FAST);
         reading.verdict = missing.or(Some(match reading.value {
+            None if unjudged => State::NoData,
             None => State::Insufficient,
-            Some(_) if slo.is_unjudged(&events) => State::NoData,
             Some(_) if slo.is_low_traffic(&events) => State::Insufficient,
             Some(_) if sustained.is_some_and(|it| it > WEEK) => State::Missed,
             Some(_) if fast => State::LikelyMissed,

@@ -59,8 +59,10 @@ pub enum Sli {
     },
     /// The share of what was bad, of which nobody knows how much it was: every slice counts alike.
     Ratio {
-        /// From 0 to 1.
+        /// From 0 to 1. What is no number, as 0 / 0, is a time without events.
         bad: String,
+        /// Where `bad` has no answer at all for a time without events, what has one then, too.
+        there: Option<String>,
     },
 }
 
@@ -77,9 +79,8 @@ impl Sli {
         let queries = windows.iter().map(|window| {
             let suffix = format!(" {window}");
             match self {
-                Self::Ratio { bad } if !bad.contains(WINDOW) => {
-                    let bad = braced(bad);
-                    let average = format!("avg_over_time(({bad} > -Inf)[{window}:5m])");
+                Self::Ratio { bad, .. } if !bad.contains(WINDOW) => {
+                    let average = format!("avg_over_time(({})[{window}:5m])", numbers(bad));
                     part(BAD, &suffix, &average)
                 }
                 _ => self.named(window, &suffix),
@@ -91,12 +92,10 @@ impl Sli {
     /// How many slices of several windows there were events in, and how many of these were bad:
     /// had a larger share of bad events than `allowed`.
     pub fn short_slices(&self, windows: &[&str], allowed: &str) -> String {
-        let share = self.share().replace(WINDOW, "5m");
-        // Nothing is greater than NaN, which 0 / 0 is.
-        let share = format!("({share}\n> -Inf)");
+        let share = numbers(&self.share().replace(WINDOW, "5m"));
         let queries = windows.iter().map(|window| {
             let bad =
-                format!("sum_over_time((\n{share}\n> bool ({allowed} * {ROOM})\n)[{window}:5m])");
+                format!("sum_over_time((\n({share})\n> bool ({allowed} * {ROOM})\n)[{window}:5m])");
             let all = format!("count_over_time((\n{share}\n)[{window}:5m])");
             let window = format!(" {window}");
             format!("{} or {}", part(BAD, &window, &bad), part(TOTAL, &window, &all))
@@ -114,7 +113,7 @@ impl Sli {
             Self::Bad { bad, total } => of(bad, total),
             // Where nothing is known of good events, none were good.
             Self::Good { good, total } => format!("1 - ({})", of(good, total)),
-            Self::Ratio { bad } => braced(bad),
+            Self::Ratio { bad, .. } => braced(bad),
         }
     }
 
@@ -123,7 +122,11 @@ impl Sli {
         let (name, some, total) = match self {
             Self::Bad { bad, total } => (BAD, bad, total),
             Self::Good { good, total } => (GOOD, good, total),
-            Self::Ratio { bad } => return part(BAD, bad),
+            Self::Ratio { bad, there: None } => return part(BAD, bad),
+            Self::Ratio { bad, there: Some(there) } => {
+                let there = format!("count{}", braced(there));
+                return format!("{} or {}", part(BAD, bad), part(TOTAL, &there));
+            }
         };
         format!("{} or {}", part(name, some), part(TOTAL, total))
     }
@@ -140,7 +143,10 @@ impl Sli {
                 known(total - part(GOOD).unwrap_or(0.0), total, scale)
             }
             // Nobody knows how many events there were: each window counts alike.
-            Self::Ratio { .. } => known(part(BAD)?, 1.0, 1.0),
+            Self::Ratio { .. } => match part(BAD).or(part(TOTAL).map(|_| f64::NAN))? {
+                bad if bad.is_finite() => Some((bad, 1.0)),
+                _ => Some((0.0, 0.0)),
+            },
         }
     }
 
@@ -155,10 +161,16 @@ impl Sli {
 
 /// What was bad of all in so many seconds; `None` if that is no number. Of nothing nothing is bad.
 fn known(bad: f64, total: f64, seconds: f64) -> Option<(f64, f64)> {
-    if total == 0.0 {
+    if total <= 0.0 {
         return Some((0.0, 0.0));
     }
     (bad.is_finite() && total.is_finite()).then_some((bad * seconds, total * seconds))
+}
+
+/// What of the answers to a query is a number: nothing is greater than NaN, which 0 / 0 is, and
+/// events that are bad while there are none are infinitely many of them.
+pub fn numbers(query: &str) -> String {
+    format!("{} > -Inf < +Inf", braced(query))
 }
 
 /// A query in brackets. A comment at its end must not swallow the closing one.
@@ -246,7 +258,7 @@ impl Question {
             // What a good slice is only adds a column: another objective loses no history.
             Self::Events { sli: Sli::Bad { bad, total }, .. } => vec!["bad", bad, total],
             Self::Events { sli: Sli::Good { good, total }, .. } => vec!["good", good, total],
-            Self::Events { sli: Sli::Ratio { bad }, .. } => vec!["ratio", bad],
+            Self::Events { sli: Sli::Ratio { bad, .. }, .. } => vec!["ratio", bad],
         };
         let mut hash = Sha256::new();
         for part in parts {
@@ -588,10 +600,10 @@ mod tests {
 
     #[test]
     fn short_windows_of_a_ratio_without_a_window_are_averages() {
-        let ratio = |bad: &str| Sli::Ratio { bad: bad.to_owned() };
+        let ratio = |bad: &str| Sli::Ratio { bad: bad.to_owned(), there: None };
         assert_eq!(
             ratio("1 - up # down").short(&["1h"]),
-            "label_replace(\navg_over_time(((\n1 - up # down\n) > -Inf)[1h:5m])\n, \"engkpi_part\", \"bad 1h\", \"\", \"\")"
+            "label_replace(\navg_over_time(((\n1 - up # down\n) > -Inf < +Inf)[1h:5m])\n, \"engkpi_part\", \"bad 1h\", \"\", \"\")"
         );
         assert_eq!(
             ratio("x[{{.window}}]").short(&["1h"]),
@@ -604,7 +616,7 @@ mod tests {
         let [bad, total] = ["b", "t"].map(|it| format!("increase({it}[{WINDOW}])"));
         let bad = Sli::Bad { bad, total: total.clone() };
         let good = Sli::Good { good: "increase(g[1h])".to_owned(), total };
-        let ratio = Sli::Ratio { bad: "r".to_owned() };
+        let ratio = Sli::Ratio { bad: "r".to_owned(), there: None };
         let counted = |sli: &Sli, some: Option<f64>, all: Option<f64>| {
             sli.counted(|name| if name == TOTAL { all } else { some }, 300.0)
         };
@@ -620,14 +632,18 @@ mod tests {
             assert_eq!(counted(&good, some, all), of_good, "{some:?} good of {all:?}");
         }
         assert_eq!(counted(&ratio, Some(0.25), None), Some((0.25, 1.0)));
-        assert_eq!(counted(&ratio, Some(f64::NAN), None), None);
+        let idle = Some((0.0, 0.0));
+        assert_eq!(counted(&ratio, Some(f64::NAN), None), idle, "0 / 0 is a time without events");
+        assert_eq!(counted(&ratio, Some(f64::INFINITY), None), idle);
+        assert_eq!(counted(&ratio, None, Some(1.0)), idle, "something was there");
+        assert_eq!(counted(&ratio, None, None), None);
     }
 
     #[test]
     fn another_question_is_another_ledger() {
         let buckets = |text: &str| Question::Buckets { selector: text.to_owned() };
         let ratio = Question::Events {
-            sli: Sli::Ratio { bad: "a".to_owned() },
+            sli: Sli::Ratio { bad: "a".to_owned(), there: None },
             slice_allowed: "0.001".to_owned(),
             by_slices: false,
         };

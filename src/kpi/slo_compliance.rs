@@ -162,14 +162,16 @@ fn of(slo: &Slo, slice: &Slice<'_>) -> Vec<Reading> {
         readings.push(reading.with("slo", slo.id.as_str()));
     }
     // A part of the window is from the time of another objective of its slices.
-    let missing = missing.or(slo.is_unjudged(&events).then_some(State::NoData));
+    let unjudged = slo.is_unjudged(&events).then_some(State::NoData);
     for reading in &mut readings {
         reading.coverage = coverage;
-        reading.verdict = missing.or(reading.verdict);
-        let of_slices = slo.method == SloMethod::Slices || reading.has("method", "slices");
+        let of_budget = [REMAINING, PROJECTED, EXHAUSTION, CONSUMED].contains(&reading.family);
+        let of_slices = (of_budget && slo.method == SloMethod::Slices)
+            || reading.has("method", SloMethod::Slices.as_str());
+        reading.verdict = missing.or(unjudged.filter(|_| of_slices)).or(reading.verdict);
         let unjudged = if of_slices { events.unjudged } else { 0 };
         let hours =
-            [("more_bad_than_all", events.contradictory), ("another_slice_target", unjudged)];
+            [("impossible_counts", events.contradictory), ("another_slice_target", unjudged)];
         reading.excluded = hours.into_iter().filter(|(_, hours)| *hours > 0).collect();
     }
     readings
@@ -308,14 +310,14 @@ mod tests {
             "05T10:00 hour up bad:30000 total:20000 valid:12 met:0
              05T11:00 hour up bad:20001 total:20000 valid:12 met:0",
             expect![[r#"
-                slo_compliance_ratio up events 0 n=20000 numerator=0 more_bad_than_all=1 coverage=1.00
-                slo_compliance_ratio up slices 0 n=12 numerator=0 more_bad_than_all=1 coverage=1.00
-                error_budget_remaining_ratio up -999 n=20000 more_bad_than_all=1 coverage=1.00
-                error_budget_consumed_ratio up deployment 0 n=20000 more_bad_than_all=1 coverage=1.00
-                error_budget_consumed_ratio up maintenance 0 n=20000 more_bad_than_all=1 coverage=1.00
-                error_budget_consumed_ratio up unattributed 1000 n=20000 more_bad_than_all=1 coverage=1.00
-                slo_low_traffic up 0 n=1 more_bad_than_all=1 coverage=1.00
-                slo_window_coverage_ratio up 1 n=1 more_bad_than_all=1 coverage=1.00
+                slo_compliance_ratio up events 0 n=20000 numerator=0 impossible_counts=1 coverage=1.00
+                slo_compliance_ratio up slices 0 n=12 numerator=0 impossible_counts=1 coverage=1.00
+                error_budget_remaining_ratio up -999 n=20000 impossible_counts=1 coverage=1.00
+                error_budget_consumed_ratio up deployment 0 n=20000 impossible_counts=1 coverage=1.00
+                error_budget_consumed_ratio up maintenance 0 n=20000 impossible_counts=1 coverage=1.00
+                error_budget_consumed_ratio up unattributed 1000 n=20000 impossible_counts=1 coverage=1.00
+                slo_low_traffic up 0 n=1 impossible_counts=1 coverage=1.00
+                slo_window_coverage_ratio up 1 n=1 impossible_counts=1 coverage=1.00
             "#]],
         );
     }

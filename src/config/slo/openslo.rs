@@ -52,7 +52,7 @@ pub(super) fn read(
         let name_of = if several { format!("{}-{index}", name.value) } else { name.value.clone() };
         // An average of shares is what a query for the shares answers.
         let sli = match method {
-            SloMethod::Ratios => Sli::Ratio { bad: sli.share() },
+            SloMethod::Ratios => averaged(sli),
             SloMethod::Events | SloMethod::Slices => sli,
         };
         let method = match (&sli, method) {
@@ -101,6 +101,16 @@ fn name<'a>(
         reader.problem(name, "cannot be a name", fix);
     }
     label.then_some(name)
+}
+
+/// The average of the shares of slices, whichever windows are asked for.
+fn averaged(sli: Sli) -> Sli {
+    let bad = sli.share().replace(WINDOW, "5m");
+    let there = match sli {
+        Sli::Bad { total, .. } | Sli::Good { total, .. } => Some(total.replace(WINDOW, "5m")),
+        Sli::Ratio { there, .. } => there,
+    };
+    Sli::Ratio { bad, there }
 }
 
 /// The length of a rolling window. Prometheus knows no months: one has 30 days there, a quarter 90
@@ -376,8 +386,10 @@ fn ratio_of(reader: &mut Reader<'_>, ratio: &Spanned<RatioMetric>) -> Option<Sli
             let query = query_of(reader, raw)?;
             let share = placeholder(&query.value).unwrap_or_else(|| query.value.trim().to_owned());
             match raw_type.as_ref().map(|it| it.value.as_str()) {
-                Some("failure") => Some(Sli::Ratio { bad: share }),
-                Some("success") => Some(Sli::Ratio { bad: format!("1 - {}", braced(&share)) }),
+                Some("failure") => Some(Sli::Ratio { bad: share, there: None }),
+                Some("success") => {
+                    Some(Sli::Ratio { bad: format!("1 - {}", braced(&share)), there: None })
+                }
                 _ => {
                     let fix = "write rawType: success or rawType: failure";
                     reader.problem(raw, "nobody says what the ratio is of", fix);
@@ -462,5 +474,6 @@ fn threshold_of(
     let named = placeholder(&query.value).map(|it| it.replace(WINDOW, "5m"));
     let query = braced(named.as_deref().unwrap_or(&query.value));
     // Without events it may be NaN, which a comparison would call bad.
-    Some(Sli::Ratio { bad: format!("1 - (({query} > -Inf) {operator} bool {})", value.value) })
+    let bad = format!("1 - (({query} > -Inf) {operator} bool {})", value.value);
+    Some(Sli::Ratio { bad, there: Some(query) })
 }

@@ -123,7 +123,10 @@ fn sli(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) -> Option<Sli> {
     match (raw, events, plugin) {
         (Some(raw), None, None) => {
             let query = raw.error_ratio_query.as_ref();
-            Some(Sli::Ratio { bad: windowed(reader, slo, query, "error_ratio_query")? })
+            Some(Sli::Ratio {
+                bad: windowed(reader, slo, query, "error_ratio_query")?,
+                there: None,
+            })
         }
         (None, Some(events), None) => {
             let bad = windowed(reader, slo, events.error_query.as_ref(), "error_query");

@@ -281,7 +281,7 @@ fn openslo_with_a_threshold_and_with_a_raw_ratio() {
         &openslo("{duration: 30d, isRolling: true}", more),
         expect![[r#"
             web-web-availability 0.95 leaves 0.05, ratios in 30d
-              label_replace(1 - (((queue_length) > -Inf) <= bool 200), "engkpi_part", "bad", "", "")
+              label_replace(1 - (((queue_length) > -Inf) <= bool 200), "engkpi_part", "bad", "", "") or label_replace(count((queue_length)), "engkpi_part", "total", "", "")
         "#]],
     );
     let more = "  indicator:
@@ -351,19 +351,19 @@ fn openslo_by_slices() {
     check(
         &average,
         expect![[r#"
-        web-web-availability 0.999 leaves 0.001, ratios in 30d
-          label_replace(
-        1 - ((sum(
-        sum(increase(http_requests{code!~"5.."}[5m]))
-        ) or 0 * sum(
-        sum(increase(http_requests[5m]))
-        ))
-        /
-        (sum(
-        sum(increase(http_requests[5m]))
-        ) > 0))
-        , "engkpi_part", "bad", "", "")
-    "#]],
+            web-web-availability 0.999 leaves 0.001, ratios in 30d
+              label_replace(
+            1 - ((sum(
+            sum(increase(http_requests{code!~"5.."}[5m]))
+            ) or 0 * sum(
+            sum(increase(http_requests[5m]))
+            ))
+            /
+            (sum(
+            sum(increase(http_requests[5m]))
+            ) > 0))
+            , "engkpi_part", "bad", "", "") or label_replace(count(sum(increase(http_requests[5m]))), "engkpi_part", "total", "", "")
+        "#]],
     );
 }
 

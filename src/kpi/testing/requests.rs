@@ -95,7 +95,7 @@ pub(super) fn slo(story: &mut Story, line: &mut Line) {
             (false, false) => SloMethod::Events,
         },
         sli: match ratios {
-            true => Sli::Ratio { bad: "bad[{{.window}}]".to_owned() },
+            true => Sli::Ratio { bad: "bad[{{.window}}]".to_owned(), there: None },
             false => {
                 let [bad, total] = ["bad[{{.window}}]", "all[{{.window}}]"].map(str::to_owned);
                 Sli::Bad { bad, total }

@@ -153,7 +153,7 @@ fn unknown(slo: &Slo) -> Rule {
     let texts = Texts {
         alert: "SLOCoverageLow",
         severity: "ticket",
-        what: "SLO has no data.",
+        what: "SLO has too little data.",
         description: format!(
             "There was something to count from in less than {} % of the last day. An idle service counts zero events and is not meant.",
             COVERED.hundredfold()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Slo;
 use super::document::{Group, Rule, label_name};
 use super::windows::{AlertWindows, Length};
-use crate::kpi::ledger::{ROOM, Sli, WINDOW, braced};
+use crate::kpi::ledger::{ROOM, Sli, WINDOW, braced, numbers};
 
 /// Sums over time are sums of what was recorded, so all of it is recorded equally often, whatever
 /// the server does in general.
@@ -36,8 +36,9 @@ fn ratio(slo: &Slo, window: Length, expr: &str) -> Rule {
     }
 }
 
-/// All and bad events by the second, or whether a ratio was there. Where there were events and nothing is known of bad ones,
-/// there were none: a counter of errors begins with the first error.
+/// All and bad events by the second, or whether a ratio was there. Where there were events and nothing is
+/// known of bad ones, there were none: a counter of errors begins with the first error. Events of which
+/// nobody knows how many were bad are not counted.
 fn rates(slo: &Slo) -> Vec<Rule> {
     let record =
         |record: &str, expr| Rule::Record { record: record.to_owned(), expr, labels: slo.ids() };
@@ -53,17 +54,18 @@ fn rates(slo: &Slo) -> Vec<Rule> {
         }
         Sli::Good { good, total } => {
             let all = by_second(total);
-            (format!("{all}\n- on()\n(\n{}\n)", of(good, &all)), all)
+            // More good than all is nothing bad, and no credit for what is bad at another time.
+            (format!("clamp_min(\n{all}\n- on()\n(\n{}\n),\n0)", of(good, &all)), all)
         }
         // Without events it is 0 / 0, which is something to count from.
-        Sli::Ratio { bad } => {
-            let query = braced(&bad.replace(WINDOW, &SHORTEST.to_string()));
-            return vec![record("slo:sli_ratio:count5m", format!("count{query}"))];
+        Sli::Ratio { bad, there } => {
+            let there = there.as_ref().unwrap_or(bad).replace(WINDOW, &SHORTEST.to_string());
+            return vec![record("slo:sli_ratio:count5m", format!("count{}", braced(&there)))];
         }
     };
-    // Nothing is greater than NaN, which would spoil every sum.
-    let number = |query: &str| format!("(\n{query}\n)\n> -Inf");
-    vec![record("slo:sli_total:rate5m", number(&all)), record("slo:sli_error:rate5m", number(&bad))]
+    let error = "slo:sli_error:rate5m";
+    let all = format!("{}\nand on()\n{}", numbers(&all), slo.series(error));
+    vec![record(error, numbers(&bad)), record("slo:sli_total:rate5m", all)]
 }
 
 /// The share of a window of burn alerts that spends the budget. Of slices that is the share of bad
@@ -94,16 +96,15 @@ fn share_of_events(slo: &Slo, window: Length) -> String {
         Sli::Bad { bad, total } => {
             let share =
                 format!("(\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(bad), over(total));
-            format!("({share}) > -Inf")
+            numbers(&share)
         }
         Sli::Good { good, total } => {
             let share =
                 format!("1 - (\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(good), over(total));
-            format!("({share}) > -Inf")
+            numbers(&format!("clamp_min({share}, 0)"))
         }
-        // 0 / 0 is NaN.
-        Sli::Ratio { bad } if window == SHORTEST || bad.contains(WINDOW) => {
-            format!("{} > -Inf", braced(&bad.replace(WINDOW, &window.to_string())))
+        Sli::Ratio { bad, .. } if window == SHORTEST || bad.contains(WINDOW) => {
+            numbers(&bad.replace(WINDOW, &window.to_string()))
         }
         Sli::Ratio { .. } => format!("avg_over_time({recent}[{window}])"),
     }
@@ -137,7 +138,6 @@ pub(super) const BY_IDS: &str = "by (sloth_id, sloth_service, sloth_slo)";
 pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
     let budget = slo.series("slo:error_budget:ratio");
     let burn = |share: &str| {
-        let share = slo.series(share);
         let burn =
             format!("{share}\n/ on(sloth_id, sloth_slo, sloth_service) group_left\n{budget}");
         // Without a budget nothing bad burns nothing, and 0 / 0 is not 0.
@@ -146,18 +146,27 @@ pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
     let record =
         |record: &str, expr| Rule::Record { record: record.to_owned(), expr, labels: slo.ids() };
     let vector = |it: String| format!("vector({it})");
-    let hour = slo.series("slo:sli_error:ratio_rate1h");
+    let recent = slo.series("slo:sli_error:ratio_rate5m");
+    // The budget of a ratio is of averages, whatever its query says of a day.
+    let day = match (&slo.sli, slo.slice) {
+        (Sli::Ratio { .. }, None) => format!("avg_over_time({recent}[1d])"),
+        _ => slo.series("slo:sli_error:ratio_rate1d"),
+    };
     let rules = vec![
         record("slo:objective:ratio", vector(slo.objective.to_string())),
         record("slo:error_budget:ratio", vector(slo.budget().to_string())),
         record("slo:time_period:days", vector(period.in_days().to_string())),
-        record("slo:current_burn_rate:ratio", burn("slo:sli_error:ratio_rate5m")),
-        // Only while there are events: what is said of nothing for a day is not said 1,440 times.
+        record("slo:current_burn_rate:ratio", burn(&recent)),
+        // Only of hours with events: what is said of nothing for a day is not said 1,440 times. At
+        // the end of an hour, the last events of the one before are still in what was recorded first.
         record(
             "slo:daily_burn_rate:ratio",
-            format!("({})\nand on()\n{hour}", burn("slo:sli_error:ratio_rate1d")),
+            format!("({})\nand on()\ncount_over_time({recent}[55m])", burn(&day)),
         ),
-        record("slo:period_burn_rate:ratio", burn(&format!("slo:sli_error:ratio_rate{period}"))),
+        record(
+            "slo:period_burn_rate:ratio",
+            burn(&slo.series(&format!("slo:sli_error:ratio_rate{period}"))),
+        ),
         record(
             "slo:period_error_budget_remaining:ratio",
             format!("1 - {}", slo.series("slo:period_burn_rate:ratio")),

@@ -98,7 +98,16 @@ impl Slo {
 
 /// Whether a series has the value `truth`, to ten digits, and only one.
 fn is(series: &str, truth: f64) -> String {
-    let room = if truth == 0.0 { 1e-15 } else { truth.abs() * 1e-10 };
+    is_within(series, truth, room(truth))
+}
+
+/// How much a share may be another one: in the tenth digit, or as much as the difference of two
+/// counts is uncertain.
+fn room(share: f64) -> f64 {
+    (share.abs() * 1e-10).max(1e-15)
+}
+
+fn is_within(series: &str, truth: f64, room: f64) -> String {
     format!("max(abs({series} - {truth}) <= bool {room:e}) and count({series}) == 1")
 }
 

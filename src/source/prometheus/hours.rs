@@ -56,7 +56,7 @@ pub(super) fn found(
         for (name, series) in &columns {
             if let Some(value) = series.points.get(&(at + HOUR)) {
                 found.columns.push(name.clone());
-                found.values.push(*value);
+                found.values.push(value.max(0.0));
             }
         }
         if !found.columns.iter().any(|it| it == whole) {
@@ -100,7 +100,8 @@ pub(super) fn events(
             }
         }
         let counted = match sli {
-            Sli::Ratio { .. } => (covered > 0).then_some((bad_shares, valid)),
+            // What swings about nothing is none in all.
+            Sli::Ratio { .. } => (covered > 0).then_some((bad_shares.max(0.0), valid)),
             _ => sli.counted(|name| at(hourly, name, hour + HOUR), HOUR as f64),
         };
         let mut found = Found { covered, ..Found::default() };

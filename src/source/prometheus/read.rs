@@ -49,7 +49,12 @@ impl Reader<'_> {
     pub(super) async fn read(&self, plan: &Plan) -> Result<PollReport, SourceError> {
         let mut report = PollReport::default();
         let stored = self.cx.store.cursor(self.source, &plan.ledger).await?;
-        let mut position = Position::resumed(stored.as_deref(), hour_of(self.start));
+        let slice_allowed = match &plan.question {
+            Question::Events { slice_allowed, .. } => Some(slice_allowed.as_str()),
+            Question::Buckets { .. } | Question::Counter { .. } => None,
+        };
+        let start = hour_of(self.start);
+        let mut position = Position::resumed(stored.as_deref(), start, slice_allowed);
         if position.through >= self.end {
             return Ok(report);
         }
@@ -93,7 +98,7 @@ impl Reader<'_> {
                 true => (part(BAD)?, part(TOTAL).filter(|it| it.is_finite())?),
                 false => sli.counted(part, seconds)?,
             };
-            Some(BurnWindow { window: window.to_owned(), bad, total })
+            Some(BurnWindow { window: window.to_owned(), bad: bad.max(0.0), total })
         };
         let windows = SHORT.into_iter().filter_map(window).collect();
         let burn = Burn { id: plan.ledger.clone(), at: now, windows };

@@ -119,7 +119,7 @@ mod tests {
         ] {
             assert_eq!(counted(query), selector, "{query}");
         }
-        let ratio = Sli::Ratio { bad: "sum(rate(r[{{.window}}]))".to_owned() };
+        let ratio = Sli::Ratio { bad: "sum(rate(r[{{.window}}]))".to_owned(), there: None };
         let question =
             Question::Events { sli: ratio, slice_allowed: "0.1".to_owned(), by_slices: false };
         assert_eq!(Spacing::query(&question), None, "a share is no count");

@@ -89,8 +89,8 @@ impl Unusable {
 }
 
 impl Matrix {
-    /// The series by the value of the label `key`. Points that are no finite number of zero or more
-    /// are left out, and counted.
+    /// The series by the value of the label `key`. Points that are no count and no share are left
+    /// out, and counted.
     pub(super) fn series(self, key: &str) -> Result<(Vec<Series>, u64), Unusable> {
         if self.result.len() > MOST_SERIES {
             return Err(Unusable::TooMany);
@@ -130,13 +130,14 @@ fn seconds(at: f64) -> Option<i64> {
     (at.is_finite() && at.abs() < 1e12).then(|| at.round() as i64)
 }
 
-/// By so little a difference of shares may be less than nothing.
-const ROUNDED: f64 = 1e-9;
+/// By so little a share may be less than nothing: 1 less a success ratio that swings about 1. As much
+/// as counts may contradict each other by, because they are extrapolated.
+const SWING: f64 = 0.01;
 
-/// A count. `NaN` and the infinities are none, and neither is less than nothing.
+/// A count or a share. `NaN` and the infinities are none, and neither is what is much less than
+/// nothing.
 fn number(text: &str) -> Option<f64> {
-    let value = text.parse::<f64>().ok().filter(|it| it.is_finite() && *it >= -ROUNDED)?;
-    Some(value.max(0.0))
+    text.parse::<f64>().ok().filter(|it| it.is_finite() && *it >= -SWING)
 }
 
 #[cfg(test)]
@@ -154,11 +155,11 @@ mod tests {
     #[test]
     fn what_is_no_count_is_no_point() {
         let (series, odd) = matrix(
-            r#"[{"metric":{"le":"0.1"},"values":[[60,"1.5"],[120.0,"NaN"],[180,"+Inf"],[240,"-1"],[300,"x"],[360.001,"-2.2e-16"]]}]"#,
+            r#"[{"metric":{"le":"0.1"},"values":[[60,"1.5"],[120.0,"NaN"],[180,"+Inf"],[240,"-1"],[300,"x"],[360.001,"-0.002"]]}]"#,
         )
         .unwrap();
         assert_eq!(series[0].key, "0.1");
-        assert_eq!(series[0].points, BTreeMap::from([(60, 1.5), (360, 0.0)]));
+        assert_eq!(series[0].points, BTreeMap::from([(60, 1.5), (360, -0.002)]));
         assert_eq!(odd, 4);
         assert_eq!(series[0].odd, [120, 180, 240, 300].into());
     }

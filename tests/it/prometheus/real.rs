@@ -343,7 +343,7 @@ async fn slices_of_short_windows_are_those_of_the_ledger() {
         let question = Question::Events { sli, slice_allowed: allowed.clone(), by_slices };
         Plan { ledger: question.ledger("slo", name), key: name.to_owned(), question }
     };
-    let share = Sli::Ratio { bad: sli.share() };
+    let share = Sli::Ratio { bad: sli.share(), there: None };
     let plans = vec![plan("slices", sli.clone(), true), plan("ratios", share, false)];
     let ledgers: Vec<String> = plans.iter().map(|it| it.ledger.clone()).collect();
     let past = |start_at| samples(start_at, HOURS * 60);

@@ -6,7 +6,7 @@ use super::Event;
 use crate::domain::Instant;
 
 /// Who tells of an event, in no particular order; what happens often is there more than once.
-pub(super) const WRITERS: [fn(&mut Pen, Event); 27] = [
+pub(super) const WRITERS: [fn(&mut Pen, Event); 26] = [
     merge,
     merge,
     deploy,
@@ -33,7 +33,6 @@ pub(super) const WRITERS: [fn(&mut Pen, Event); 27] = [
     answer,
     cost,
     count,
-    rule,
 ];
 
 /// What there is so far.
@@ -372,6 +371,9 @@ pub(super) fn count(pen: &mut Pen, it: Event) {
     let hour = TimeDelta::hours(1);
     let hours = pick(&["", "for 30", "for 200", "covered 5"], it.more);
     let (some, all) = (it.of * 4, 100 + it.how * 40);
+    if it.more.is_multiple_of(5) {
+        rule(pen, it);
+    }
     let text = match it.of % 7 {
         0 => {
             format!("hour checkout {hours} 0.1:{some} 0.3:{} 1:{all} +Inf:{all}", some.max(all / 2))

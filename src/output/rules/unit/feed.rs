@@ -114,6 +114,6 @@ mod tests {
         ] {
             assert_eq!(roles(&bad(query, total)), None, "{query}");
         }
-        assert_eq!(roles(&Sli::Ratio { bad: "x[{{.window}}]".to_owned() }), None);
+        assert_eq!(roles(&Sli::Ratio { bad: "x[{{.window}}]".to_owned(), there: None }), None);
     }
 }

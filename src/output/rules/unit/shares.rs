@@ -68,7 +68,7 @@ fn story(
         // It is computed of what was recorded, and not asked.
         _ if *window == period => false,
         _ if slo.slice.is_some() => false,
-        Sli::Ratio { bad } => bad.contains(WINDOW),
+        Sli::Ratio { bad, .. } => bad.contains(WINDOW),
         Sli::Bad { .. } | Sli::Good { .. } => true,
     };
     let input = |window: Length| {

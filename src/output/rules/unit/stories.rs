@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::super::Slo;
 use super::super::windows::{AlertWindows, Fraction, Length, Pair};
 use super::feed::{Feed, Role};
-use super::{Check, Input, Story, check, is, is_absent};
+use super::{Check, Input, Story, check, is, is_absent, is_within, room};
 use crate::domain::Decimal;
 
 /// Minutes without traffic, in which counters stand still and do not begin.
@@ -189,11 +189,10 @@ impl Teller<'_> {
         let period = self.series(&format!("slo:sli_error:ratio_rate{}", self.period));
         let mut checks = vec![check(minute, is(&period, share))];
         if !self.slo.budget().is_zero() {
-            let remaining = 1.0 - share / self.slo.budget().float();
-            // Where nothing is left but a rounding, ten digits of that are none of the number.
-            if remaining.abs() > 1e-3 {
-                checks.push(check(minute, is(&self.series(REMAINING), remaining)));
-            }
+            let budget = self.slo.budget().float();
+            let remaining = 1.0 - share / budget;
+            let room = (room(share) / budget).max(1e-10);
+            checks.push(check(minute, is_within(&self.series(REMAINING), remaining, room)));
         }
         checks
     }
