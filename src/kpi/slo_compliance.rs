@@ -360,6 +360,22 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_of_slices_is_unknown_while_some_were_judged_by_another_target() {
+        let story = "service web
+            slo up of web objective 0.999 slices
+            05T10:00 hour up bad:0 total:20000 valid:12 met<=0.01:12
+            05T11:00 hour up bad:40 total:20000 valid:12 met:6";
+        expect![[r#"
+            slo_compliance_ratio up events 0.999 n=40000 numerator=39960 coverage=1.00
+            slo_compliance_ratio up slices 0.5 n=12 numerator=6 another_slice_target=1 coverage=1.00
+            error_budget_remaining_ratio up - n=0 another_slice_target=1 coverage=1.00
+            slo_low_traffic up 0 n=1 coverage=1.00
+            slo_window_coverage_ratio up 1 n=1 coverage=1.00
+        "#]]
+        .assert_eq(&Story::told(story).readings(&KPI, "org 05T10:00..05T12:00"));
+    }
+
+    #[test]
     fn a_window_that_begins_before_the_ledger_has_no_value() {
         let hours = "05T10:00 hour up for 4 bad:1 total:20000 valid:12 met:12";
         check(

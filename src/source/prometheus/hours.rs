@@ -264,6 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn what_swings_about_nothing_is_nothing_and_what_idles_is_known() {
+        let ratio = Sli::Ratio { bad: "r".to_owned(), there: Some("t".to_owned()) };
+        let swing = [-0.002, 0.002, -0.004, 0.003, 0.002, -0.001];
+        let bad: Vec<(i64, f64)> =
+            swing.iter().enumerate().map(|(at, bad)| ((at as i64 + 1) * SLICE, *bad)).collect();
+        let there: Vec<(i64, f64)> = (1..=9).map(|at| (at * SLICE, 1.0)).collect();
+        let sliced = [series(BAD, &bad), series(TOTAL, &there)];
+        let hours = events((at(0), at(1)), &ratio, "0.0025", &[], &sliced);
+        let found = &hours[&START];
+        assert_eq!(found.covered, 9, "six shares, and three slices without events");
+        assert_eq!(found.columns[..4], ["bad", "total", "valid", "met<=0.0025"]);
+        assert_eq!(found.values[..4], [0.0, 6.0, 6.0, 5.0]);
+    }
+
+    #[test]
     fn days_are_cut_at_midnight_and_keep_every_layout_once() {
         let (old, new) = (hour(12, &[("total", 1.0)]), hour(12, &[("1", 1.0), ("+Inf", 2.0)]));
         let days = merged(

@@ -1,5 +1,8 @@
 //! What is kept of each complete hour.
 
+use chrono::TimeDelta;
+use engkpi::kpi::ledger::{Question, Sli};
+use engkpi::source::prometheus::Plan;
 use expect_test::expect;
 
 use super::{BOUNDS, PAY, Scene, buckets};
@@ -152,4 +155,36 @@ async fn reconciliation_takes_nothing_away() {
     let cx = engkpi::source::PollContext { store, now, progress };
     scene.source.reconcile(&cx).await.unwrap();
     assert_eq!(scene.store.counts().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn slices_are_judged_anew_when_another_share_of_them_may_be_bad() {
+    let mut scene = Scene::of(|metrics| {
+        metrics.counter("all", "2026-03-10 08:00", |all| {
+            all.serves("2026-03-10 08:00", "2026-03-12 00:00", 100.0, 0.0);
+        });
+        metrics.counter("bad", "2026-03-10 08:00", |bad| {
+            bad.serves("2026-03-10 08:00", "2026-03-10 09:30", 3.0, 0.0);
+        });
+    })
+    .await;
+    let plan = |allowed: &str| {
+        let count = |name: &str| format!("sum(increase({name}[{{{{.window}}}}]))");
+        let sli = Sli::Bad { bad: count("bad"), total: count("all") };
+        let slice_allowed = allowed.to_owned();
+        let question = Question::Events { sli, slice_allowed, by_slices: true };
+        Plan { ledger: question.ledger("slo", "up"), key: "SLO up".to_owned(), question }
+    };
+    scene.reconfigure(vec![plan("0.01")], "");
+    scene.poll_at("2026-03-10 11:05").await;
+    // What the store has no more is as it was judged then.
+    scene.fakes.edit(|world| world.metrics.retention = TimeDelta::hours(2));
+    scene.reconfigure(vec![plan("0.05")], "");
+    scene.poll_at("2026-03-10 11:10").await;
+    expect![[r#"
+        10T08 12/12 bad:180 total:6000 valid:12 met<=0.01:0 missed>0.01:4095
+        10T09 12/12 bad:90 total:6000 valid:12 met<=0.01:6 missed>0.01:63
+        10T10 12/12 bad:0 total:6000 valid:12 met<=0.05:12
+    "#]]
+    .assert_eq(&scene.hours().await);
 }

@@ -186,6 +186,115 @@ fn an_idle_hour_of_a_threshold_is_not_bad() {
     tell(&generated(spec, 30), &[story]);
 }
 
+/// Errors are seen while nothing is counted: infinitely many of nothing.
+#[test]
+fn a_ratio_of_infinity_leaves_no_hole() {
+    let spec = "version: prometheus/v1\nservice: wifi\nslos:\n  - name: refused\n    objective: 99\n    sli:\n      \
+                raw: {error_ratio_query: 'sum(rate(refused_total[{{.window}}])) / sum(rate(asked_total[{{.window}}]))'}\n    \
+                alerting: {name: Wifi}\n";
+    let story = Story {
+        every: "1m",
+        series: vec![
+            ("refused_total".to_owned(), counter(&[(90, 0.0), (1, 1.0), (90, 0.0)])),
+            ("asked_total".to_owned(), counter(&[(60, 10.0), (60, 0.0), (60, 10.0)])),
+        ],
+        holds: vec![
+            ("92m".to_owned(), is_absent("slo:sli_error:ratio_rate5m")),
+            ("180m".to_owned(), is(PERIOD, 0.0)),
+            ("180m".to_owned(), is("slo:period_error_budget_remaining:ratio", 1.0)),
+            ("180m".to_owned(), firing("ticket", "SLOErrorBudgetExhausted", false)),
+        ],
+    };
+    tell(&generated(spec, 30), &[story]);
+}
+
+/// A tenth fails all the time, and for a half of it nobody knows how many.
+#[test]
+fn events_of_which_nobody_knows_how_many_were_bad_are_not_counted() {
+    let usual = "sum(rate(http_requests_total{job=\"checkout\",code=~\"5..\"}[{{.window}}]))";
+    let spec = CHECKOUT.replace(usual, "sum(rate(refused_total[{{.window}}]))");
+    assert_ne!(spec, CHECKOUT);
+    let known = counter(&[(120, 100.0)]);
+    let story = Story {
+        every: "1m",
+        series: vec![
+            (series("200"), counter(&[(360, 1000.0)])),
+            ("refused_total".to_owned(), format!("{known} NaN+0x118 24000+100x120")),
+        ],
+        holds: vec![
+            ("200m".to_owned(), is_absent("slo:sli_total:rate5m")),
+            ("360m".to_owned(), is(PERIOD, 0.1)),
+            ("360m".to_owned(), that("slo:sli_coverage:ratio1d < bool 0.68")),
+        ],
+    };
+    tell(&generated(&spec, 30), &[story]);
+}
+
+/// More good events than events, as two counters that are read one after the other may say.
+#[test]
+fn more_good_than_all_is_no_credit_for_what_is_bad_later() {
+    let spec = ratio("Occurrences", "{target: 0.99}", "good: GOOD", 30);
+    let story = Story {
+        every: "1m",
+        series: vec![
+            ("some_total".to_owned(), counter(&[(120, 103.0), (120, 97.0)])),
+            ("all_total".to_owned(), counter(&[(240, 100.0)])),
+        ],
+        holds: vec![
+            ("100m".to_owned(), is(PERIOD, 0.0)),
+            ("100m".to_owned(), is("slo:sli_error:ratio_rate1h", 0.0)),
+            ("200m".to_owned(), is("slo:sli_error:ratio_rate5m", 0.03)),
+            ("240m".to_owned(), that(&format!("abs({PERIOD} - 0.015) < bool 0.0005"))),
+        ],
+    };
+    tell(&generated(&spec, 30), &[story]);
+}
+
+/// Two busy hours without failures, and two quiet ones in which a half fails: every slice counts alike,
+/// in the day as in the whole window.
+#[test]
+fn a_budget_of_averages_has_the_same_burn_in_every_window() {
+    let spec = ratio("RatioTimeslices", "{target: 0.9}", "bad: BAD", 30);
+    let story = Story {
+        every: "1m",
+        series: vec![
+            ("some_total".to_owned(), counter(&[(120, 0.0), (120, 1.0)])),
+            ("all_total".to_owned(), counter(&[(120, 1000.0), (120, 2.0)])),
+        ],
+        holds: vec![
+            ("240m".to_owned(), that(&format!("abs({PERIOD} - 0.25) < bool 0.02"))),
+            ("240m".to_owned(), that("abs(slo:sli_error:ratio_rate1d - 0.25) < bool 0.02")),
+            ("240m".to_owned(), that("abs(slo:daily_burn_rate:ratio - 2.5) < bool 0.2")),
+        ],
+    };
+    tell(&generated(&spec, 30), &[story]);
+}
+
+/// Of an idle service with a threshold, or with an average of shares, something is known: that it idles.
+#[test]
+fn an_idle_service_is_not_unknown() {
+    let quantile = "(sum(rate(slow_total[5m])) / sum(rate(all_total[5m])))";
+    let threshold = format!(
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {{name: idle}}\nspec:\n  service: checkout\n  \
+         budgetingMethod: Occurrences\n  timeWindow: [{{duration: 30d, isRolling: true}}]\n  \
+         objectives: [{{op: lte, value: 0.5, target: 0.99}}]\n  indicator: {{spec: {{thresholdMetric: {{metricSource: {{spec: {{query: {quantile:?}}}}}}}}}}}\n"
+    );
+    let average = ratio("RatioTimeslices", "{target: 0.9}", "bad: BAD", 30);
+    for spec in [threshold, average] {
+        let story = Story {
+            every: "5m",
+            series: ["some_total", "slow_total", "all_total"]
+                .map(|it| (it.to_owned(), counter(&[(96, 10.0), (192, 0.0)])))
+                .into(),
+            holds: vec![
+                ("1440m".to_owned(), firing("ticket", "SLOCoverageLow", false)),
+                ("1440m".to_owned(), that("slo:sli_coverage:ratio1d > bool 0.98")),
+            ],
+        };
+        tell(&generated(&spec, 30), &[story]);
+    }
+}
+
 /// What is no number of bad events is not recorded, and what has no total is no share.
 #[test]
 fn bad_events_that_are_no_number_or_have_no_total_spoil_no_sum() {
@@ -209,6 +318,20 @@ fn bad_events_that_are_no_number_or_have_no_total_spoil_no_sum() {
     let spec = CHECKOUT.replace(usual, odd);
     assert_ne!(spec, CHECKOUT);
     tell(&generated(&spec, 30), &[story]);
+}
+
+/// An OpenSLO of `some_total` of `all_total`, which `part` (`good: GOOD` or `bad: BAD`) says what it is.
+fn ratio(method: &str, objective: &str, part: &str, days: u32) -> String {
+    let query = |name: &str| {
+        format!("{{metricSource: {{spec: {{query: 'sum(rate({name}_total[{{{{.window}}}}]))'}}}}}}")
+    };
+    let part = part.replace("GOOD", &query("some")).replace("BAD", &query("some"));
+    format!(
+        "apiVersion: openslo/v1\nkind: SLO\nmetadata: {{name: ratio}}\nspec:\n  service: checkout\n  \
+         budgetingMethod: {method}\n  timeWindow: [{{duration: {days}d, isRolling: true}}]\n  \
+         objectives: [{objective}]\n  indicator:\n    spec:\n      ratioMetric:\n        {part}\n        total: {}\n",
+        query("all")
+    )
 }
 
 /// A budget of slices: three of ten slices of five minutes were worse than one in ten.
