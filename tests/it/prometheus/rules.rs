@@ -23,7 +23,6 @@ impl Scene {
         self.fakes.edit(|world| world.metrics.rules = rules);
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
     async fn knows(&self, rules: Expect) {
         let facts = self.store.facts(self.source.name(), Kind::AlertRule, None).await.unwrap();
         let mut lines: Vec<String> = facts

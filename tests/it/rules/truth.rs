@@ -320,7 +320,7 @@ fn bad_events_that_are_no_number_or_have_no_total_spoil_no_sum() {
     tell(&generated(&spec, 30), &[story]);
 }
 
-/// An OpenSLO of `some_total` of `all_total`, which `part` (`good: GOOD` or `bad: BAD`) says what it is.
+/// An `OpenSLO` specification; `part` says what `some_total` of `all_total` is: `good: GOOD` or `bad: BAD`.
 fn ratio(method: &str, objective: &str, part: &str, days: u32) -> String {
     let query = |name: &str| {
         format!("{{metricSource: {{spec: {{query: 'sum(rate({name}_total[{{{{.window}}}}]))'}}}}}}")
