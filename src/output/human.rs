@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::Instant;
-use crate::kpi::{Better, Family, Item, Kpi, Reading, State, TargetRule, Unit};
+use crate::kpi::{Better, Cut, Family, Item, Kpi, Reading, State, TargetRule, Unit, WindowKind};
 
 /// A value of `family` of `kpi` with its unit, or a dash where it is undefined.
 pub fn value(kpi: &Kpi, family: &Family, value: Option<f64>) -> String {
@@ -133,6 +133,21 @@ pub fn unit(unit: Unit) -> &'static str {
 /// An instant to the minute.
 pub fn instant(at: Instant) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// From when to when a window is, as far as it is of all that is measured.
+pub fn window(window: &Cut) -> String {
+    match window.kind {
+        WindowKind::Own => "of each SLO that of its specification".to_owned(),
+        WindowKind::Now => "what there is now".to_owned(),
+        WindowKind::Wave => "the last wave of each survey".to_owned(),
+        WindowKind::Rolling
+        | WindowKind::Month { .. }
+        | WindowKind::Quarter { .. }
+        | WindowKind::Year { .. } => {
+            format!("{} to {}", instant(window.span.start), instant(window.span.end))
+        }
+    }
 }
 
 /// How long ago something was.

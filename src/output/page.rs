@@ -269,8 +269,7 @@ struct Explain<'a> {
     team: &'a str,
     service: &'a str,
     window: &'a str,
-    start: String,
-    end: String,
+    span: String,
     as_of: String,
     windows: Vec<Elsewhere>,
     own: Row,
@@ -286,7 +285,6 @@ pub fn explanation(explanation: &Explanation) -> String {
     let own = lines.iter().find(|line| line.judged.is_some());
     let own = own.expect("every evaluated window has a verdict");
     let (team, service) = evaluation.names.labels(own.scope);
-    let span = explanation.window.span;
     let items = shown::items(explanation);
     let names = value_names(&items);
     let content = Explain {
@@ -295,8 +293,7 @@ pub fn explanation(explanation: &Explanation) -> String {
         team,
         service,
         window: &explanation.window.label,
-        start: human::instant(span.start),
-        end: human::instant(span.end),
+        span: human::window(&explanation.window),
         as_of: human::instant(evaluation.as_of),
         windows: windows(evaluation, own.kpi, own.scope),
         own: Row::of(evaluation, own),

@@ -18,7 +18,6 @@ pub fn evaluation(evaluation: &Evaluation, width: Option<u16>) -> String {
 /// A number and its items as tables.
 pub fn explanation(explanation: &Explanation, width: Option<u16>) -> String {
     let evaluation = &explanation.evaluation;
-    let span = explanation.window.span;
     let mut text = String::new();
     if let Some(judged) = evaluation.statuses().next() {
         text.push_str(&format!("{}: {}\n", judged.kpi.title, judged.kpi.definition));
@@ -30,10 +29,9 @@ pub fn explanation(explanation: &Explanation, width: Option<u16>) -> String {
         }
     }
     text.push_str(&format!(
-        "{}: {} to {}, as of {}\n\n",
+        "{}: {}, as of {}\n\n",
         explanation.window.label,
-        human::instant(span.start),
-        human::instant(span.end),
+        human::window(&explanation.window),
         human::instant(evaluation.as_of),
     ));
     text.push_str(&readings(evaluation, &shown::all(evaluation), width));
