@@ -149,7 +149,11 @@ pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
     let recent = slo.series("slo:sli_error:ratio_rate5m");
     // The budget of a ratio is of averages, whatever its query says of a day.
     let day = match (&slo.sli, slo.slice) {
-        (Sli::Ratio { .. }, None) => format!("avg_over_time({recent}[1d])"),
+        (Sli::Ratio { .. }, None) => {
+            format!(
+                "label_replace(avg_over_time({recent}[1d]), \"sloth_window\", \"1d\", \"\", \"\")"
+            )
+        }
         _ => slo.series("slo:sli_error:ratio_rate1d"),
     };
     let rules = vec![
