@@ -254,6 +254,37 @@ struct Site {
     configuration: PathBuf,
 }
 
+/// The SLOs of a service: four of five are of events in sloth's format, the others budgets of slices
+/// in `OpenSLO`'s.
+fn specification(service: usize, slos: std::ops::Range<usize>) -> String {
+    let mut of_events = format!("version: prometheus/v1\nservice: s{service}\nslos:\n");
+    let mut of_slices = String::new();
+    for slo in slos {
+        let bad = format!(
+            "sum(rate(http_requests_total{{slo=\"{slo}\",code=\"500\"}}[{{{{.window}}}}]))"
+        );
+        let total = format!("sum(rate(http_requests_total{{slo=\"{slo}\"}}[{{{{.window}}}}]))");
+        let _ = match slo % 5 {
+            4 => write!(
+                of_slices,
+                "---\napiVersion: openslo/v1\nkind: SLO\nmetadata: {{name: slo-{slo}}}\nspec:\n\
+                 \x20 service: s{service}\n  budgetingMethod: Timeslices\n\
+                 \x20 timeWindow: [{{duration: 30d, isRolling: true}}]\n\
+                 \x20 objectives: [{{target: 0.99, timeSliceTarget: 0.999}}]\n  indicator:\n    spec:\n      ratioMetric:\n\
+                 \x20       bad: {{metricSource: {{spec: {{query: '{bad}'}}}}}}\n\
+                 \x20       total: {{metricSource: {{spec: {{query: '{total}'}}}}}}\n"
+            ),
+            _ => write!(
+                of_events,
+                "  - name: slo-{slo}\n    objective: 99.9\n    sli:\n      events:\n\
+                 \x20       error_query: {bad}\n        total_query: {total}\n\
+                 \x20   alerting: {{name: Burn}}\n"
+            ),
+        };
+    }
+    of_events + &of_slices
+}
+
 /// What one run of engkpi cost.
 struct Run {
     seconds: f64,
@@ -284,16 +315,8 @@ impl Site {
                 text,
                 "[services.s{service}]\nteam = \"all\"\nrepository = \"acme/platform\""
             );
-            let mut spec = format!("version: prometheus/v1\nservice: s{service}\nslos:\n");
-            for slo in service * EACH..((service + 1) * EACH).min(slos) {
-                let _ = write!(
-                    spec,
-                    "  - name: slo-{slo}\n    objective: 99.9\n    sli:\n      events:\n\
-                     \x20       error_query: sum(rate(http_requests_total{{slo=\"{slo}\",code=\"500\"}}[{{{{.window}}}}]))\n\
-                     \x20       total_query: sum(rate(http_requests_total{{slo=\"{slo}\"}}[{{{{.window}}}}]))\n\
-                     \x20   alerting: {{name: Burn}}\n"
-                );
-            }
+            let slos = service * EACH..((service + 1) * EACH).min(slos);
+            let spec = specification(service, slos);
             fs::write(specifications.join(format!("s{service}.yaml")), spec)?;
         }
         let configuration = folder.path().join("engkpi.toml");
