@@ -1,5 +1,6 @@
 //! `engkpi rules`: what is written, and what Prometheus makes of it.
 
+mod asked;
 mod burn;
 mod kpis;
 mod shapes;
@@ -73,30 +74,28 @@ impl Story {
     }
 }
 
-/// Lets promtool tell the stories with these rules.
+/// Lets promtool tell the stories with those of the rules that they ask for.
 #[track_caller]
 fn tell(rules: &str, stories: &[Story]) {
+    tell_with(rules, stories, asked::needed);
+}
+
+/// Lets promtool tell the stories with all of the rules, of which none may fail.
+#[track_caller]
+fn tell_with_all(rules: &str, stories: &[Story]) {
+    tell_with(rules, stories, |rules, _| rules.clone());
+}
+
+#[track_caller]
+fn tell_with(rules: &str, stories: &[Story], choose: asked::Choice) {
     assert!(stories.iter().all(|it| !it.holds.is_empty()), "a story that cannot fail");
-    let file: Value = serde_saphyr::from_str(rules).unwrap();
-    let groups: Vec<&Value> =
-        file["groups"].as_array().unwrap().iter().map(|group| &group["name"]).collect();
-    for every in ["1m", "5m", "1h"] {
-        let told: Vec<Value> =
-            stories.iter().filter(|it| it.every == every).map(Story::json).collect();
-        if told.is_empty() {
-            continue;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("rules.yml"), rules).unwrap();
-        let tests = json!({
-            "rule_files": ["rules.yml"],
-            "evaluation_interval": every,
-            "group_eval_order": groups,
-            "tests": told,
-        });
-        std::fs::write(folder.path().join("test.yml"), tests.to_string()).unwrap();
-        promtool(folder.path(), &["test", "rules", "test.yml"]);
-    }
+    let rules = serde_saphyr::from_str(rules).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let stories = stories.iter().map(|it| (it.every.to_owned(), it.json()));
+    let files = asked::write(folder.path(), &rules, stories, choose);
+    let arguments: Vec<&str> =
+        ["test", "rules"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    promtool(folder.path(), &arguments);
 }
 
 /// Whether `query` has the one value `truth`, to ten digits.

@@ -1,6 +1,8 @@
 //! Shares against ground truth: counts that were written down before, divided.
 
-use super::{CHECKOUT, Story, counter, firing, generated, is, is_absent, tell, that};
+use super::{
+    CHECKOUT, Story, counter, firing, generated, is, is_absent, tell, tell_with_all, that,
+};
 
 fn series(code: &str) -> String {
     format!("http_requests_total{{job=\"checkout\",code=\"{code}\"}}")
@@ -9,20 +11,20 @@ fn series(code: &str) -> String {
 const PERIOD: &str = "slo:sli_error:ratio_rate30d";
 const REMAINING: &str = "slo:period_error_budget_remaining:ratio";
 
-/// 12,000 requests a minute by day and 600 by night, of which one in a hundred fails in every third night:
-/// an average of shares says that five thirds of the budget are gone, and 84.1 % of it are left.
+/// 12,000 requests a minute in busy hours and 600 in the quiet ones between them, of which one in a
+/// hundred fails in every third: an average of shares says that five thirds of the budget are gone, and 84.1 % of it are left.
 #[test]
 fn uneven_traffic_weighs_as_much_as_it_is() {
-    // Twelve hours have 144 steps of five minutes.
-    let (day, night) = (12_000.0 * 5.0, 600.0 * 5.0);
+    // An hour has twelve steps of five minutes.
+    let (busy, quiet) = (12_000.0 * 5.0, 600.0 * 5.0);
     let (mut good, mut bad) = (vec![(12, 0.0)], vec![(12, 0.0)]);
-    for date in 0..9 {
-        let failed = if date % 3 == 0 { night * 0.01 } else { 0.0 };
-        good.extend([(144, day), (144, night - failed)]);
-        bad.extend([(144, 0.0), (144, failed)]);
+    for pair in 0..9 {
+        let failed = if pair % 3 == 0 { quiet * 0.01 } else { 0.0 };
+        good.extend([(12, busy), (12, quiet - failed)]);
+        bad.extend([(12, 0.0), (12, failed)]);
     }
-    let truth = 3.0 * 720.0 * 6.0 / (9.0 * 720.0 * 12_600.0);
-    let end = format!("{}m", (12 + 9 * 288) * 5);
+    let truth = 3.0 * 60.0 * 6.0 / (9.0 * 60.0 * 12_600.0);
+    let end = format!("{}m", (12 + 9 * 24) * 5);
     let story = Story {
         every: "5m",
         series: vec![(series("200"), counter(&good)), (series("500"), counter(&bad))],
@@ -105,7 +107,7 @@ fn a_changed_label_changes_no_number() {
             ("135m".to_owned(), is("slo:sli_error:ratio_rate30m", 0.001)),
         ],
     };
-    tell(&generated(CHECKOUT, 30), &[story]);
+    tell_with_all(&generated(CHECKOUT, 30), &[story]);
 }
 
 /// Nothing is allowed to be bad: nothing bad burns nothing, anything bad is infinitely fast.

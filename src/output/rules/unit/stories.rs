@@ -56,15 +56,15 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    /// An hour in which half of what a good slice allows is bad, and one in which more is.
+    /// Half an hour in which half of what a good slice allows is bad, and one in which more is.
     fn slices(&self, allowed: Decimal) -> Option<Story> {
         let allowed = self.part(allowed);
         let bad = (allowed * 2).clamp(1, self.traffic);
         let recent = self.series("slo:sli_error:ratio_rate5m");
         let mut checks =
-            vec![check(STILL + 60, is(&recent, 0.0)), check(STILL + 120, is(&recent, 1.0))];
-        checks.extend(self.of_period(150, 0.5));
-        let phases = [(60, self.traffic - allowed / 2, allowed / 2), (60, self.traffic - bad, bad)];
+            vec![check(STILL + 30, is(&recent, 0.0)), check(STILL + 60, is(&recent, 1.0))];
+        checks.extend(self.of_period(80, 0.5));
+        let phases = [(30, self.traffic - allowed / 2, allowed / 2), (30, self.traffic - bad, bad)];
         (bad > allowed).then(|| self.story("bad slices", &phases, checks))
     }
 
@@ -73,43 +73,43 @@ impl Teller<'_> {
         let bad = self.allowed() / 2;
         let share = self.share(bad, self.traffic);
         let mut checks = vec![
-            check(130, is(&self.series("slo:sli_error:ratio_rate5m"), share)),
-            check(130, is(&self.series("slo:sli_error:ratio_rate1h"), share)),
+            check(50, is(&self.series("slo:sli_error:ratio_rate5m"), share)),
+            check(50, is(&self.series("slo:sli_error:ratio_rate1h"), share)),
         ];
         let (page, ticket) = (&self.windows.page, &self.windows.ticket);
         // Some want to know of half a budget.
         if page.iter().chain(ticket).all(|it| self.windows.factor(it).float() > 0.5) {
-            checks.push(check(130, self.slo.fires("page", false)));
-            checks.push(check(130, self.slo.fires("ticket", false)));
+            checks.push(check(50, self.slo.fires("page", false)));
+            checks.push(check(50, self.slo.fires("ticket", false)));
         }
-        checks.extend(self.of_period(150, share));
-        let phases = [(120, self.traffic - bad, bad)];
+        checks.extend(self.of_period(60, share));
+        let phases = [(40, self.traffic - bad, bad)];
         self.story("half of the budget burns", &phases, checks)
     }
 
     /// An hour without traffic between a busy time with bad events and a quiet one without.
     fn idle(&self) -> Story {
         let (bad, quiet) = (self.allowed(), self.traffic / 20);
-        let truth = self.share(120 * bad, 120 * self.traffic + 60 * quiet);
+        let truth = self.share(30 * bad, 30 * self.traffic + 20 * quiet);
         let mut checks = vec![
-            check(160, is_absent(&self.series("slo:sli_error:ratio_rate5m"))),
-            check(245, is(&self.series("slo:sli_error:ratio_rate1h"), 0.0)),
+            check(80, is_absent(&self.series("slo:sli_error:ratio_rate5m"))),
+            check(115, is(&self.series("slo:sli_error:ratio_rate1h"), 0.0)),
         ];
-        checks.extend(self.of_period(160, self.share(bad, self.traffic)));
-        checks.extend(self.of_period(260, truth));
-        let phases = [(120, self.traffic - bad, bad), (60, 0, 0), (60, quiet, 0)];
+        checks.extend(self.of_period(80, self.share(bad, self.traffic)));
+        checks.extend(self.of_period(130, truth));
+        let phases = [(30, self.traffic - bad, bad), (60, 0, 0), (20, quiet, 0)];
         self.story("an idle hour", &phases, checks)
     }
 
     /// Nothing bad has ever been counted, so that there is no series of it.
     fn never_failed(&self) -> Story {
-        let zero = |series: &str| check(70, is(&self.series(series), 0.0));
+        let zero = |series: &str| check(40, is(&self.series(series), 0.0));
         let windows = self.windows.all().into_iter().chain([self.period]);
         let mut checks: Vec<Check> =
             windows.map(|it| zero(&format!("slo:sli_error:ratio_rate{it}"))).collect();
         checks.push(zero("slo:current_burn_rate:ratio"));
-        checks.push(check(70, is(&self.series(REMAINING), 1.0)));
-        let mut story = self.story("nothing has ever failed", &[(60, self.traffic, 0)], checks);
+        checks.push(check(40, is(&self.series(REMAINING), 1.0)));
+        let mut story = self.story("nothing has ever failed", &[(30, self.traffic, 0)], checks);
         let bad = self.feed.series.iter().find(|(_, role)| *role == Role::Bad);
         story.input_series.retain(|it| bad.is_none_or(|(series, _)| *series != it.series));
         story
@@ -130,7 +130,7 @@ impl Teller<'_> {
         if self.slo.alerting.ticket.disable || self.slo.budget().is_zero() {
             return None;
         }
-        [245, 200, 150, 300, 120, 400].into_iter().find_map(|percent| {
+        [290, 245, 200, 150, 300, 120, 400].into_iter().find_map(|percent| {
             let begin = (self.allowed() * percent / 100).min(self.traffic);
             let bad = self.clear_cut(begin)?;
             let ticket = self.first(bad, &self.windows.ticket, 0)?;
@@ -164,19 +164,19 @@ impl Teller<'_> {
     /// What was recorded with other labels before is the same SLO.
     fn relabelled(&self) -> Story {
         let bad = self.allowed();
-        // Recorded is a sixtieth of what is counted in a minute, sixty times.
-        let truth = self.share(300 + bad, 6000 + self.traffic);
-        let mut checks = self.of_period(150, truth);
-        checks.push(check(150, is(&self.series("sloth_slo_info"), 1.0)));
-        let phases = [(60, self.traffic - bad, bad)];
+        // Recorded is a sixtieth of what is counted in a minute, and both times are as long.
+        let truth = self.share(60 * 5 + bad, 60 * 100 + self.traffic);
+        let mut checks = self.of_period(90, truth);
+        checks.push(check(90, is(&self.series("sloth_slo_info"), 1.0)));
+        let phases = [(30, self.traffic - bad, bad)];
         let mut story = self.story("other labels before", &phases, checks);
         for input in &mut story.input_series {
-            input.values.insert_str(0, "_x70 ");
+            input.values.insert_str(0, "_x40 ");
         }
         for (series, values) in [
-            ("slo:sli_total:rate5m", "100x59 stale"),
-            ("slo:sli_error:rate5m", "5x59 stale"),
-            ("sloth_slo_info", "1x59 stale"),
+            ("slo:sli_total:rate5m", "100x29 stale"),
+            ("slo:sli_error:rate5m", "5x29 stale"),
+            ("sloth_slo_info", "1x29 stale"),
         ] {
             let series = self.slo.labelled(series, &[("another", "label")]);
             story.input_series.push(Input { series, values: values.to_owned() });

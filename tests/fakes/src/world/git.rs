@@ -238,29 +238,30 @@ impl Repository {
             chain.push(commit);
             next = commit.parents.first().map(String::as_str);
         }
-        let mut names = BTreeMap::new();
-        for commit in chain.iter().rev() {
+        // Where the text of each path is from; ids are worked out of those that are left.
+        let mut origins: BTreeMap<&str, Option<(&File, &Commit)>> = BTreeMap::new();
+        for &commit in chain.iter().rev() {
             for file in &commit.files {
-                match &file.status {
+                let origin = match &file.status {
                     FileStatus::Removed => {
-                        names.remove(&file.path);
+                        origins.remove(file.path.as_str());
+                        continue;
                     }
                     FileStatus::RenamedFrom(from) => {
-                        let before = names.remove(from);
-                        let text = file.content.as_ref().map(|text| digest(("blob", text)));
-                        names.insert(file.path.clone(), text.or(before).unwrap_or_default());
+                        let before = origins.remove(from.as_str()).flatten();
+                        if file.content.is_some() { Some((file, commit)) } else { before }
                     }
-                    _ => {
-                        let text = file.content.clone();
-                        let text =
-                            text.unwrap_or_else(|| format!("{} as of {}\n", file.path, commit.sha));
-                        names.insert(file.path.clone(), digest(("blob", &text)));
-                    }
-                }
+                    _ => Some((file, commit)),
+                };
+                origins.insert(&file.path, origin);
             }
         }
-        names.retain(|path, _| is_below(path, root));
-        names
+        let id = |(file, commit): (&File, &Commit)| match &file.content {
+            Some(text) => digest(("blob", text)),
+            None => digest(("blob", format!("{} as of {}\n", file.path, commit.sha))),
+        };
+        let here = origins.into_iter().filter(|(path, _)| is_below(path, root));
+        here.map(|(path, origin)| (path.to_owned(), origin.map_or_else(String::new, id))).collect()
     }
 }
 
