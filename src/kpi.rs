@@ -36,6 +36,7 @@ pub mod link;
 pub mod mentorship;
 pub(crate) mod parallel;
 pub mod params;
+pub mod promql;
 pub mod reading;
 mod register_items;
 pub mod request_latency;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use sha2::{Digest, Sha256};
 
+use super::promql::is_rate;
 use super::statistics::Histogram;
 use super::statistics::budget::Events;
 use super::window::Span;
@@ -187,18 +188,6 @@ fn uncommented(query: &str) -> String {
 fn part(name: &str, suffix: &str, query: &str) -> String {
     let query = uncommented(query);
     format!("label_replace({query}, \"{PART}\", \"{name}{suffix}\", \"\", \"\")")
-}
-
-/// Whether a query counts events by the second.
-pub fn is_rate(query: &str) -> bool {
-    let calls = |name: &str| {
-        query.match_indices(name).any(|(at, _)| {
-            let before = query[..at].chars().next_back();
-            let after = query[at + name.len()..].trim_start().starts_with('(');
-            after && before.is_none_or(|it| !it.is_alphanumeric() && it != '_' && it != ':')
-        })
-    };
-    (calls("rate") || calls("irate")) && !calls("increase")
 }
 
 /// Short windows, which are asked for as they are, with their seconds.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use promql_parser::label::{self, MatchOp};
 use regex::Regex;
 
 use super::super::document::quoted;
+use crate::kpi::promql::Query;
 
 /// A selector of PromQL: a name and what its labels must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,26 +89,23 @@ fn example(expression: &str) -> String {
 impl Selector {
     /// Reads `name{label="value", …}`; `None` for what is anything else.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let (name, rest) = text.split_once('{').unwrap_or((text, "}"));
-        let name = name.trim();
-        let first = name.chars().next()?;
-        let valid = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == ':';
-        if first.is_ascii_digit() || !name.chars().all(valid) {
-            return None;
-        }
-        let mut matchers = Vec::new();
-        let mut rest = rest.trim_start();
-        while let Some(after) = rest.strip_prefix(|it: char| it != '}').map(|_| rest) {
-            let end = after.find(['=', '!'])?;
-            let label = after[..end].trim().to_owned();
-            let (operator, after) = operator(&after[end..])?;
-            let (value, after) = string(after.trim_start())?;
-            matchers.push(Matcher { label, operator, value });
-            let after = after.trim_start();
-            rest = after.strip_prefix(',').unwrap_or(after).trim_start();
-        }
-        (rest == "}").then(|| Self { name: name.to_owned(), matchers })
+        let query = Query::parse(text).ok()?;
+        let selector = query.selector().filter(|it| it.offset.is_none() && it.at.is_none())?;
+        let is_plain =
+            |text: &str| text.chars().all(|it| it.is_ascii_alphanumeric() || "_:".contains(it));
+        let name = selector.name.clone().filter(|it| is_plain(it))?;
+        let matcher = |it: &label::Matcher| {
+            let operator = match it.op {
+                MatchOp::Equal => Operator::Is,
+                MatchOp::NotEqual => Operator::IsNot,
+                MatchOp::Re(_) => Operator::Fits,
+                MatchOp::NotRe(_) => Operator::FitsNot,
+            };
+            let matcher = Matcher { label: it.name.clone(), operator, value: it.value.clone() };
+            is_plain(&it.name).then_some(matcher)
+        };
+        let matchers = selector.matchers.matchers.iter().map(matcher).collect::<Option<_>>()?;
+        Some(Self { name, matchers })
     }
 
     fn of<'a>(&'a self, label: &str) -> impl Iterator<Item = &'a Matcher> {
@@ -173,34 +172,6 @@ fn series(name: &str, labels: &Labels) -> String {
     format!("{name}{{{}}}", labels.collect::<Vec<_>>().join(","))
 }
 
-fn operator(text: &str) -> Option<(Operator, &str)> {
-    let operators = [
-        ("=~", Operator::Fits),
-        ("!~", Operator::FitsNot),
-        ("!=", Operator::IsNot),
-        ("=", Operator::Is),
-    ];
-    operators.into_iter().find_map(|(sign, it)| Some((it, text.strip_prefix(sign)?)))
-}
-
-/// A text in quotes, and what comes after it.
-fn string(text: &str) -> Option<(String, &str)> {
-    let quote = text.chars().next().filter(|it| "\"'`".contains(*it))?;
-    let mut value = String::new();
-    let mut signs = text.char_indices().skip(1);
-    while let Some((at, sign)) = signs.next() {
-        match sign {
-            _ if sign == quote => return Some((value, &text[at + 1..])),
-            '\\' if quote != '`' => match signs.next()?.1 {
-                'n' => value.push('\n'),
-                other => value.push(other),
-            },
-            _ => value.push(sign),
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,9 +214,17 @@ mod tests {
     fn what_cannot_be_told_apart_is_not() {
         assert_eq!(apart("r", "r"), None, "they are the same");
         assert_eq!(apart(r#"r{a=~"x{3}y{2}"}"#, "r"), None, "no example was found");
-        for text in
-            ["", "5x", "a + b", "r{a}", "r{a=b}", "r{a=\"b\"", "r{a=\"b\"} offset 5m", "(r)"]
-        {
+        for text in [
+            "",
+            "5x",
+            "a + b",
+            "r{a}",
+            "r{a=b}",
+            "r{a=\"b\"",
+            "r{a=\"b\"} offset 5m",
+            "(r)",
+            "{\"r.s\"}",
+        ] {
             assert_eq!(Selector::parse(text), None, "{text}");
         }
     }
