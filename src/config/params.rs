@@ -10,7 +10,7 @@ use super::findings::FindingSettings;
 use super::layers::Layers;
 use super::path::KeyPath;
 use super::rules::RulesSettings;
-use super::slo::{Found, Objectives, SloSettings};
+use super::slo::{Found, Objectives, SloSettings, rolling};
 use super::sources::SourceSettings;
 use super::targets::{BaselineSettings, KpiSettings};
 use super::units::UnitSettings;
@@ -21,7 +21,6 @@ use crate::kpi::params::{
     Standard,
 };
 use crate::kpi::{Need, Span, TargetRule};
-use crate::output::rules::Length;
 
 /// Builds the configuration; `None` if a section is missing, which was reported then.
 pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) -> Option<Config> {
@@ -46,7 +45,7 @@ pub(super) fn assemble(layers: &Layers, document: Document, checked: Checked) ->
     let demand: Vec<Demand> = units
         .map(|(name, it)| demand(name, it, metrics.as_ref(), &catalogue))
         .collect::<Option<_>>()?;
-    let period = document.slos.as_ref().and_then(|it| Length::parse(it.window.as_deref()?));
+    let period = document.slos.as_ref().and_then(|it| rolling(it.window.as_deref()?));
     let objectives = Objectives::new(&slos, alert_windows, period);
     let slos = slos.iter().map(|it| slo(it, document.slos.as_ref()?, metrics.as_ref(), &catalogue));
     let slos: Vec<Slo> = slos.collect::<Option<_>>()?;

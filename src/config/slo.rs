@@ -67,7 +67,8 @@ impl SloSettings {
     pub(super) fn window(&self) -> Result<Option<(String, SloWindow)>, &str> {
         let Some(text) = self.window.as_deref() else { return Ok(None) };
         let calendar = |length| SloWindow::Calendar { length, zone: None, from: None };
-        let rolling = || Length::parse(text).filter(|it| it.is_sensible()).map(SloWindow::Rolling);
+        let rolls = |it: &Length| it.is_sensible() && rolling(text).is_some();
+        let rolling = || Length::parse(text).filter(rolls).map(SloWindow::Rolling);
         let window = match text {
             "week" => Some(calendar(Length::Days(7))),
             "month" => Some(calendar(Length::Months(1))),
@@ -91,6 +92,16 @@ impl MaintenanceSettings {
             span: Span { start: self.start.0, end: self.end.0 },
         }
     }
+}
+
+/// The length of a window that rolls, in rules. Prometheus knows no months: one has 30 days there, a
+/// quarter 90 and a year 365. `None` for what is longer than ten years.
+pub(super) fn rolling(text: &str) -> Option<rules::Length> {
+    let days = [('M', 30), ('Q', 90), ('Y', 365)].into_iter().find_map(|(letter, days)| {
+        let number: u32 = text.strip_suffix(letter)?.parse().ok()?;
+        Some(format!("{}d", number.checked_mul(days)?))
+    });
+    rules::Length::parse(days.as_deref().unwrap_or(text))
 }
 
 /// An SLO as it was found in a file.
@@ -267,41 +278,53 @@ impl Specifications {
         window: Option<(String, SloWindow)>,
     ) -> (Self, Vec<(usize, String)>) {
         let mut all = Self::new(window);
-        let mut missing = Vec::new();
+        let (mut texts, mut missing) = (Vec::new(), Vec::new());
         for (index, pattern) in patterns.iter().enumerate() {
             match files(pattern) {
-                Ok(files) => {
-                    for file in files {
-                        all.read_file(&file);
-                    }
-                }
+                Ok(files) => texts.extend(files.iter().filter_map(|file| all.text(file))),
                 Err(rule) => missing.push((index, rule)),
             }
         }
-        all.compare();
+        all.read_texts(&texts);
         (all, missing)
     }
 
-    fn read_file(&mut self, path: &Path) {
+    /// The name and the text of a file.
+    fn text(&mut self, path: &Path) -> Option<(String, String)> {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => self.parse(&file, &text),
+            Ok(text) => Some((file, text)),
             Err(error) => {
                 let rule = format!("cannot be read: {error}");
                 let place = Place::File { file };
                 self.problems.push(Problem::new(place, &KeyPath::root(), rule, "mend its mode"));
+                None
             }
         }
     }
 
-    /// Reads one file's documents.
-    fn parse(&mut self, file: &str, text: &str) {
+    /// Reads the texts of files, each after the file's name. An SLO may refer to an indicator in any
+    /// of them.
+    fn read_texts(&mut self, texts: &[(String, String)]) {
+        let files: Vec<(&str, Vec<Document>)> =
+            texts.iter().map(|(file, text)| (file.as_str(), self.documents(file, text))).collect();
+        let indicators = self.indicators(&files);
+        for (file, documents) in &files {
+            Reader { file, all: self }.read(documents, &indicators);
+        }
+        self.compare();
+    }
+
+    /// The documents of a file; none if it cannot be read, which is said.
+    fn documents(&mut self, file: &str, text: &str) -> Vec<Document> {
         let mut reader = Reader { file, all: self };
         match serde_saphyr::from_multiple::<Document>(text) {
-            Ok(documents) if documents.is_empty() => {
-                reader.file_problem("holds no specification", "remove it from the list");
+            Ok(documents) => {
+                if documents.is_empty() {
+                    reader.file_problem("holds no specification", "remove it from the list");
+                }
+                documents
             }
-            Ok(documents) => reader.documents(&documents),
             Err(error) => {
                 let place = error.location().map(|at| (at.line(), at.column()));
                 // The first line says what is wrong, the rest draws it.
@@ -309,8 +332,28 @@ impl Specifications {
                 let words = words.lines().next().unwrap_or_default().to_owned();
                 let place = reader.at(place.unwrap_or((1, 1)));
                 reader.push(place, format!("cannot be taken apart: {words}"), "mend the YAML");
+                Vec::new()
             }
         }
+    }
+
+    /// The indicators of all files that have names of their own.
+    fn indicators(&mut self, files: &[(&str, Vec<Document>)]) -> Indicators {
+        let mut all = Indicators::new();
+        for (file, documents) in files {
+            let mut reader = Reader { file, all: self };
+            for (name, indicator) in documents.iter().filter_map(indicator) {
+                let place = reader.place(name);
+                if let Some(first) = all.get(&name.value) {
+                    let rule = format!("the SLI {} is at {} already", name.value, first.place);
+                    reader.problem(name, rule, "rename one of them");
+                    continue;
+                }
+                let file = (*file).to_owned();
+                all.insert(name.value.clone(), openslo::Named { file, place, indicator });
+            }
+        }
+        all
     }
 
     /// What only all files together show: an id that two SLOs have.
@@ -335,8 +378,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn documents(&mut self, documents: &[Document]) {
-        let indicators = indicators(documents);
+    fn read(&mut self, documents: &[Document], indicators: &Indicators) {
         for document in documents {
             let version = document.version.as_ref().map(|it| it.value.as_str());
             let api = document.api_version.as_ref().map(|it| it.value.as_str());
@@ -358,11 +400,11 @@ impl Reader<'_> {
                 }
                 (None, Some("openslo/v1"), Some("SLO"), Some(spec)) => {
                     let head = ("openslo/v1", document.metadata.as_ref());
-                    openslo::read(self, head, spec, &indicators);
+                    openslo::read(self, head, spec, indicators);
                 }
                 (None, Some("openslo/v1alpha"), Some("SLO"), Some(spec)) => {
                     let head = ("openslo/v1alpha", document.metadata.as_ref());
-                    openslo::read(self, head, spec, &indicators);
+                    openslo::read(self, head, spec, indicators);
                 }
                 (None, Some("openslo/v1" | "openslo/v1alpha"), Some(kind), _)
                     if kind == "SLI" || openslo::OTHERS.contains(&kind) => {}
@@ -421,6 +463,37 @@ impl Reader<'_> {
         valid
     }
 
+    /// Labels or annotations with the names that they have in rules; says which ones can have none.
+    fn labels(&mut self, labels: Option<&Labels>) -> BTreeMap<String, String> {
+        let mut named = BTreeMap::new();
+        let mut first: BTreeMap<String, &str> = BTreeMap::new();
+        for (written, value) in labels.into_iter().flatten() {
+            let name = rules::label_name(written);
+            if name.is_empty() {
+                self.problem(value, "is of a label without a name", "name it");
+            } else if name.starts_with("__") {
+                let rule = format!("{written:?} is no name: those with __ are of Prometheus's own");
+                self.problem(value, rule, "rename the label");
+            } else if let Some(other) = first.insert(name.clone(), written) {
+                let rule = format!("{written:?} and {other:?} are the same label {name} in rules");
+                self.problem(value, rule, "rename one of them");
+            }
+            named.insert(name, value.value.0.clone());
+        }
+        named
+    }
+
+    /// The same of a format that has no other names: says which ones are changed.
+    fn strict_labels(&mut self, labels: Option<&Labels>) -> BTreeMap<String, String> {
+        for (written, value) in labels.into_iter().flatten() {
+            let name = rules::label_name(written);
+            if name != *written && !name.starts_with("__") {
+                self.warn(value, format!("{written:?} is called {name} in rules"));
+            }
+        }
+        self.labels(labels)
+    }
+
     fn at(&self, (line, column): (u64, u64)) -> Place {
         let number = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
         // After every layer of the configuration itself.
@@ -451,26 +524,17 @@ impl Reader<'_> {
     }
 }
 
-/// The indicators of one file that have names of their own.
-fn indicators(documents: &[Document]) -> Indicators {
-    let sli = |document: &Document| {
-        let kind = document.kind.as_ref()?;
-        let name = document.metadata.as_ref()?.name.as_ref()?;
-        let spec = document.spec.as_ref().filter(|_| kind.value == "SLI")?;
-        let inner = IndicatorSpec {
-            ratio_metric: spec.value.ratio_metric.clone(),
-            threshold_metric: spec.value.threshold_metric.clone(),
-        };
-        let indicator = Indicator { spec: Some(inner), threshold_metric: None };
-        Some((name.value.clone(), Spanned::new(indicator, spec.referenced, spec.defined)))
+/// The indicator that a document is, after its name.
+fn indicator(document: &Document) -> Option<(&Text, Spanned<Indicator>)> {
+    let kind = document.kind.as_ref()?;
+    let name = document.metadata.as_ref()?.name.as_ref()?;
+    let spec = document.spec.as_ref().filter(|_| kind.value == "SLI")?;
+    let inner = IndicatorSpec {
+        ratio_metric: spec.value.ratio_metric.clone(),
+        threshold_metric: spec.value.threshold_metric.clone(),
     };
-    documents.iter().filter_map(sli).collect()
-}
-
-/// Labels as plain texts.
-fn texts(labels: Option<&Labels>) -> BTreeMap<String, String> {
-    let labels = labels.into_iter().flatten();
-    labels.map(|(name, value)| (name.clone(), value.0.clone())).collect()
+    let indicator = Indicator { spec: Some(inner), threshold_metric: None };
+    Some((name, Spanned::new(indicator, spec.referenced, spec.defined)))
 }
 
 /// The files that a pattern names, in the order of their names.

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use crate::domain::Decimal;
 use crate::kpi::ledger::Sli;
 
-pub use document::{Group, Rule, render};
+pub use document::{Group, Rule, label_name, render};
 pub use kpis::kpis;
 pub use kubernetes::{Kubernetes, objects};
 pub use windows::{AlertWindows, Length, Pair};

@@ -1,20 +1,32 @@
 //! `OpenSLO` v1, and the SLOs of v1alpha.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use promql_parser::util::parse_duration;
 use serde_saphyr::Spanned;
 
-use super::queries::{self, placeholder};
+use super::queries::{self, Written};
 use super::spec::{Indicator, Metadata, Metric, Objective, RatioMetric, Spec, Text, TimeWindow};
-use super::{Found, Reader, texts};
+use super::{Found, Reader, rolling};
+use crate::config::Place;
 use crate::domain::Decimal;
 use crate::kpi::ledger::{Sli, WINDOW, braced};
 use crate::kpi::params::{Length, SloMethod, SloWindow};
 use crate::output::rules;
 
 /// Indicators that SLOs refer to, by name.
-pub(super) type Indicators = BTreeMap<String, Spanned<Indicator>>;
+pub(super) type Indicators = BTreeMap<String, Named>;
+
+/// An indicator that has a name.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) file: String,
+    /// Where the name is.
+    pub(super) place: Place,
+    pub(super) indicator: Spanned<Indicator>,
+}
 
 /// Kinds of objects that say nothing about what is measured.
 pub(super) const OTHERS: [&str; 5] =
@@ -39,6 +51,7 @@ pub(super) fn read(
     if objectives.is_empty() {
         reader.problem(spec, "has no objective", "add at least one under `objectives`");
     }
+    let labels = reader.labels(metadata.and_then(|it| it.labels.as_ref()));
     let head = name.zip(service).zip(window);
     for (index, objective) in objectives.iter().enumerate() {
         let target = target(reader, objective);
@@ -65,8 +78,11 @@ pub(super) fn read(
             id: format!("{}-{name_of}", service.value),
             name: name_of,
             format,
-            period: rolling(spec),
-            labels: texts(metadata.and_then(|it| it.labels.as_ref())),
+            period: match own {
+                SloWindow::Rolling(_) => rolling(window),
+                SloWindow::Calendar { .. } => None,
+            },
+            labels: labels.clone(),
             alerting: rules::Alerting::default(),
             service: service.value.clone(),
             objective: target,
@@ -113,28 +129,6 @@ fn averaged(sli: Sli) -> Sli {
     Sli::Ratio { bad, there }
 }
 
-/// The length of a rolling window. Prometheus knows no months: one has 30 days there, a quarter 90
-/// and a year 365.
-fn rolling(spec: &Spanned<Spec>) -> Option<rules::Length> {
-    let list = spec.value.time_window.as_ref().or(spec.value.time_windows.as_ref())?;
-    let window = &list.value.first().filter(|it| it.value.calendar.is_none())?.value;
-    let v1alpha = window.unit.as_ref().zip(window.count);
-    let v1alpha = v1alpha.and_then(|(unit, count)| match unit.value.as_str() {
-        "Day" => Some(format!("{count}d")),
-        "Week" => Some(format!("{count}w")),
-        "Month" => Some(format!("{count}M")),
-        "Quarter" => Some(format!("{count}Q")),
-        "Year" => Some(format!("{count}Y")),
-        _ => None,
-    });
-    let written = window.duration.as_ref().map(|it| it.value.clone()).or(v1alpha)?;
-    let days = [('M', 30), ('Q', 90), ('Y', 365)].into_iter().find_map(|(letter, days)| {
-        let number: u32 = written.trim().strip_suffix(letter)?.parse().ok()?;
-        Some(format!("{}d", number.checked_mul(days)?))
-    });
-    rules::Length::parse(days.as_deref().unwrap_or(&written))
-}
-
 /// The window as it was written, and what that is.
 fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, SloWindow)> {
     let list = spec.value.time_window.as_ref().or(spec.value.time_windows.as_ref());
@@ -149,12 +143,12 @@ fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, SloW
     };
     let TimeWindow { duration, is_rolling, calendar, unit, count } = &window.value;
     // Of v1alpha, what has no calendar is rolling.
-    let rolling = is_rolling.unwrap_or(unit.is_some() && calendar.is_none());
-    if rolling && calendar.is_some() {
+    let rolls = is_rolling.unwrap_or(unit.is_some() && calendar.is_none());
+    if rolls && calendar.is_some() {
         reader.problem(window, "is rolling and has a calendar", "keep one of the two");
         return None;
     }
-    if !rolling && calendar.is_none() {
+    if !rolls && calendar.is_none() {
         let fix = "add isRolling: true, or a calendar";
         reader.problem(window, "is not rolling and has no calendar", fix);
         return None;
@@ -184,6 +178,14 @@ fn window(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<(String, SloW
     };
     let length = duration_of(reader, &written);
     let own = match calendar {
+        None if rolling(&written.value).is_none() => {
+            if length.is_some() {
+                let rule =
+                    format!("a window of {} that rolls is longer than ten years", written.value);
+                reader.problem(&written, rule, "write at most 10Y");
+            }
+            return None;
+        }
         None => SloWindow::Rolling(length?),
         Some(calendar) => {
             let zone = calendar.time_zone.as_ref().map(|it| zone_of(reader, it));
@@ -264,6 +266,14 @@ fn method(reader: &mut Reader<'_>, spec: &Spanned<Spec>) -> Option<SloMethod> {
     }
 }
 
+/// Whether a length of time is that of a slice, which has five minutes. A number alone is of seconds.
+fn is_slice(text: &str) -> bool {
+    let text = text.trim();
+    let has_units =
+        text.starts_with(|it: char| it.is_ascii_digit()) && text.ends_with(char::is_alphabetic);
+    text == "300" || has_units && parse_duration(text) == Ok(Duration::from_mins(5))
+}
+
 /// Which share of a good slice is good. `Err` if what is written is no share.
 fn slice_target(
     reader: &mut Reader<'_>,
@@ -271,7 +281,7 @@ fn slice_target(
     method: Option<SloMethod>,
 ) -> Result<Option<Decimal>, ()> {
     let Objective { time_slice_target, time_slice_window, .. } = &objective.value;
-    if let Some(window) = time_slice_window.as_ref().filter(|it| it.value != "5m") {
+    if let Some(window) = time_slice_window.as_ref().filter(|it| !is_slice(&it.value)) {
         reader.warn(window, format!("slices have five minutes here, not {:?}", window.value));
     }
     match time_slice_target {
@@ -294,10 +304,7 @@ fn slice_target(
 }
 
 /// The target as a share, and where it stands.
-fn target(
-    reader: &mut Reader<'_>,
-    objective: &Spanned<Objective>,
-) -> Option<(Decimal, crate::config::Place)> {
+fn target(reader: &mut Reader<'_>, objective: &Spanned<Objective>) -> Option<(Decimal, Place)> {
     let (number, percent) = match (&objective.value.target, &objective.value.target_percent) {
         (Some(target), None) => (target, false),
         (None, Some(target)) => (target, true),
@@ -334,15 +341,15 @@ fn sli(
     }
     let reference = objective.value.indicator_ref.as_ref().or(spec.value.indicator_ref.as_ref());
     let inline = objective.value.indicator.as_ref().or(spec.value.indicator.as_ref());
-    let indicator = match (inline, reference) {
-        (Some(inline), None) => inline,
+    let (file, indicator) = match (inline, reference) {
+        (Some(inline), None) => (reader.file, inline),
         (None, Some(reference)) => {
             let Some(found) = indicators.get(&reference.value) else {
                 let rule = format!("there is no SLI {:?}", reference.value);
                 reader.problem(reference, rule, "add it, or mend the name");
                 return None;
             };
-            found
+            (found.file.as_str(), &found.indicator)
         }
         (found, _) => {
             let rule = if found.is_some() { "has two indicators" } else { "has no indicator" };
@@ -350,21 +357,28 @@ fn sli(
             return None;
         }
     };
+    // What is wrong with it is said of its own file.
+    let mut there = Reader { file, all: &mut *reader.all };
     let inner = indicator.value.spec.as_ref();
     let threshold = inner.and_then(|it| it.threshold_metric.as_ref());
     let threshold = threshold.or(indicator.value.threshold_metric.as_ref());
     match (inner.and_then(|it| it.ratio_metric.as_ref()), threshold) {
         (Some(ratio), None) => {
+            let sli = ratio_of(&mut there, ratio);
             if let Some(op) = &objective.value.op {
                 let rule = "an `op` says nothing about a ratio".to_owned();
                 reader.warn(op, rule);
             }
-            ratio_of(reader, ratio)
+            sli
         }
-        (None, Some(threshold)) => threshold_of(reader, objective, threshold),
+        (None, Some(threshold)) => {
+            let query = query_of(&mut there, threshold)
+                .and_then(|query| queries::read_openslo(&mut there, &query));
+            threshold_of(reader, objective, query)
+        }
         _ => {
             let fix = "write ratioMetric or thresholdMetric";
-            reader.problem(indicator, "needs exactly one metric", fix);
+            there.problem(indicator, "needs exactly one metric", fix);
             None
         }
     }
@@ -375,16 +389,22 @@ fn ratio_of(reader: &mut Reader<'_>, ratio: &Spanned<RatioMetric>) -> Option<Sli
     let counter = *counter || *incremental;
     match (good, bad, total, raw) {
         (Some(good), None, Some(total), None) => {
-            let (some, all) = both(reader, good, total, counter)?;
-            Some(Sli::Good { good: some, total: all })
+            let (good, total) = both(reader, good, total, counter)?;
+            Some(Sli::Good { good, total })
         }
         (None, Some(bad), Some(total), None) => {
-            let (some, all) = both(reader, bad, total, counter)?;
-            Some(Sli::Bad { bad: some, total: all })
+            let (bad, total) = both(reader, bad, total, counter)?;
+            Some(Sli::Bad { bad, total })
         }
         (None, None, None, Some(raw)) => {
             let query = query_of(reader, raw)?;
-            let share = placeholder(&query.value).unwrap_or_else(|| query.value.trim().to_owned());
+            let share = queries::read_openslo(reader, &query)?;
+            if share.text.contains(WINDOW) && !share.names_window() {
+                let fix = "write [{{.window}}] where its range is";
+                reader.problem(&query, "names its window in a comment only", fix);
+                return None;
+            }
+            let share = share.text;
             match raw_type.as_ref().map(|it| it.value.as_str()) {
                 Some("failure") => Some(Sli::Ratio { bad: share, there: None }),
                 Some("success") => {
@@ -416,7 +436,7 @@ fn both(
     let counted = (counted(reader, &some, counter), counted(reader, &total, counter));
     let (first, all) = (counted.0?, counted.1?);
     queries::compare(reader, &some, &first, &all)?;
-    Some((first, all))
+    Some((first.text, all.text))
 }
 
 fn query_of(reader: &mut Reader<'_>, metric: &Spanned<Metric>) -> Option<Text> {
@@ -431,29 +451,25 @@ fn query_of(reader: &mut Reader<'_>, metric: &Spanned<Metric>) -> Option<Text> {
 }
 
 /// What a query counts over a window: it names the window, or is a counter to be wrapped.
-fn counted(reader: &mut Reader<'_>, query: &Text, counter: bool) -> Option<String> {
-    if let Some(found) = placeholder(&query.value) {
+fn counted(reader: &mut Reader<'_>, query: &Text, counter: bool) -> Option<Written> {
+    let found = queries::read_openslo(reader, query)?;
+    if found.names_window() {
         return Some(found);
     }
-    let text = query.value.trim();
-    if text.contains("[window]") {
-        return Some(text.replace("[window]", &format!("[{WINDOW}]")));
+    let increase = found.increase().filter(|_| counter);
+    if increase.is_none() {
+        let fix = "write [{{.window}}] where its range is, or a plain selector with counter: true";
+        reader.problem(query, "does not name its window", fix);
     }
-    if counter && !text.contains(['(', '[']) {
-        return Some(format!("sum(increase({text}[{WINDOW}]))"));
-    }
-    let fix = "write [{{.window}}] where its range is, or a plain selector with counter: true";
-    reader.problem(query, "does not name its window", fix);
-    None
+    increase
 }
 
 /// A threshold makes each slice good or bad.
 fn threshold_of(
     reader: &mut Reader<'_>,
     objective: &Spanned<Objective>,
-    threshold: &Spanned<Metric>,
+    query: Option<Written>,
 ) -> Option<Sli> {
-    let query = query_of(reader, threshold);
     let (Some(op), Some(value)) = (&objective.value.op, &objective.value.value) else {
         let fix = "add op: lte and value: 0.3";
         reader.problem(objective, "has a threshold metric and no `op` and `value`", fix);
@@ -469,10 +485,8 @@ fn threshold_of(
             return None;
         }
     };
-    let query = query?;
     // It is asked of each slice: a window that is bad as a whole says nothing about its slices.
-    let named = placeholder(&query.value).map(|it| it.replace(WINDOW, "5m"));
-    let query = braced(named.as_deref().unwrap_or(&query.value));
+    let query = braced(&query?.text.replace(WINDOW, "5m"));
     // Without events it may be NaN, which a comparison would call bad.
     let bad = format!("1 - (({query} > -Inf) {operator} bool {})", value.value);
     Some(Sli::Ratio { bad, there: Some(query) })

@@ -1,10 +1,12 @@
 //! sloth's `prometheus/v1`, also as an object of Kubernetes.
 
+use std::collections::BTreeMap;
+
 use serde_saphyr::Spanned;
 
-use super::queries::{self, placeholder};
+use super::queries::{self, Written};
 use super::spec::{self, Labels, Sloth, Text};
-use super::{Found, Reader, texts};
+use super::{Found, Reader};
 use crate::config::Place;
 use crate::domain::Decimal;
 use crate::kpi::ledger::Sli;
@@ -30,8 +32,9 @@ pub(super) fn read(reader: &mut Reader<'_>, head: &Head<'_>, slos: &[Spanned<Slo
         }
         Some(_) => {}
     }
+    let labels = reader.strict_labels(head.labels);
     for slo in slos {
-        if let Some(found) = one(reader, head, service, slo) {
+        if let Some(found) = one(reader, (head.format, &labels), service, slo) {
             reader.found(found);
         }
     }
@@ -39,7 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>, head: &Head<'_>, slos: &[Spanned<Slo
 
 fn one(
     reader: &mut Reader<'_>,
-    head: &Head<'_>,
+    (format, common): (&'static str, &BTreeMap<String, String>),
     service: Option<&Text>,
     slo: &Spanned<Sloth>,
 ) -> Option<Found> {
@@ -48,17 +51,17 @@ fn one(
         reader.problem(slo, "has no `name`", "add name: NAME");
     }
     let name = name.filter(|it| reader.name(it, "an SLO"));
+    let mut labels = common.clone();
+    labels.extend(reader.strict_labels(slo.value.labels.as_ref()));
     let alerting = alerting(reader, slo);
     let objective = objective(reader, slo);
     let sli = sli(reader, slo)?;
     let ((ratio, objective_place), service, name) = (objective?, service?, name?);
-    let mut labels = texts(head.labels);
-    labels.extend(texts(slo.value.labels.as_ref()));
     Some(Found {
         place: reader.place(name),
         id: format!("{}-{}", service.value, name.value),
         name: name.value.clone(),
-        format: head.format,
+        format,
         period: None,
         labels,
         alerting,
@@ -100,18 +103,19 @@ fn alerting(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) -> rules::Alerting {
         let fix = "add alerting.name, or disable both alerts";
         reader.problem(alerting, "has alerts and no `name` for them", fix);
     }
-    let alert = |it: &spec::Alert| rules::Alert {
+    let mut alert = |it: &spec::Alert| rules::Alert {
         disable: it.disable,
-        labels: texts(it.labels.as_ref()),
-        annotations: texts(it.annotations.as_ref()),
+        labels: reader.strict_labels(it.labels.as_ref()),
+        annotations: reader.strict_labels(it.annotations.as_ref()),
     };
     let all = &alerting.value;
+    let (page, ticket) = (alert(&all.page_alert), alert(&all.ticket_alert));
     rules::Alerting {
         name: all.name.clone().unwrap_or_default(),
-        labels: texts(all.labels.as_ref()),
-        annotations: texts(all.annotations.as_ref()),
-        page: alert(&all.page_alert),
-        ticket: alert(&all.ticket_alert),
+        labels: reader.strict_labels(all.labels.as_ref()),
+        annotations: reader.strict_labels(all.annotations.as_ref()),
+        page,
+        ticket,
     }
 }
 
@@ -123,10 +127,8 @@ fn sli(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) -> Option<Sli> {
     match (raw, events, plugin) {
         (Some(raw), None, None) => {
             let query = raw.error_ratio_query.as_ref();
-            Some(Sli::Ratio {
-                bad: windowed(reader, slo, query, "error_ratio_query")?,
-                there: None,
-            })
+            let bad = windowed(reader, slo, query, "error_ratio_query")?;
+            Some(Sli::Ratio { bad: bad.text, there: None })
         }
         (None, Some(events), None) => {
             let bad = windowed(reader, slo, events.error_query.as_ref(), "error_query");
@@ -134,7 +136,7 @@ fn sli(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) -> Option<Sli> {
             let (bad, total) = (bad?, total?);
             let place = events.error_query.as_ref()?;
             queries::compare(reader, place, &bad, &total)?;
-            Some(Sli::Bad { bad, total })
+            Some(Sli::Bad { bad: bad.text, total: total.text })
         }
         (None, None, Some(plugin)) => {
             let rule = format!("uses the plugin {:?}, a program of sloth's", plugin.value.id);
@@ -155,15 +157,16 @@ fn windowed(
     slo: &Spanned<Sloth>,
     query: Option<&Text>,
     key: &str,
-) -> Option<String> {
+) -> Option<Written> {
     let Some(query) = query.filter(|it| !it.value.trim().is_empty()) else {
         reader.problem(slo, format!("has no `{key}`"), format!("add sli…{key}"));
         return None;
     };
-    let found = placeholder(&query.value);
-    if found.is_none() {
+    let found = queries::read(reader, query)?;
+    if !found.names_window() {
         let rule = format!("`{key}` does not name its window");
         reader.problem(query, rule, "write [{{.window}}] where its range is");
+        return None;
     }
-    found
+    Some(found)
 }

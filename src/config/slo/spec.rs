@@ -14,7 +14,7 @@ pub(super) type Text = Spanned<String>;
 pub(super) type Number = Spanned<f64>;
 
 /// Labels and annotations by name.
-pub(super) type Labels = BTreeMap<String, Label>;
+pub(super) type Labels = BTreeMap<String, Spanned<Label>>;
 
 /// The value of a label. Formats say that it is a text or a list of texts; files have `tier: 1` too.
 #[derive(Clone, Debug)]

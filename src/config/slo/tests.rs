@@ -8,8 +8,7 @@ use super::*;
 #[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
 fn check(text: &str, said: Expect) {
     let mut all = Specifications::new(None);
-    all.parse("slos.yaml", text);
-    all.compare();
+    all.read_texts(&[("slos.yaml".to_owned(), text.to_owned())]);
     let mut lines = String::new();
     for found in &all.found {
         let (objective, _, allowed) = found.objective();
@@ -110,7 +109,7 @@ slos:
   - name: "-a"
     objective: 99
   - name: no-objective
-    sli: {events: {error_query: "e[{{.window}}]", total_query: "t[{{.window}}]"}}
+    sli: {events: {error_query: "increase(e[{{.window}}])", total_query: "increase(t[{{.window}}])"}}
     alerting: {name: A}
   - name: too-much
     objective: 100.5
@@ -130,20 +129,20 @@ slos:
   - name: both-ways
     objective: 99
     sli:
-      raw: {error_ratio_query: "x[{{.window}}]"}
-      events: {error_query: "e[{{.window}}]", total_query: "t[{{.window}}]"}
+      raw: {error_ratio_query: "avg_over_time(x[{{.window}}])"}
+      events: {error_query: "increase(e[{{.window}}])", total_query: "increase(t[{{.window}}])"}
   - name: plugged
     objective: 99
     sli:
       plugin: {id: sloth-common/x}
   - name: unnamed-alert
     objective: 99
-    sli: {raw: {error_ratio_query: "x[{{.window}}]"}}
+    sli: {raw: {error_ratio_query: "avg_over_time(x[{{.window}}])"}}
     alerting: {page_alert: {disable: true}}
 "#,
         expect![[r#"
             my-service-unnamed-alert 0.99 leaves 0.01, ratios in 30d
-              label_replace(x[5m], "engkpi_part", "bad", "", "")
+              label_replace(avg_over_time(x[5m]), "engkpi_part", "bad", "", "")
             slos.yaml:4:11: "-a" cannot be the name of an SLO
                 fix: use letters, digits, - _ and ., two at least, with a letter or digit at both ends
             slos.yaml:4:5: needs exactly one way to tell bad events
@@ -176,10 +175,10 @@ service: my-service
 slos:
   - name: perfect
     objective: 100
-    sli: {raw: {error_ratio_query: "x[{{.window}}]"}}
+    sli: {raw: {error_ratio_query: "avg_over_time(x[{{.window}}])"}}
   - name: lax
     objective: 90
-    sli: {raw: {error_ratio_query: "x[{{.window}}]"}}
+    sli: {raw: {error_ratio_query: "avg_over_time(x[{{.window}}])"}}
   - name: mixed
     objective: 99
     sli:
@@ -188,15 +187,15 @@ slos:
         total_query: sum(rate(t[{{.window}}]))
   - name: lax
     objective: 99
-    sli: {raw: {error_ratio_query: "y[{{.window}}]"}}
+    sli: {raw: {error_ratio_query: "avg_over_time(y[{{.window}}])"}}
 "#,
         expect![[r#"
             my-service-perfect 1 leaves 0, ratios in 30d
-              label_replace(x[5m], "engkpi_part", "bad", "", "")
+              label_replace(avg_over_time(x[5m]), "engkpi_part", "bad", "", "")
             my-service-lax 0.9 leaves 0.1, ratios in 30d
-              label_replace(x[5m], "engkpi_part", "bad", "", "")
+              label_replace(avg_over_time(x[5m]), "engkpi_part", "bad", "", "")
             my-service-lax 0.99 leaves 0.01, ratios in 30d
-              label_replace(y[5m], "engkpi_part", "bad", "", "")
+              label_replace(avg_over_time(y[5m]), "engkpi_part", "bad", "", "")
             slos.yaml:14:22: one query counts events by the second, the other does not
                 fix: use rate in both, or increase in both
             slos.yaml:16:11: the SLO my-service-lax is at slos.yaml:7:11 already
@@ -554,11 +553,11 @@ spec:
   service: web
   budgetingMethod: Occurrences
   objectives:
-    - ratioMetrics: {good: {query: 'g[{{.window}}]'}, total: {query: 't[{{.window}}]'}}
+    - ratioMetrics: {good: {query: 'rate(g[{{.window}}])'}, total: {query: 'rate(t[{{.window}}])'}}
       target: 0.99
   timeWindows: [{count: 4, unit: Week}]
 ";
-    all.parse("slos.yaml", text);
+    all.read_texts(&[("slos.yaml".to_owned(), text.to_owned())]);
     assert_eq!(all.problems, []);
     assert_eq!(all.found[0].rules().period, Some(rules::Length::days(28)));
 }
@@ -603,10 +602,10 @@ service: web
 slos:
   - name: pages
     objective: 95
-    sli: {raw: {error_ratio_query: \"x[{{.window}}]\"}}
+    sli: {raw: {error_ratio_query: \"avg_over_time(x[{{.window}}])\"}}
   - name: tickets
     objective: 40
-    sli: {raw: {error_ratio_query: \"x[{{.window}}]\"}}
+    sli: {raw: {error_ratio_query: \"avg_over_time(x[{{.window}}])\"}}
     alerting: {name: WebTickets, page_alert: {disable: true}}
 ---
 ";
@@ -631,27 +630,27 @@ spec:
     check(
         &format!("{LAX}{}", windows("30d")),
         expect![[r#"
-        web-pages 0.95 leaves 0.05, ratios in 30d
-          label_replace(x[5m], "engkpi_part", "bad", "", "")
-        web-tickets 0.4 leaves 0.6, ratios in 30d
-          label_replace(x[5m], "engkpi_part", "bad", "", "")
-        slos.yaml:5:16: warning: the page at a burn of 57.6 in 5m and 1h can never fire: all events bad are a burn of 20.0
-        slos.yaml:8:16: warning: the ticket at a burn of 6 in 2h and 1d can never fire: all events bad are a burn of 1.7
-        slos.yaml:8:16: warning: the ticket at a burn of 4.2 in 6h and 3d can never fire: all events bad are a burn of 1.7
-        slos.yaml:8:16: warning: the ticket of a week at a burn of 2 can never fire: all events bad are a burn of 1.7
-    "#]],
+            web-pages 0.95 leaves 0.05, ratios in 30d
+              label_replace(avg_over_time(x[5m]), "engkpi_part", "bad", "", "")
+            web-tickets 0.4 leaves 0.6, ratios in 30d
+              label_replace(avg_over_time(x[5m]), "engkpi_part", "bad", "", "")
+            slos.yaml:5:16: warning: the page at a burn of 57.6 in 5m and 1h can never fire: all events bad are a burn of 20.0
+            slos.yaml:8:16: warning: the ticket at a burn of 6 in 2h and 1d can never fire: all events bad are a burn of 1.7
+            slos.yaml:8:16: warning: the ticket at a burn of 4.2 in 6h and 3d can never fire: all events bad are a burn of 1.7
+            slos.yaml:8:16: warning: the ticket of a week at a burn of 2 can never fire: all events bad are a burn of 1.7
+        "#]],
     );
     check(
         &format!("{LAX}{}", windows("7d")),
         expect![[r#"
-        web-pages 0.95 leaves 0.05, ratios in 30d
-          label_replace(x[5m], "engkpi_part", "bad", "", "")
-        web-tickets 0.4 leaves 0.6, ratios in 30d
-          label_replace(x[5m], "engkpi_part", "bad", "", "")
-        slos.yaml:8:16: warning: the ticket at a burn of 3 in 2h and 1d can never fire: all events bad are a burn of 1.7
-        slos.yaml:8:16: warning: the ticket of a week at a burn of 2 can never fire: all events bad are a burn of 1.7
-        slos.yaml:15:14: warning: no SLO has a window of 1w: nobody uses these
-    "#]],
+            web-pages 0.95 leaves 0.05, ratios in 30d
+              label_replace(avg_over_time(x[5m]), "engkpi_part", "bad", "", "")
+            web-tickets 0.4 leaves 0.6, ratios in 30d
+              label_replace(avg_over_time(x[5m]), "engkpi_part", "bad", "", "")
+            slos.yaml:8:16: warning: the ticket at a burn of 3 in 2h and 1d can never fire: all events bad are a burn of 1.7
+            slos.yaml:8:16: warning: the ticket of a week at a burn of 2 can never fire: all events bad are a burn of 1.7
+            slos.yaml:15:14: warning: no SLO has a window of 1w: nobody uses these
+        "#]],
     );
 }
 
@@ -789,14 +788,14 @@ spec:
   budgetingMethod: Occurrences
   timeWindow:
   - {window}
-  indicator: {{spec: {{ratioMetric: {{bad: {{metricSource: {{spec: {{query: 'bad[{{{{.window}}}}]'}}}}}}, total: {{metricSource: {{spec: {{query: 'all[{{{{.window}}}}]'}}}}}}}}}}}}
+  indicator: {{spec: {{ratioMetric: {{bad: {{metricSource: {{spec: {{query: 'rate(bad[{{{{.window}}}}])'}}}}}}, total: {{metricSource: {{spec: {{query: 'rate(all[{{{{.window}}}}])'}}}}}}}}}}}}
   objectives: [{{target: 0.99}}]
 "
         )
     };
     let own = |window: &str| {
         let mut all = Specifications::new(None);
-        all.parse("slos.yaml", &slo(window));
+        all.read_texts(&[("slos.yaml".to_owned(), slo(window))]);
         assert_eq!(all.problems, []);
         all.found[0].own.clone()
     };
@@ -843,7 +842,7 @@ fn a_configured_window_is_that_of_specifications_without_one() {
         let settings = SloSettings { window: Some(text.to_owned()), ..SloSettings::default() };
         let window = settings.window().ok().flatten()?;
         let mut all = Specifications::new(Some(window));
-        all.parse("slos.yaml", GETTING_STARTED);
+        all.read_texts(&[("slos.yaml".to_owned(), GETTING_STARTED.to_owned())]);
         Some((all.found[0].window.clone(), all.found[0].own.clone()))
     };
     let days = |days| SloWindow::Rolling(Length::Days(days));
@@ -853,5 +852,388 @@ fn a_configured_window_is_that_of_specifications_without_one() {
     assert_eq!(window("month").unwrap().1, calendar(Length::Months(1)));
     for none in ["", "5m", "30", "fortnight"] {
         assert_eq!(window(none), None, "{none}");
+    }
+}
+
+/// sloth refuses what is no PromQL, too.
+#[test]
+fn queries_must_be_promql_that_answers_numbers() {
+    let slo = |name: &str, bad: &str| {
+        format!(
+            "  - name: {name}\n    objective: 99\n    sli:\n      events:\n        error_query: '{bad}'\n        \
+             total_query: sum(rate(t[{{{{.window}}}}]))\n"
+        )
+    };
+    let deep = format!("{}e{}", "(".repeat(10_000), ")".repeat(10_000));
+    let slos: String = [
+        ("open", "sum(rate(e[{{.window}}])"),
+        ("another", "sum(rate(e[{{.window}}])) + {{.nope}}"),
+        ("bracketed", "sum(rate(e[window]))"),
+        ("extended", "union(rate(e[{{.window}}]))"),
+        ("ranges", "e[{{.window}}]"),
+        ("number", "scalar(rate(e[{{.window}}]))"),
+        ("text", "\"{{.window}}\""),
+        ("commented", "sum(rate(e[5m])) # [{{.window}}]"),
+        ("same", "sum( rate(t[{{ .window }}]) ) # bad"),
+        ("unit", "sum(increase(e{job=\"rate(x)\"}[{{.window}}])) # rate(x)"),
+        ("deep", &deep),
+    ]
+    .map(|(name, bad)| slo(name, bad))
+    .concat();
+    check(
+        &format!("version: prometheus/v1\nservice: web\nslos:\n{slos}"),
+        expect![[r#"
+        slos.yaml:8:22: is no PromQL: unclosed left parenthesis
+            fix: mend the query: write PromQL, without extensions of other stores
+        slos.yaml:14:22: is no PromQL: unexpected left brace '{' inside braces
+            fix: mend the query: write PromQL, without extensions of other stores
+        slos.yaml:20:22: is no PromQL: unexpected character inside brackets: 'w'
+            fix: mend the query: write PromQL, without extensions of other stores
+        slos.yaml:26:22: is no PromQL: unknown function with name 'union'
+            fix: mend the query: write PromQL, without extensions of other stores
+        slos.yaml:32:22: is a query for ranges of numbers, not for a number of each series
+            fix: write for example sum(increase(errors[{{.window}}]))
+        slos.yaml:38:22: is a query for one number without a series, not for a number of each series
+            fix: write for example sum(increase(errors[{{.window}}]))
+        slos.yaml:44:22: is a query for a text, not for a number of each series
+            fix: write for example sum(increase(errors[{{.window}}]))
+        slos.yaml:50:22: `error_query` does not name its window
+            fix: write [{{.window}}] where its range is
+        slos.yaml:56:22: is the query for everything too
+            fix: tell the events apart
+        slos.yaml:62:22: one query counts events by the second, the other does not
+            fix: use rate in both, or increase in both
+        slos.yaml:68:22: is no PromQL: has more than 1000 brackets and operators
+            fix: mend the query: write PromQL, without extensions of other stores
+    "#]],
+    );
+}
+
+#[test]
+fn what_words_say_in_texts_and_comments_decides_nothing() {
+    check(
+        "version: prometheus/v1
+service: web
+slos:
+  - name: up
+    objective: 99
+    sli:
+      events:
+        error_query: |
+          sum(rate(e{path=~`/increase(\\d+)`}[{{.window}}]))
+        total_query: 'sum(rate(t[{{.window}}])) # increase(all)'
+",
+        expect![[r#"
+            web-up 0.99 leaves 0.01, events in 30d
+              label_replace(sum(rate(e{path=~`/increase(\d+)`}[5m])), "engkpi_part", "bad", "", "") or label_replace(
+            sum(rate(t[5m])) # increase(all)
+            , "engkpi_part", "total", "", "")
+        "#]],
+    );
+}
+
+/// Objectives of `OpenSLO` with one indicator.
+fn openslo_of(indicator: &str, objectives: &str) -> String {
+    let more =
+        format!("  indicator: {{spec: {{{indicator}}}}}\n  objectives: [{{{objectives}}}]\n");
+    openslo("{duration: 30d, isRolling: true}", &more)
+}
+
+#[test]
+fn openslos_window_is_one_wherever_it_is_written() {
+    let query = |text: &str| format!("{{metricSource: {{spec: {{query: '{text}'}}}}}}");
+    let raw = |text: &str| {
+        openslo_of(
+            &format!("ratioMetric: {{rawType: failure, raw: {}}}", query(text)),
+            "target: 0.9",
+        )
+    };
+    let threshold = format!("thresholdMetric: {}", query("sum(rate(slow[window]))"));
+    check(
+        &raw("avg_over_time(down{a=\"[window]\"}[window]) # [window]"),
+        expect![[r#"
+        web-web-availability 0.9 leaves 0.1, ratios in 30d
+          label_replace(
+        avg_over_time(down{a="[window]"}[5m]) # [window]
+        , "engkpi_part", "bad", "", "")
+        slos.yaml:11:25: warning: the page at a burn of 14.4 in 5m and 1h can never fire: all events bad are a burn of 10.0
+    "#]],
+    );
+    check(
+        &openslo_of(&threshold, "target: 0.9, op: lt, value: 5"),
+        expect![[r#"
+        web-web-availability 0.9 leaves 0.1, ratios in 30d
+          label_replace(1 - (((sum(rate(slow[5m]))) > -Inf) < bool 5), "engkpi_part", "bad", "", "") or label_replace(count((sum(rate(slow[5m])))), "engkpi_part", "total", "", "")
+        slos.yaml:11:25: warning: the page at a burn of 14.4 in 5m and 1h can never fire: all events bad are a burn of 10.0
+    "#]],
+    );
+    check(
+        &raw("avg_over_time(down[window]"),
+        expect![[r#"
+        slos.yaml:10:89: is no PromQL: unclosed left parenthesis
+            fix: mend the query: write PromQL, without extensions of other stores
+    "#]],
+    );
+    check(
+        &raw("down # of {{.window}}"),
+        expect![[r#"
+        slos.yaml:10:89: names its window in a comment only
+            fix: write [{{.window}}] where its range is
+    "#]],
+    );
+    check(
+        &openslo_of(
+            "thresholdMetric: {metricSource: {spec: {query: 'slow['}}}",
+            "target: 0.9, op: lt, value: 5",
+        ),
+        expect![[r#"
+            slos.yaml:10:69: is no PromQL: unexpected end of input inside brackets
+                fix: mend the query: write PromQL, without extensions of other stores
+        "#]],
+    );
+}
+
+#[test]
+fn a_counter_is_any_plain_selector() {
+    let of = |bad: &str| {
+        let query = |text: &str| format!("{{metricSource: {{spec: {{query: '{text}'}}}}}}");
+        let metric =
+            format!("ratioMetric: {{counter: true, bad: {}, total: {}}}", query(bad), query("all"));
+        openslo_of(&metric, "target: 0.99")
+    };
+    check(
+        &of("r{code=~\"(5..|429)\"}"),
+        expect![[r#"
+        web-web-availability 0.99 leaves 0.01, events in 30d
+          label_replace(sum(increase(r{code=~"(5..|429)"}[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(increase(all[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+    check(
+        &of("r{code=~\"[45]..\"} # failed"),
+        expect![[r#"
+        web-web-availability 0.99 leaves 0.01, events in 30d
+          label_replace(sum(increase(r{code=~"[45].."}[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(increase(all[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+    check(
+        &of("r offset 1m"),
+        expect![[r#"
+        web-web-availability 0.99 leaves 0.01, events in 30d
+          label_replace(sum(increase(r[5m] offset 1m)), "engkpi_part", "bad", "", "") or label_replace(sum(increase(all[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+    check(
+        &of("r + s"),
+        expect![[r#"
+        slos.yaml:10:86: does not name its window
+            fix: write [{{.window}}] where its range is, or a plain selector with counter: true
+    "#]],
+    );
+    check(
+        &of("sum(r)"),
+        expect![[r#"
+        slos.yaml:10:86: does not name its window
+            fix: write [{{.window}}] where its range is, or a plain selector with counter: true
+    "#]],
+    );
+}
+
+const INDICATOR: &str = "apiVersion: openslo/v1
+kind: SLI
+metadata: {name: errors}
+spec:
+  ratioMetric:
+    bad: {metricSource: {spec: {query: 'sum(rate(e[{{.window}}]))'}}}
+    total: {metricSource: {spec: {query: 'sum(rate(t[{{.window}}]))'}}}
+";
+
+/// What files say; each has a name and a text.
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "expectations are written in place")]
+fn check_files(files: &[(&str, &str)], said: Expect) {
+    let texts: Vec<_> =
+        files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let mut all = Specifications::new(None);
+    all.read_texts(&texts);
+    let found = all.found.iter().map(|it| format!("{}: {}\n", it.id, it.sli.query("5m")));
+    let problems = all.problems.iter().map(|it| format!("{it}\n"));
+    said.assert_eq(&found.chain(problems).collect::<String>());
+}
+
+#[test]
+fn an_indicator_may_be_in_any_file() {
+    let slo = openslo(
+        "{duration: 30d, isRolling: true}",
+        "  indicatorRef: errors\n  objectives: [{target: 0.99}]\n",
+    );
+    check_files(
+        &[("sli.yaml", INDICATOR), ("slo.yaml", &slo)],
+        expect![[r#"
+        web-web-availability: label_replace(sum(rate(e[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(rate(t[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+    check_files(
+        &[("slo.yaml", &slo), ("sli.yaml", INDICATOR)],
+        expect![[r#"
+        web-web-availability: label_replace(sum(rate(e[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(rate(t[5m])), "engkpi_part", "total", "", "")
+    "#]],
+    );
+    let broken = INDICATOR.replace("t[{{.window}}]", "t[5m]");
+    check_files(
+        &[("slo.yaml", &slo), ("sli.yaml", &broken)],
+        expect![[r#"
+        sli.yaml:7:42: does not name its window
+            fix: write [{{.window}}] where its range is, or a plain selector with counter: true
+    "#]],
+    );
+    let threshold = "apiVersion: openslo/v1
+kind: SLI
+metadata: {name: errors}
+spec: {thresholdMetric: {metricSource: {spec: {query: 'slow['}}}}
+";
+    check_files(
+        &[("slo.yaml", &slo), ("sli.yaml", threshold)],
+        expect![[r#"
+        sli.yaml:4:55: is no PromQL: unexpected end of input inside brackets
+            fix: mend the query: write PromQL, without extensions of other stores
+        slo.yaml:11:16: has a threshold metric and no `op` and `value`
+            fix: add op: lte and value: 0.3
+    "#]],
+    );
+    let both = format!("{INDICATOR}---\n{INDICATOR}");
+    check_files(
+        &[("slo.yaml", &slo), ("a.yaml", &both), ("b.yaml", INDICATOR)],
+        expect![[r#"
+        web-web-availability: label_replace(sum(rate(e[5m])), "engkpi_part", "bad", "", "") or label_replace(sum(rate(t[5m])), "engkpi_part", "total", "", "")
+        a.yaml:11:18: the SLI errors is at a.yaml:3:18 already
+            fix: rename one of them
+        b.yaml:3:18: the SLI errors is at a.yaml:3:18 already
+            fix: rename one of them
+    "#]],
+    );
+}
+
+#[test]
+fn labels_that_rules_cannot_have() {
+    check(
+        "version: prometheus/v1
+service: web
+labels: {'': x, __secret: x, team.io/x: a, team_io_x: b, -_odd: c}
+slos:
+  - name: up
+    objective: 99
+    labels: {2nd: x, team-io/x: c}
+    sli: {raw: {error_ratio_query: 'avg_over_time(down[{{.window}}])'}}
+    alerting:
+      name: Up
+      labels: {'': y}
+      annotations: {run.book: y, run/book: z}
+      page_alert: {labels: {__a: b}}
+      ticket_alert: {annotations: {'': c}}
+",
+        expect![[r#"
+            web-up 0.99 leaves 0.01, ratios in 30d
+              label_replace(avg_over_time(down[5m]), "engkpi_part", "bad", "", "")
+            slos.yaml:3:14: is of a label without a name
+                fix: name it
+            slos.yaml:3:65: "-_odd" is no name: those with __ are of Prometheus's own
+                fix: rename the label
+            slos.yaml:3:27: "__secret" is no name: those with __ are of Prometheus's own
+                fix: rename the label
+            slos.yaml:3:55: "team_io_x" and "team.io/x" are the same label team_io_x in rules
+                fix: rename one of them
+            slos.yaml:13:34: "__a" is no name: those with __ are of Prometheus's own
+                fix: rename the label
+            slos.yaml:14:40: is of a label without a name
+                fix: name it
+            slos.yaml:11:20: is of a label without a name
+                fix: name it
+            slos.yaml:12:44: "run/book" and "run.book" are the same label run_book in rules
+                fix: rename one of them
+            slos.yaml:3:41: warning: "team.io/x" is called team_io_x in rules
+            slos.yaml:7:19: warning: "2nd" is called _2nd in rules
+            slos.yaml:7:33: warning: "team-io/x" is called team_io_x in rules
+            slos.yaml:12:31: warning: "run.book" is called run_book in rules
+            slos.yaml:12:44: warning: "run/book" is called run_book in rules
+        "#]],
+    );
+    // The names of Kubernetes are the usual ones there.
+    let metadata = "metadata:\n  labels: {app.kubernetes.io/name: web, tier: 1}\n";
+    let indicator = "thresholdMetric: {metricSource: {spec: {query: slow}}}";
+    let slo =
+        openslo_of(indicator, "target: 0.9, op: lt, value: 5").replace("metadata:\n", metadata);
+    check(
+        &slo,
+        expect![[r#"
+        web-web-availability 0.9 leaves 0.1, ratios in 30d
+          label_replace(1 - (((slow) > -Inf) < bool 5), "engkpi_part", "bad", "", "") or label_replace(count((slow)), "engkpi_part", "total", "", "")
+        slos.yaml:12:25: warning: the page at a burn of 14.4 in 5m and 1h can never fire: all events bad are a burn of 10.0
+    "#]],
+    );
+    check(
+        &slo.replace("tier", "app.kubernetes.io_name"),
+        expect![[r#"
+        web-web-availability 0.9 leaves 0.1, ratios in 30d
+          label_replace(1 - (((slow) > -Inf) < bool 5), "engkpi_part", "bad", "", "") or label_replace(count((slow)), "engkpi_part", "total", "", "")
+        slos.yaml:4:65: "app.kubernetes.io_name" and "app.kubernetes.io/name" are the same label app_kubernetes_io_name in rules
+            fix: rename one of them
+        slos.yaml:12:25: warning: the page at a burn of 14.4 in 5m and 1h can never fire: all events bad are a burn of 10.0
+    "#]],
+    );
+}
+
+#[test]
+fn a_window_that_rolls_has_ten_years_at_most() {
+    let period = |window: &str| {
+        let more = "  indicator: {spec: {thresholdMetric: {metricSource: {spec: {query: slow}}}}}\n  \
+                    objectives: [{target: 0.9, op: lt, value: 5}]\n";
+        let mut all = Specifications::new(None);
+        all.read_texts(&[("slos.yaml".to_owned(), openslo(window, more))]);
+        let problems = all.problems.iter().map(|it| format!("{it}\n")).collect::<String>();
+        all.found.first().map(|it| it.rules().period).ok_or(problems)
+    };
+    assert_eq!(period("{duration: 10Y, isRolling: true}"), Ok(Some(rules::Length::days(3650))));
+    assert_eq!(period("{duration: 1Q, isRolling: true}"), Ok(Some(rules::Length::days(90))));
+    assert_eq!(period("{duration: 11Y, calendar: {}}"), Ok(None));
+    expect![[r#"
+        slos.yaml:9:18: a window of 11Y that rolls is longer than ten years
+            fix: write at most 10Y
+    "#]]
+    .assert_eq(&period("{duration: 11Y, isRolling: true}").unwrap_err());
+    assert!(period("{duration: 3651d, isRolling: true}").is_err());
+    let settings =
+        |text: &str| SloSettings { window: Some(text.to_owned()), ..SloSettings::default() };
+    assert!(settings("10Y").window().is_ok() && settings("11Y").window().is_err());
+    assert_eq!(rolling("3M"), Some(rules::Length::days(90)));
+}
+
+#[test]
+fn five_minutes_are_a_slice_however_they_are_written() {
+    let indicator = "thresholdMetric: {metricSource: {spec: {query: slow}}}";
+    let slo = |window: &str| {
+        let objective = format!(
+            "target: 0.9, op: lt, value: 5, timeSliceTarget: 0.9, timeSliceWindow: {window}"
+        );
+        openslo_of(indicator, &objective).replace("Occurrences", "Timeslices")
+    };
+    for (window, is) in [
+        ("5m", true),
+        ("\"5m\"", true),
+        ("300s", true),
+        ("5m0s", true),
+        ("0h5m0s", true),
+        ("300000ms", true),
+        ("300", true),
+        ("5", false),
+        ("1m", false),
+        ("inf", false),
+        ("-300s", false),
+        ("1e300", false),
+        ("300x", false),
+    ] {
+        let mut all = Specifications::new(None);
+        all.read_texts(&[("slos.yaml".to_owned(), slo(window))]);
+        assert_eq!(all.problems, [], "{window}");
+        assert_eq!(all.notices.is_empty(), is, "{window}: {:?}", all.notices);
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// What may be the name of a label: other signs become `_`.
-pub(super) fn label_name(text: &str) -> String {
+pub fn label_name(text: &str) -> String {
     let sign = |it: char| if it.is_ascii_alphanumeric() || it == '_' { it } else { '_' };
     let name: String = text.chars().map(sign).collect();
     if name.starts_with(|it: char| it.is_ascii_digit()) { format!("_{name}") } else { name }

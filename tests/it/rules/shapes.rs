@@ -122,17 +122,6 @@ fn every_shape_becomes_rules_that_prometheus_takes() {
     }
 }
 
-/// `VictoriaMetrics` has functions of its own, which promtool does not know.
-#[test]
-fn queries_are_not_understood_only_carried() {
-    let metricsql = "      events:
-        error_query: 1 - histogram_share(0.2, sum by (vmrange) (rate(d_bucket[{{.window}}])))
-        total_query: vector(1)[{{.window}}]
-";
-    let rules = generated(&sloth(metricsql, named()), 30);
-    assert!(rules.contains("histogram_share(0.2, sum by (vmrange) (rate(d_bucket[3d])))"));
-}
-
 #[test]
 fn labels_of_any_kind_are_texts_with_names_that_prometheus_takes() {
     let rules = generated(&sloth(&format!("      events:\n{EVENTS}"), named()), 30);
