@@ -1,9 +1,10 @@
-//! `cargo bench --bench evaluation [-- --short] [-- --store FOLDER] [-- --landings NUMBER]`: what
-//! evaluating a large organisation costs, from the store to the text of /metrics, and how soon news is
-//! in it.
+//! `cargo bench --bench evaluation [-- --short] [--store FOLDER] [--landings NUMBER] [--text FILE]`:
+//! what evaluating a large organisation costs, from the store to the text of /metrics, and how soon
+//! news is in it.
 //!
 //! The measured process is this program again, so that what it takes to make up the facts is not in
-//! its memory. `--store` keeps the facts in a folder for the next run. Nothing is asserted about
+//! its memory. `--store` keeps the facts in a folder for the next run; `--text` keeps what /metrics
+//! says before anything lands, so that two versions of the program can be compared. Nothing is asserted about
 //! time: the machine may be busy. What processors spent is printed too: on one that is, waiting is
 //! most of the time.
 
@@ -24,10 +25,15 @@ use engkpi::output::exposition;
 use engkpi::store::sqlite::SqliteStore;
 use engkpi::store::{Access, Batch, SharedStore, SourceState, Store as _};
 use engkpi::telemetry::Telemetry;
+use tikv_jemallocator::Jemalloc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use organisation::Size;
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -51,8 +57,8 @@ fn main() -> ExitCode {
     let landings = value("--landings").and_then(|it| it.to_str()?.parse().ok());
     let landings = landings.unwrap_or(LANDINGS).max(1);
     let result = match value(MEASURE) {
-        Some(folder) => in_runtime(measure(&folder, size, landings)),
-        None => prepare_and_measure(size, value("--store"), landings),
+        Some(folder) => in_runtime(measure(&folder, size, landings, value("--text"))),
+        None => prepare_and_measure(size, value("--store"), landings, value("--text")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,7 +74,12 @@ fn in_runtime<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
 }
 
 /// Makes the facts up and lets another process measure.
-fn prepare_and_measure(size: Size, kept: Option<PathBuf>, landings: u64) -> Outcome<()> {
+fn prepare_and_measure(
+    size: Size,
+    kept: Option<PathBuf>,
+    landings: u64,
+    text: Option<PathBuf>,
+) -> Outcome<()> {
     let temporary = tempfile::tempdir()?;
     let folder = kept.unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
@@ -79,6 +90,9 @@ fn prepare_and_measure(size: Size, kept: Option<PathBuf>, landings: u64) -> Outc
     child.arg(MEASURE).arg(&folder).args(["--landings", &landings.to_string()]);
     if size.services == Size::SHORT.services {
         child.arg("--short");
+    }
+    if let Some(text) = text {
+        child.arg("--text").arg(text);
     }
     let status = child.status()?;
     if status.success() { Ok(()) } else { Err(format!("measuring ended with {status}").into()) }
@@ -104,10 +118,15 @@ async fn fill(folder: &Path, size: Size) -> Outcome<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-async fn measure(folder: &Path, size: Size, landings: u64) -> Outcome<()> {
+async fn measure(
+    folder: &Path,
+    size: Size,
+    landings: u64,
+    text: Option<PathBuf>,
+) -> Outcome<()> {
     let clock = Arc::new(ManualClock::at(organisation::now()));
-    let text = ("bench.toml".to_owned(), organisation::configuration(size));
-    let config = Config::parse(&[text], [], organisation::now())?;
+    let settings = ("bench.toml".to_owned(), organisation::configuration(size));
+    let config = Config::parse(&[settings], [], organisation::now())?;
     let store: SharedStore = Arc::new(SqliteStore::open(&store_path(folder), Access::Write).await?);
     let sources = config.params.sources.clone();
     see_everything(&store, &sources, organisation::now()).await?;
@@ -138,6 +157,9 @@ async fn measure(folder: &Path, size: Size, landings: u64) -> Outcome<()> {
     let rendered = started.elapsed();
     let series = exposition.rendering().series();
     let bytes: usize = exposition.rendering().texts().map(<[u8]>::len).sum();
+    if let Some(text) = text {
+        std::fs::write(text, exposition.rendering().texts().collect::<Vec<_>>().concat())?;
+    }
     drop(exposition);
 
     println!(
