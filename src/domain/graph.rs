@@ -1,7 +1,10 @@
 //! The commit graph of one repository: answers ancestry, never time order.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::BuildHasher as _;
 use std::ops::Deref;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::fact::Commit;
 use super::{CommitId, Instant};
@@ -12,7 +15,10 @@ use super::{CommitId, Instant};
 /// as they are first named, so that walks over tens of thousands of them compare no text.
 #[derive(Clone, Debug, Default)]
 pub struct CommitGraph {
-    nodes: HashMap<CommitId, Node>,
+    /// The numbers by sha. The shas are in the entries, where they are needed anyway: a map from
+    /// them would hold each a second time.
+    numbers: HashTable<Node>,
+    hashing: DefaultHashBuilder,
     entries: Vec<Entry>,
 }
 
@@ -20,11 +26,38 @@ pub struct CommitGraph {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Node(u32);
 
-/// What is known under one number: nothing yet, where only a child has named the commit.
-#[derive(Clone, Debug, Default)]
+/// What is known under one number.
+#[derive(Clone, Debug)]
 struct Entry {
-    commit: Option<KnownCommit>,
+    commit: Vertex,
     parents: Parents,
+}
+
+#[derive(Clone, Debug)]
+enum Vertex {
+    /// Only a child has named it yet.
+    Named(CommitId),
+    Known(KnownCommit),
+}
+
+impl Entry {
+    fn named(id: CommitId) -> Self {
+        Self { commit: Vertex::Named(id), parents: Parents::None }
+    }
+
+    fn id(&self) -> &CommitId {
+        match &self.commit {
+            Vertex::Named(id) => id,
+            Vertex::Known(commit) => &commit.id,
+        }
+    }
+
+    fn known(&self) -> Option<&KnownCommit> {
+        match &self.commit {
+            Vertex::Named(_) => None,
+            Vertex::Known(commit) => Some(commit),
+        }
+    }
 }
 
 /// The parents of a commit, of which there are hardly ever more than two.
@@ -88,58 +121,61 @@ impl CommitGraph {
         let node = self.number(&commit.id);
         let Commit { id, authored_at, committed_at, reverts, .. } = commit;
         let commit = KnownCommit { id, authored_at, committed_at, reverts: reverts.into() };
-        self.entries[node.index()] = Entry { commit: Some(commit), parents };
+        self.entries[node.index()] = Entry { commit: Vertex::Known(commit), parents };
     }
 
     fn number(&mut self, id: &CommitId) -> Node {
-        if let Some(node) = self.nodes.get(id) {
-            return *node;
+        if let Some(node) = self.node(id) {
+            return node;
         }
         let next = u32::try_from(self.entries.len());
         let node = Node(next.expect("a repository has fewer than 2^32 commits"));
-        self.nodes.insert(id.clone(), node);
         // A thousand graphs with room for twice as many commits are too much.
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(1 + self.entries.len() / 8);
         }
-        self.entries.push(Entry::default());
+        self.entries.push(Entry::named(id.clone()));
+        let Self { numbers, hashing, entries } = self;
+        let hash = |node: &Node| hashing.hash_one(entries[node.index()].id());
+        numbers.insert_unique(hash(&node), node, hash);
         node
     }
 
     /// Takes a commit out.
     pub fn remove(&mut self, id: &CommitId) {
-        if let Some(node) = self.nodes.get(id) {
-            self.entries[node.index()] = Entry::default();
+        if let Some(node) = self.node(id) {
+            self.entries[node.index()] = Entry::named(id.clone());
         }
     }
 
     /// The commit with this sha.
     pub fn get(&self, id: &CommitId) -> Option<&KnownCommit> {
-        self.nodes.get(id).and_then(|node| self.entries[node.index()].commit.as_ref())
+        self.node(id).and_then(|node| self.entries[node.index()].known())
     }
 
     /// The first parent of the commit with this sha, where it is known.
     pub fn first_parent(&self, id: &CommitId) -> Option<&KnownCommit> {
-        let parent = self.entries[self.nodes.get(id)?.index()].parents.first()?;
-        self.entries[parent.index()].commit.as_ref()
+        let parent = self.entries[self.node(id)?.index()].parents.first()?;
+        self.entries[parent.index()].known()
     }
 
     /// The number of the commit with this sha. It has one too where it is only known as a parent.
     pub fn node(&self, id: &CommitId) -> Option<Node> {
-        self.nodes.get(id).copied()
+        let is_it = |node: &Node| self.entries[node.index()].id() == id;
+        self.numbers.find(self.hashing.hash_one(id), is_it).copied()
     }
 
     /// Every commit, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &KnownCommit> {
-        self.entries.iter().filter_map(|entry| entry.commit.as_ref())
+        self.entries.iter().filter_map(Entry::known)
     }
 
     /// Every commit with its parents, by sha.
     fn edges(&self) -> BTreeMap<&CommitId, (&KnownCommit, Vec<&CommitId>)> {
-        let names: HashMap<Node, &CommitId> = self.nodes.iter().map(|(id, it)| (*it, id)).collect();
-        let known = self.entries.iter().filter_map(|it| Some((it.commit.as_ref()?, &it.parents)));
+        let name = |parent: &Node| self.entries[parent.index()].id();
+        let known = self.entries.iter().filter_map(|it| Some((it.known()?, &it.parents)));
         let named = known.map(|(commit, parents)| {
-            (&commit.id, (commit, parents.iter().map(|parent| names[parent]).collect()))
+            (&commit.id, (commit, parents.iter().map(name).collect()))
         });
         named.collect()
     }
@@ -266,6 +302,11 @@ mod tests {
         assert!(graph.get(&id("gone")).is_none());
         assert!(graph.contains(&id("x"), &id("gone")));
         assert!(!graph.contains(&id("gone"), &id("a")));
+    }
+
+    #[test]
+    fn a_commit_takes_no_more_room_than_it_must() {
+        assert_eq!((size_of::<KnownCommit>(), size_of::<Entry>()), (64, 80));
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! Names as types, so that a team can never be passed where a service is meant.
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::Pool;
+use super::text::{Pool, Text};
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Text);
 
         impl $name {
             /// Wraps a name that has already been checked at the boundary where it entered.
-            pub fn new(name: impl Into<Arc<str>>) -> Self {
+            pub fn new(name: impl Into<Text>) -> Self {
                 Self(name.into())
             }
 
@@ -27,7 +26,7 @@ macro_rules! name {
 
             /// Points at the equal name that `pool` knows already.
             pub fn share(&mut self, pool: &mut Pool) {
-                pool.share_arc(&mut self.0);
+                pool.share(&mut self.0);
             }
         }
 

@@ -9,12 +9,13 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use arcstr::ArcStr;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Text that does not change and may be shared. Reads like a `&str`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Text(Arc<str>);
+/// Text that does not change and may be shared. Reads like a `&str`, and is one pointer: a million
+/// facts have several each.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(ArcStr);
 
 impl Text {
     /// The text itself.
@@ -45,19 +46,19 @@ impl AsRef<str> for Text {
 
 impl Default for Text {
     fn default() -> Self {
-        Self::from("")
+        Self(ArcStr::new())
     }
 }
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(self)
     }
 }
 
 impl fmt::Debug for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(self.as_str(), f)
     }
 }
 
@@ -91,33 +92,57 @@ impl From<Text> for Cow<'static, str> {
     }
 }
 
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+                Ok(Text::from(text))
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        *self.0 == *other
+        *self.as_str() == *other
     }
 }
 
 impl PartialEq<&str> for Text {
     fn eq(&self, other: &&str) -> bool {
-        *self.0 == **other
+        *self.as_str() == **other
     }
 }
 
 impl PartialEq<String> for Text {
     fn eq(&self, other: &String) -> bool {
-        *self.0 == **other
+        *self.as_str() == **other
     }
 }
 
 impl PartialEq<Text> for String {
     fn eq(&self, other: &Text) -> bool {
-        **self == *other.0
+        **self == *other.as_str()
     }
 }
 
 impl PartialEq<Text> for str {
     fn eq(&self, other: &Text) -> bool {
-        *self == *other.0
+        *self == *other.as_str()
     }
 }
 
@@ -200,7 +225,7 @@ impl std::ops::Index<&str> for Attributes {
 /// Texts that are kept once.
 #[derive(Debug, Default)]
 pub struct Pool {
-    texts: HashSet<Arc<str>>,
+    texts: HashSet<Text>,
     tables: HashSet<Arc<[(Text, Text)]>>,
     /// How many of both there were after the last tidying.
     tidied: usize,
@@ -212,7 +237,12 @@ const FEW: usize = 1 << 14;
 impl Pool {
     /// Lets `text` point at the equal one that is known already.
     pub fn share(&mut self, text: &mut Text) {
-        self.share_arc(&mut text.0);
+        if let Some(known) = self.texts.get(text) {
+            *text = known.clone();
+        } else {
+            self.texts.insert(text.clone());
+            self.grown();
+        }
     }
 
     /// Lets `attributes`, and their names and texts, point at the equal ones that are known already.
@@ -232,15 +262,6 @@ impl Pool {
         self.grown();
     }
 
-    pub(super) fn share_arc(&mut self, text: &mut Arc<str>) {
-        if let Some(known) = self.texts.get(text) {
-            *text = Arc::clone(known);
-        } else {
-            self.texts.insert(Arc::clone(text));
-            self.grown();
-        }
-    }
-
     fn len(&self) -> usize {
         self.texts.len() + self.tables.len()
     }
@@ -255,7 +276,7 @@ impl Pool {
     /// Forgets what nobody else points at any more.
     fn tidy(&mut self) {
         self.tables.retain(|table| Arc::strong_count(table) > 1);
-        self.texts.retain(|text| Arc::strong_count(text) > 1);
+        self.texts.retain(|text| ArcStr::strong_count(&text.0).is_none_or(|users| users > 1));
     }
 }
 
@@ -269,7 +290,7 @@ mod tests {
         let (mut one, mut other) = (Text::from("production"), Text::from("production"));
         pool.share(&mut one);
         pool.share(&mut other);
-        assert!(Arc::ptr_eq(&one.0, &other.0));
+        assert!(ArcStr::ptr_eq(&one.0, &other.0));
         drop((one, other));
         pool.tidy();
         assert!(pool.texts.is_empty());

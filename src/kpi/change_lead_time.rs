@@ -86,8 +86,10 @@ fn assess(view: &View<'_>) -> Vec<Item> {
 
 /// An item for a merged change without what became of it.
 fn merged(change: &Change, merged_at: Instant, placement: Placement) -> Item {
-    let first = change.first_commit_at.map(|at| (FIRST_COMMIT_AT, at));
-    let times = [("opened_at", change.created_at), ("merged_at", merged_at)];
+    // Room for what may be added, and no more: there are hundreds of thousands.
+    let mut times = Vec::with_capacity(5);
+    times.extend(change.first_commit_at.map(|at| (FIRST_COMMIT_AT, at)));
+    times.extend([("opened_at", change.created_at), ("merged_at", merged_at)]);
     Item {
         id: ItemId::Change { repository: change.repository.clone(), number: change.number },
         placement,
@@ -96,7 +98,7 @@ fn merged(change: &Change, merged_at: Instant, placement: Placement) -> Item {
         outcome: Outcome::Open,
         values: Vec::new(),
         marks: Vec::new(),
-        times: first.into_iter().chain(times).collect(),
+        times,
     }
 }
 
@@ -116,7 +118,7 @@ fn item(view: &View<'_>, change: &ServiceChange<'_>) -> Item {
         let deployment = &view.deployments[index];
         item.completed_at = Some(deployment.finished_at);
         item.times.push(("deployed_at", deployment.finished_at));
-        item.marks.push(Mark::new("deployment", deployment.native.clone()));
+        item.marks = vec![Mark::new("deployment", deployment.native.clone())];
     }
     if change.bot {
         item.outcome = Outcome::Excluded("bot");
@@ -147,6 +149,7 @@ fn time(item: &mut Item, change: &Change, view: &View<'_>) {
         Outcome::Open => to_deploy.to_vec(),
         Outcome::Censored(_) | Outcome::Excluded(_) => return,
     };
+    item.values.reserve_exact(stages.len());
     for (stage, start, end) in stages {
         let (Some(start), Some(end)) = (start, end) else {
             continue;

@@ -176,7 +176,7 @@ fn item(view: &View<'_>, id: ItemId, boundary: &Boundary, tests: &Tests<'_>) -> 
     let fresh = passed.filter(|(at, _)| view.as_of - *at <= boundary.passes_for);
     item.marks.push(match fresh {
         Some((at, run)) => Mark {
-            evidence: Some(format!("run {run}")),
+            evidence: Some(format!("run {run}").into()),
             at: Some(*at),
             ..Mark::new(COVERED, "yes")
         },
@@ -198,7 +198,7 @@ fn measure(items: &[&Item], _slice: &Slice<'_>) -> Vec<Reading> {
     if unknown > 0 {
         reading.lower = Some(real(covered) / real(all));
         reading.upper = Some(real(covered + unknown) / real(all));
-        reading.excluded = Exclusions::from([(UNKNOWN, unknown)]);
+        reading.excluded = Exclusions::from_iter([(UNKNOWN, unknown)]);
     }
     reading.coverage = (all > 0).then(|| real(known) / real(all));
     vec![reading]

@@ -51,7 +51,7 @@ fn marks(record: &Record) -> Vec<super::Mark> {
         Decision::Pending | Decision::Unknown => {}
     }
     let mut proposed_by = Mark::new("proposed_by", record.proposed_by);
-    proposed_by.evidence = record.proposed_in.map(|number| format!("#{number}"));
+    proposed_by.evidence = record.proposed_in.map(|number| format!("#{number}").into());
     marks.push(proposed_by);
     marks.push(Mark::new("decided_by", record.decided_by));
     if let Some(comments) = record.comments {

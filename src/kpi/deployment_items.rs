@@ -11,8 +11,10 @@ pub(super) const ENVIRONMENT: &str = "environment";
 pub(super) fn of(view: &View<'_>, index: usize) -> Item {
     let deployment = &view.deployments[index];
     let catalogue = &view.params.catalogue;
-    let mut marks: Vec<Mark> =
-        deployment.environments.iter().map(|(name, at)| reached(deployment, name, *at)).collect();
+    // Room for what there is, and no more: there are hundreds of thousands.
+    let mut marks = Vec::with_capacity(deployment.environments.len() + 2);
+    let environments = deployment.environments.iter();
+    marks.extend(environments.map(|(name, at)| reached(deployment, name, *at)));
     marks.extend(deployment.tag.map(|tag| Mark::new("tag", tag.to_owned())));
     marks.extend(deployment.commit.as_ref().map(|it| Mark::new("commit", it.to_string())));
     Item {

@@ -24,7 +24,7 @@ use scope::Partition;
 use super::link::Link;
 use super::status::State;
 use super::window::{Cut, Window};
-use super::{Item, Kpi, Params, Reading, TargetRule, View};
+use super::{Item, Kpi, Need, Params, Reading, TargetRule, View};
 use crate::domain::{Instant, Text, Timeline};
 
 /// The version of the written definitions that the numbers follow.
@@ -333,12 +333,18 @@ pub fn evaluate_after(
     let scopes: Vec<Scope> = Scope::all(&params.catalogue)
         .filter(|scope| plan.scope.is_none_or(|only| only == *scope))
         .collect();
-    for kpi in &plan.kpis {
-        evaluation.goals.extend(judge::goals(kpi, params));
+    evaluation.goals = plan.kpis.iter().flat_map(|kpi| judge::goals(kpi, params)).collect();
+    // Those of the most items first: what they take is gone when the parts of all others are there.
+    let mut order: Vec<usize> = (0..plan.kpis.len()).collect();
+    order.sort_by_key(|at| !plan.kpis[*at].needs.contains(&Need::Changes));
+    let mut parts = vec![Vec::new(); plan.kpis.len()];
+    for at in order {
+        let kpi = plan.kpis[at];
         let items = (kpi.assess)(&view);
         let measuring = Measuring::of(&view, freshness, plan, kpi);
-        evaluation.parts.extend(measuring.run(&items, &scopes, &before));
+        parts[at] = measuring.run(&items, &scopes, &before);
     }
+    evaluation.parts = parts.into_iter().flatten().collect();
     evaluation
 }
 

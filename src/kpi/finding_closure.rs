@@ -215,7 +215,7 @@ fn finding(view: &View<'_>, source: &SourceName, native: &str, finding: &Finding
         Ok(seconds) => item.values.push((TIME, seconds)),
         Err(reason) => item.outcome = Outcome::Excluded(reason),
     }
-    let scope = match (item.placement.services.as_slice(), item.placement.teams.as_slice()) {
+    let scope = match (&*item.placement.services, &*item.placement.teams) {
         ([service], _) => Scope::Service(*service),
         (_, [team]) => Scope::Team(*team),
         _ => Scope::Org,

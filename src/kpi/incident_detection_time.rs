@@ -103,9 +103,9 @@ fn item(
         return item;
     }
     let said = said(view, episode).map(|(at, source)| (at, source, None));
-    let counted = || slices.fault(episode).map(|(at, slo)| (at, SLI, Some(slo.to_owned())));
+    let counted = || slices.fault(episode).map(|(at, slo)| (at, SLI, Some(slo.into())));
     let linked = || linked(view, index).map(|(at, source)| (at, source, None));
-    let alerted = || alerts.fault(episode).map(|(at, rule)| (at, ALERT_RULE, Some(rule)));
+    let alerted = || alerts.fault(episode).map(|(at, rule)| (at, ALERT_RULE, Some(rule.into())));
     let found = said.or_else(counted).or_else(linked).or_else(alerted);
     let Some((fault_at, source, evidence)) = found else {
         item.outcome = Outcome::Excluded(NO_FAULT_TIME);

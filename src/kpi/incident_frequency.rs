@@ -87,10 +87,10 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
 }
 
 fn excluded(items: &[&Item]) -> Exclusions {
-    let mut exclusions = Exclusions::new();
+    let mut exclusions = Exclusions::default();
     for item in items.iter().copied().filter(may_be_major) {
         if let Outcome::Excluded(reason) = item.outcome {
-            *exclusions.entry(reason).or_default() += 1;
+            exclusions.add(reason, 1);
         }
     }
     exclusions

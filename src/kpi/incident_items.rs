@@ -3,6 +3,7 @@
 pub(super) use super::item::elapsed;
 use super::view::incidents::Episode;
 use super::{Item, ItemId, Mark, Outcome, Placement, View};
+use crate::domain::Text;
 
 /// Severities that the metrics name.
 pub(super) const SEVERITIES: std::ops::RangeInclusive<u8> = 1..=5;
@@ -21,7 +22,7 @@ pub(super) fn of(view: &View<'_>, episode: &Episode<'_>) -> Item {
     if let Some(note) = episode.note
         && let Some(impact) = &note.customer_impact
     {
-        let evidence = note.link.clone();
+        let evidence = note.link.as_ref().map(Text::from);
         marks.push(Mark { evidence, ..Mark::new("customer_impact", impact.clone()) });
     }
     Item {

@@ -121,7 +121,7 @@ fn item(
         item.marks.push(Mark {
             name: RECURRED,
             value: days(before.detected_at, episode.detected_at).into(),
-            evidence: Some(before.incident.id.to_string()),
+            evidence: Some(before.incident.id.clone()),
             at: Some(before.detected_at),
         });
         item.times.push(("before_detected_at", before.detected_at));
@@ -142,13 +142,13 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
         .collect();
     let known: Vec<&&Item> = detected.iter().filter(|it| it.counted()).collect();
     let recurred = known.iter().filter(|it| it.mark(RECURRED).is_some()).count();
-    let mut excluded = Exclusions::new();
+    let mut excluded = Exclusions::default();
     for item in &detected {
         if let Outcome::Excluded(reason) = item.outcome {
-            *excluded.entry(reason).or_default() += 1;
+            excluded.add(reason, 1);
         }
     }
-    let unknown = excluded.get("no_cause").copied().unwrap_or_default();
+    let unknown = excluded.get("no_cause").unwrap_or_default();
     let all = count(known.len()) + unknown;
     let mut reading = Reading::ratio(RATIO, count(recurred), count(known.len()));
     reading.coverage = (all > 0).then(|| real(count(known.len())) / real(all));

@@ -1,7 +1,8 @@
 //! Items: the things that a number is made of, each with the rule that put it there.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Deref;
 
 use super::params::Catalogue;
 use super::{Exclusions, Span};
@@ -157,10 +158,58 @@ pub enum LedgerOf {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
     /// Indices into [`super::params::Catalogue::services`].
-    pub services: Vec<usize>,
+    pub services: Few,
     /// Indices into [`super::params::Catalogue::teams`]. Holds the teams of `services`, and a team
     /// that owns every service of the item's repository.
-    pub teams: Vec<usize>,
+    pub teams: Few,
+}
+
+/// Indices, of which there is mostly one. Reads like a slice.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Few(Indices);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Indices {
+    /// Exactly one, which takes no room elsewhere.
+    One([usize; 1]),
+    /// None, or more than one.
+    Others(Box<[usize]>),
+}
+
+impl Deref for Few {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        match &self.0 {
+            Indices::One(one) => one,
+            Indices::Others(others) => others,
+        }
+    }
+}
+
+impl Default for Few {
+    fn default() -> Self {
+        Self(Indices::Others(Box::default()))
+    }
+}
+
+impl FromIterator<usize> for Few {
+    fn from_iter<I: IntoIterator<Item = usize>>(indices: I) -> Self {
+        let mut indices = indices.into_iter();
+        match (indices.next(), indices.next()) {
+            (None, _) => Self::default(),
+            (Some(one), None) => Self(Indices::One([one])),
+            (Some(one), Some(two)) => {
+                Self(Indices::Others([one, two].into_iter().chain(indices).collect()))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Few {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
 }
 
 /// Which answers to a survey.
@@ -199,12 +248,89 @@ pub struct Mark {
     /// What it says, for example `failed`, `severity`, `fault_source`, `rework`.
     pub name: &'static str,
     /// With which value or by which rule, for example `revert`, `2`, `field`.
-    pub value: Cow<'static, str>,
+    pub value: Words,
     /// The evidence, for example the id of the incident or change that made it so.
-    pub evidence: Option<String>,
+    pub evidence: Option<Text>,
     /// When it came true, where that is not the item's own time: a later wave of a rollout reached
     /// its environment.
     pub at: Option<Instant>,
+}
+
+/// What a mark says, in our own words or in those of others. Reads like a `&str`.
+#[derive(Clone)]
+pub struct Words(Whose);
+
+#[derive(Clone)]
+enum Whose {
+    Ours(&'static str),
+    Others(Text),
+}
+
+impl Deref for Words {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Whose::Ours(words) => words,
+            Whose::Others(text) => text,
+        }
+    }
+}
+
+impl AsRef<str> for Words {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl From<&'static str> for Words {
+    fn from(words: &'static str) -> Self {
+        Self(Whose::Ours(words))
+    }
+}
+
+impl From<Text> for Words {
+    fn from(text: Text) -> Self {
+        Self(Whose::Others(text))
+    }
+}
+
+impl From<String> for Words {
+    fn from(text: String) -> Self {
+        Text::from(text).into()
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self)
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl PartialEq for Words {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Words {}
+
+impl PartialEq<str> for Words {
+    fn eq(&self, other: &str) -> bool {
+        **self == *other
+    }
+}
+
+impl PartialEq<&str> for Words {
+    fn eq(&self, other: &&str) -> bool {
+        **self == **other
+    }
 }
 
 impl Placement {
@@ -223,11 +349,10 @@ impl Placement {
         services: impl IntoIterator<Item = usize>,
     ) -> Self {
         let mut placement = Self::of_services(catalogue, services);
-        if placement.services.len() > 1 {
-            placement.services.clear();
-        }
-        if placement.teams.len() > 1 {
-            placement.teams.clear();
+        for several in [&mut placement.services, &mut placement.teams] {
+            if several.len() > 1 {
+                *several = Few::default();
+            }
         }
         placement
     }
@@ -235,7 +360,7 @@ impl Placement {
 
 impl Mark {
     /// A mark without evidence and time.
-    pub fn new(name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(name: &'static str, value: impl Into<Words>) -> Self {
         Self { name, value: value.into(), evidence: None, at: None }
     }
 }
@@ -259,12 +384,12 @@ impl Item {
 
 /// How many items the window would have held are left out, by reason.
 pub(super) fn exclusions(items: &[&Item], window: Span) -> Exclusions {
-    let mut exclusions = Exclusions::new();
+    let mut exclusions = Exclusions::default();
     for item in items {
         if let Outcome::Excluded(reason) = item.outcome
             && window.contains(item.completed_at.unwrap_or(item.started_at))
         {
-            *exclusions.entry(reason).or_default() += 1;
+            exclusions.add(reason, 1);
         }
     }
     exclusions
@@ -275,4 +400,23 @@ pub(super) fn exclusions(items: &[&Item], window: Span) -> Exclusions {
 pub(crate) fn elapsed(start: Instant, end: Instant) -> Result<f64, &'static str> {
     let seconds = (end - start).as_seconds_f64();
     if seconds < -60.0 { Err("negative_duration") } else { Ok(seconds.max(0.0)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hundreds of thousands are held at a time.
+    #[test]
+    fn an_item_takes_no_more_room_than_it_must() {
+        assert_eq!((size_of::<Mark>(), size_of::<Placement>(), size_of::<ItemId>()), (56, 32, 40));
+        assert_eq!(size_of::<Item>(), 192);
+    }
+
+    #[test]
+    fn indices_are_what_they_were_collected_from() {
+        for indices in [&[][..], &[7], &[3, 1, 4]] {
+            assert_eq!(*indices.iter().copied().collect::<Few>(), *indices);
+        }
+    }
 }

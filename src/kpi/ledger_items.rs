@@ -247,7 +247,7 @@ fn short(view: &View<'_>, slo: &Slo, item: &Item) -> Option<Item> {
     let known = view.timeline.burns.get(&(slo.source.clone(), slo.ledger()))?;
     let windows = known.windows.iter().map(|it| {
         let bad = format!("{} bad of {}", shown(it.bad), shown(it.total));
-        Mark { evidence: Some(it.window.clone()), ..Mark::new("asked for the last", bad) }
+        Mark { evidence: Some(it.window.as_str().into()), ..Mark::new("asked for the last", bad) }
     });
     (known.at < view.as_of).then(|| Item {
         started_at: known.at,

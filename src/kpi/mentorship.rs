@@ -8,6 +8,7 @@ use super::{
     Better, Exclusions, Family, Item, ItemId, Kpi, Mark, Need, Outcome, PlacedBy, Reading, Slice,
     TargetRule, Unit, View,
 };
+use crate::domain::Text;
 
 const PEOPLE: &str = "engkpi_mentorship_people";
 
@@ -60,7 +61,7 @@ fn assess(view: &View<'_>) -> Vec<Item> {
         let mut marks = vec![Mark {
             name: PERSON,
             value: person.to_string().into(),
-            evidence: it.evidence.clone(),
+            evidence: it.evidence.as_ref().map(Text::from),
             at: None,
         }];
         marks.extend(it.what.iter().map(|what| Mark::new("what", what.clone())));
@@ -83,11 +84,11 @@ fn assess(view: &View<'_>) -> Vec<Item> {
 
 fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
     let mut people = BTreeSet::new();
-    let mut excluded = Exclusions::new();
+    let mut excluded = Exclusions::default();
     for item in items.iter().filter(|it| slice.window.contains(it.started_at)) {
         match item.outcome {
             Outcome::Excluded(reason) | Outcome::Censored(reason) => {
-                *excluded.entry(reason).or_default() += 1;
+                excluded.add(reason, 1);
             }
             Outcome::Counted | Outcome::Open => {
                 people.extend(item.mark(PERSON).map(|mark| mark.value.as_ref()));

@@ -1,6 +1,6 @@
 //! Readings: what a measurement says, with its n and its interval.
 
-use std::collections::BTreeMap;
+use serde::{Serialize, Serializer};
 
 use super::Need;
 use super::statistics::{Bounds, count_interval, real, wilson};
@@ -42,8 +42,53 @@ impl Stat {
     }
 }
 
-/// Items left out of a measurement, by reason.
-pub type Exclusions = BTreeMap<&'static str, u64>;
+/// Items left out of a measurement, by reason. There are hardly ever two reasons, and hundreds of
+/// thousands of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exclusions(Vec<(&'static str, u64)>);
+
+impl Exclusions {
+    /// Counts `items` more that are left out for `reason`.
+    pub fn add(&mut self, reason: &'static str, items: u64) {
+        match self.0.binary_search_by_key(&reason, |(it, _)| it) {
+            Ok(at) => self.0[at].1 += items,
+            Err(at) => {
+                self.0.reserve_exact(1);
+                self.0.insert(at, (reason, items));
+            }
+        }
+    }
+
+    /// How many are left out for `reason`, if it left out any.
+    pub fn get(&self, reason: &str) -> Option<u64> {
+        let at = self.0.binary_search_by(|(it, _)| (*it).cmp(reason)).ok()?;
+        Some(self.0[at].1)
+    }
+
+    /// Every reason with the number of items, by reason.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().copied()
+    }
+
+    /// Whether nothing is left out.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(&'static str, u64)> for Exclusions {
+    fn from_iter<I: IntoIterator<Item = (&'static str, u64)>>(counts: I) -> Self {
+        let mut exclusions = Self::default();
+        counts.into_iter().for_each(|(reason, items)| exclusions.add(reason, items));
+        exclusions
+    }
+}
+
+impl Serialize for Exclusions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
 
 /// One value of one family in one scope and window.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,7 +119,7 @@ pub struct Reading {
     pub beyond: Option<f64>,
     /// How the value changed since the baseline, where that is not told by one number per item:
     /// the ratio that a baseline target judges, or the difference that one in points judges.
-    pub change: Option<Estimate>,
+    pub change: Option<Box<Estimate>>,
     /// What the target asks for beside the value; the status is no better than this.
     pub condition: Option<State>,
     /// The state, where this very reading decides it: what it is made of does not cover the window
@@ -99,7 +144,7 @@ impl Reading {
             n,
             numerator: None,
             open: None,
-            excluded: Exclusions::new(),
+            excluded: Exclusions::default(),
             coverage: None,
             lower: None,
             upper: None,

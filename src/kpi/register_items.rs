@@ -8,8 +8,8 @@ pub(super) fn placement(view: &View<'_>, service: Option<&str>, team: Option<&st
     match service.and_then(|name| catalogue.service_called(name)) {
         Some(service) => Placement::of_services(catalogue, [service]),
         None => Placement {
-            services: Vec::new(),
             teams: team.and_then(|name| catalogue.team_called(name)).into_iter().collect(),
+            ..Placement::default()
         },
     }
 }

@@ -130,7 +130,7 @@ fn shown(check: &Check, verdict: Verdict) -> Mark {
         Verdict::Fails => "fails",
         Verdict::Unknown => UNKNOWN,
     };
-    let evidence = (!check.mandatory).then(|| "optional".to_owned());
+    let evidence = (!check.mandatory).then(|| "optional".into());
     Mark { evidence, ..Mark::new(name, check.name.clone()) }
 }
 
@@ -212,7 +212,7 @@ fn adoption(items: &[&Item], standard: &Standard) -> Option<Reading> {
     if unknown > 0 {
         reading.lower = Some(real(passing) / real(all));
         reading.upper = Some(real(passing + unknown) / real(all));
-        reading.excluded = Exclusions::from([(UNKNOWN, unknown)]);
+        reading.excluded = Exclusions::from_iter([(UNKNOWN, unknown)]);
     }
     reading.coverage = Some(real(count(known.len())) / real(all));
     Some(reading.with(STANDARD, standard.name.clone()))

@@ -33,7 +33,7 @@ fn items(view: &View<'_>, question: &Question<'_>) -> Vec<Item> {
             group: question.group.clone(),
             team: of.map(team),
         })),
-        placement: Placement { services: Vec::new(), teams: of.into_iter().collect() },
+        placement: Placement { teams: of.into_iter().collect(), ..Placement::default() },
         started_at: question.wave.1.closed_at,
         completed_at: Some(question.wave.1.closed_at),
         outcome: Outcome::Counted,
@@ -114,16 +114,16 @@ impl<'a> Score<'a> {
         let mean = mean_interval(&self.scores);
         let sample = Sample::new(self.scores);
         let median = sample.quantile_interval(0.5);
-        let mut exclusions = Exclusions::new();
+        let mut exclusions = Exclusions::default();
         if self.suppressed > 0 {
-            exclusions.insert(SUPPRESSED, self.suppressed);
+            exclusions.add(SUPPRESSED, self.suppressed);
         }
         let reading = |stat, value: Option<f64>, bounds: Bounds| {
             let mut reading =
                 Reading::new(family, value, sample.n()).stat(stat).bounds(within(scale, bounds));
             reading.excluded = exclusions.clone();
             reading.coverage = self.response;
-            reading.change = change;
+            reading.change = change.map(Box::new);
             reading
         };
         vec![

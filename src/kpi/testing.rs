@@ -356,7 +356,7 @@ fn shown(reading: &Reading) -> String {
             write!(text, " {what}={count}").expect("writing to a string never fails");
         }
     }
-    for (reason, count) in &reading.excluded {
+    for (reason, count) in reading.excluded.iter() {
         write!(text, " {reason}={count}").expect("writing to a string never fails");
     }
     if let Some(coverage) = reading.coverage {

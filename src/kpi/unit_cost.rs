@@ -202,28 +202,30 @@ fn unit_of(item: &Item) -> Option<&str> {
 fn unit_cost(per: &str, items: &[&Item], inside: &[&Item], slice: &Slice<'_>) -> Reading {
     let of_unit: Vec<&Item> =
         inside.iter().copied().filter(|it| unit_of(it) == Some(per)).collect();
-    let mut excluded = Exclusions::new();
+    let mut excluded = Exclusions::default();
     for item in &of_unit {
-        if let Outcome::Excluded(reason) = item.outcome {
-            *excluded.entry(reason).or_default() += 1;
+        if let Outcome::Excluded(reason) = item.outcome
+            && reason != NO_UNITS
+        {
+            excluded.add(reason, 1);
         }
     }
     // Days with a cost and without units tell of no unit; they are of all of them.
     let without = inside.iter().filter(|it| it.outcome == Outcome::Excluded(NO_UNITS)).count();
     if without > 0 {
-        excluded.insert(NO_UNITS, count(without));
+        excluded.add(NO_UNITS, count(without));
     }
     let counted: Vec<&Item> = of_unit.iter().copied().filter(|it| it.counted()).collect();
     let currencies: BTreeSet<&str> = counted.iter().filter_map(|it| currency_of(it)).collect();
-    let mixed = currencies.len() > 1 || excluded.contains_key(MIXED);
+    let mixed = currencies.len() > 1 || excluded.get(MIXED).is_some();
     let days = daily(&counted);
     let known = count(counted.len());
-    let all = known + excluded.values().sum::<u64>();
+    let all = known + excluded.iter().map(|(_, items)| items).sum::<u64>();
     let mut reading = Reading::new(UNIT_COST, None, count(days.len())).with(PER, per);
     reading.coverage = (all > 0).then(|| real(known) / real(all));
     if mixed {
         // One currency or an error: there is no rate at which to convert.
-        excluded.insert(MIXED, known + excluded.get(MIXED).copied().unwrap_or_default());
+        excluded.add(MIXED, known);
         reading.n = 0;
         reading.excluded = excluded;
         return reading.with(CURRENCY, "mixed");
@@ -241,7 +243,8 @@ fn unit_cost(per: &str, items: &[&Item], inside: &[&Item], slice: &Slice<'_>) ->
         .view
         .params
         .baseline
-        .and_then(|baseline| since(baseline, per, currency, items, &days));
+        .and_then(|baseline| since(baseline, per, currency, items, &days))
+        .map(Box::new);
     reading.with(CURRENCY, currency)
 }
 

@@ -320,7 +320,7 @@ struct Reading {
 
 impl Reading {
     fn of(line: &Shown<'_>) -> Self {
-        let excluded = line.reading.into_iter().flat_map(|it| &it.excluded);
+        let excluded = line.reading.into_iter().flat_map(|it| it.excluded.iter());
         let excluded = excluded.map(|(reason, count)| format!("{count} {}", spaced(reason)));
         Self {
             metric: line.family.name,
@@ -513,7 +513,7 @@ mod tests {
             name: "cause",
             value: "\"><img src=x>".into(),
             at: None,
-            evidence: Some("<i>".to_owned()),
+            evidence: Some("<i>".into()),
         });
         assert_harmless(&explanation(&explained));
     }

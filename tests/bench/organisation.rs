@@ -235,25 +235,26 @@ fn change(service: u64, change: u64) -> Change {
         head_branch: format!("feature/ticket-{}", service * CHANGES + change).into(),
         base_branch: "main".into(),
         labels: match change % 50 {
-            0 => vec!["hotfix".into()],
-            1..20 => vec!["enhancement".into(), "backend".into()],
-            _ => Vec::new(),
+            0 => ["hotfix".into()].into(),
+            1..20 => ["enhancement".into(), "backend".into()].into(),
+            _ => Box::default(),
         },
         commits: (1..=1 + change % 4).map(|n| sha(service, change * 8 + n)).collect(),
         first_commit_at: Some(created_at - Duration::hours(5)),
-        reviews: vec![Review {
+        reviews: [Review {
             author: Some(person(service + change + 7)),
             submitted_at: created_at + Duration::hours(2),
-        }],
+        }]
+        .into(),
         comments: change % 9,
         paths: (!(50..SHARING).contains(&service))
-            .then(|| vec![file("handler"), file("store"), file("handler_test")]),
+            .then(|| [file("handler"), file("store"), file("handler_test")].into()),
         reverts_commits: if change % 60 == 59 {
-            vec![merge_commit(service, change - 1)]
+            [merge_commit(service, change - 1)].into()
         } else {
-            Vec::new()
+            Box::default()
         },
-        reverts_changes: Vec::new(),
+        reverts_changes: Box::default(),
     }
 }
 

@@ -44,26 +44,26 @@ pub struct Change {
     pub base_branch: Text,
     /// The labels it carries now.
     #[serde(default)]
-    pub labels: Vec<Text>,
+    pub labels: Box<[Text]>,
     /// The branch's own commits, as far as the vendor lists them.
     #[serde(default)]
-    pub commits: Vec<CommitId>,
+    pub commits: Box<[CommitId]>,
     /// The smallest author date among the branch's commits.
     pub first_commit_at: Option<Instant>,
     /// Submitted reviews in order.
     #[serde(default)]
-    pub reviews: Vec<Review>,
+    pub reviews: Box<[Review]>,
     /// Comments of every kind that it received.
     #[serde(default)]
     pub comments: u64,
     /// What it touches. `None` where nothing needs it and so it was not collected.
-    pub paths: Option<Vec<ChangedPath>>,
+    pub paths: Option<Box<[ChangedPath]>>,
     /// Commits that its branch commits say they revert (`This reverts commit X`).
     #[serde(default)]
-    pub reverts_commits: Vec<CommitId>,
+    pub reverts_commits: Box<[CommitId]>,
     /// Changes that its body says it reverts (`Reverts owner/repo#N`).
     #[serde(default)]
-    pub reverts_changes: Vec<PullReference>,
+    pub reverts_changes: Box<[PullReference]>,
 }
 
 /// A review that was submitted.
@@ -112,12 +112,8 @@ impl Change {
         self.labels.iter_mut().for_each(|label| pool.share(label));
         let reviewers = self.reviews.iter_mut().filter_map(|it| it.author.as_mut());
         self.author.iter_mut().chain(reviewers).for_each(|it| pool.share(&mut it.login));
-        for path in self.paths.iter_mut().flatten() {
+        for path in self.paths.iter_mut().flat_map(|it| it.iter_mut()) {
             pool.share(&mut path.path);
         }
-        self.labels.shrink_to_fit();
-        self.commits.shrink_to_fit();
-        self.reviews.shrink_to_fit();
-        self.paths.iter_mut().for_each(Vec::shrink_to_fit);
     }
 }

@@ -77,7 +77,7 @@ impl Found<'_> {
         item.times.push(("began", spell.span.start));
         let rule = match spell.rule {
             Rule::Linked(at) => Mark {
-                evidence: Some(self.view.incidents[at].incident.id.to_string()),
+                evidence: Some(self.view.incidents[at].incident.id.clone()),
                 ..Mark::new("rule", "an incident is linked to it")
             },
             Rule::Incident => Mark::new("rule", "it was open"),

@@ -42,7 +42,7 @@ impl Verdict<'_> {
         aims.into_iter()
             .map(|aim| {
                 let reading = headline(self.kpi, self.readings, &aim.dimensions);
-                let change = reading.and_then(|it| it.change).or(comparison);
+                let change = reading.and_then(|it| it.change.as_deref().copied()).or(comparison);
                 let state = reading.map_or(State::Insufficient, |reading| {
                     self.state(&aim, reading, change.as_ref())
                 });

@@ -50,10 +50,10 @@ impl<'a> Partition<'a> {
         };
         for item in sorted {
             push_once(&mut partition.org, item);
-            for &team in &item.placement.teams {
+            for &team in item.placement.teams.iter() {
                 push_once(&mut partition.teams[team], item);
             }
-            for &service in &item.placement.services {
+            for &service in item.placement.services.iter() {
                 push_once(&mut partition.services[service], item);
             }
         }

@@ -76,14 +76,14 @@ fn propose(story: &mut Story, at: Instant, line: &mut Line) {
         merge_commit: None,
         head_branch: format!("topic-{number}").into(),
         base_branch: line.after("into").unwrap_or_else(|| "main".to_owned()).into(),
-        labels: Vec::new(),
+        labels: Box::default(),
         commits: line.list("with").into_iter().map(CommitId::new).collect(),
         first_commit_at: None,
-        reviews: Vec::new(),
+        reviews: Box::default(),
         comments: line.after("comments").map_or(0, |it| it.parse().expect("a number of comments")),
         paths: Some(added.chain(touched).collect()),
-        reverts_commits: Vec::new(),
-        reverts_changes: Vec::new(),
+        reverts_commits: Box::default(),
+        reverts_changes: Box::default(),
     };
     story.learn("github", Fact::Change(change));
 }

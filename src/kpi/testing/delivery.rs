@@ -121,13 +121,13 @@ fn merge(story: &mut Story, at: Instant, line: &mut Line) {
         head_branch: line.after("branch").unwrap_or_else(|| format!("topic-{number}")).into(),
         base_branch: line.after("into").unwrap_or_else(|| "main".to_owned()).into(),
         labels: line.list("labels").into_iter().map(Into::into).collect(),
-        commits,
+        commits: commits.into(),
         first_commit_at: line.time("written"),
-        reviews: reviews(line),
+        reviews: reviews(line).into(),
         comments: 0,
         paths: (!touched.is_empty()).then(|| touched.into_iter().map(touch).collect()),
-        reverts_commits,
-        reverts_changes,
+        reverts_commits: reverts_commits.into(),
+        reverts_changes: reverts_changes.into(),
     };
     story.learn("github", Fact::Change(change));
     if !line.flag("known") {

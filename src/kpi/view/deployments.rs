@@ -71,6 +71,7 @@ pub fn build<'a>(
                 .extend(rollouts.into_iter().map(|it| it.deployment(service, &repository.id)));
         }
     }
+    deployments.shrink_to_fit();
     deployments
 }
 

@@ -14,7 +14,7 @@ use super::incidents::Episode;
 use super::lineage::Lineage;
 use super::ownership::Ownership;
 use super::reach::Reach;
-use crate::domain::{CommitId, Instant, Timeline};
+use crate::domain::{CommitId, Instant, Text, Timeline};
 use crate::kpi::Params;
 
 /// The verdicts about deployments and the links between incidents and deployments.
@@ -46,7 +46,7 @@ pub struct Failure {
     /// `incident`, `rollback`, `revert`, `hotfix` or `proximity`.
     pub reason: &'static str,
     /// What shows it: an incident, a deployment, a change or a commit.
-    pub evidence: String,
+    pub evidence: Text,
 }
 
 /// The rules by which a deployment fails, in the order of kpis.md 3.9.
@@ -138,7 +138,7 @@ impl Evidence<'_> {
                     if verdicts[at].is_rollback && own.finished_at - before.finished_at <= window {
                         findings.push(Finding {
                             deployment: at - 1,
-                            failure: failure("rollback", own.native.to_string()),
+                            failure: failure("rollback", own.native.clone()),
                             recovery: Recovery::Repaired(own.finished_at),
                         });
                     }
@@ -174,7 +174,7 @@ impl Evidence<'_> {
             if at > 0 && self.deployments[at - 1].service == own.service {
                 findings.push(Finding {
                     deployment: at - 1,
-                    failure: failure("hotfix", self.change_name(hotfix)),
+                    failure: failure("hotfix", self.change_name(hotfix).into()),
                     recovery: Recovery::Repaired(own.finished_at),
                 });
             }
@@ -193,7 +193,7 @@ impl Evidence<'_> {
     }
 }
 
-fn failure(reason: &'static str, evidence: String) -> Failure {
+fn failure(reason: &'static str, evidence: Text) -> Failure {
     Failure { reason, evidence }
 }
 

@@ -178,9 +178,9 @@ impl<'a> Draft<'a> {
                     self.add(at, reading.upper, label(true, Some(("bound", "upper"))));
                 }
                 About::ExcludedItems => {
-                    for (reason, count) in &reading.excluded {
+                    for (reason, count) in reading.excluded.iter() {
                         let label = label(false, Some(("reason", reason)));
-                        self.add(at, Some(real(*count)), label);
+                        self.add(at, Some(real(count)), label);
                     }
                 }
                 About::Target

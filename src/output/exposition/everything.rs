@@ -180,7 +180,7 @@ fn define(evaluation: &mut Evaluation) {
         known.previous |= it.previous_ratio.is_some();
         known.open |= it.reading.open.is_some();
         known.numerator |= it.reading.numerator.is_some();
-        known.excluded.extend(it.reading.excluded.keys());
+        known.excluded.extend(it.reading.excluded.iter().map(|(reason, _)| reason));
     }
     let parts = evaluation.parts.iter_mut().map(Arc::make_mut);
     for it in parts.flat_map(|part| Arc::make_mut(&mut part.readings)) {

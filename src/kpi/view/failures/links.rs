@@ -36,7 +36,7 @@ pub(super) fn find(
         linked.push(caused_by.first().copied());
         findings.extend(caused_by.into_iter().map(|deployment| Finding {
             deployment,
-            failure: failure(reason, episode.incident.id.to_string()),
+            failure: failure(reason, episode.incident.id.clone()),
             recovery: Recovery::Resolved(episode.resolved_at),
         }));
     }

@@ -182,7 +182,7 @@ impl Trial<'_, '_> {
                 if target.shipped && self.evidence.took(target.deployment, undoing) <= window {
                     findings.push(Finding {
                         deployment: target.deployment,
-                        failure: failure("revert", name.clone()),
+                        failure: failure("revert", name.as_str().into()),
                         recovery: Recovery::Repaired(
                             self.evidence.deployments[undoing].finished_at,
                         ),

@@ -159,12 +159,13 @@ impl PullRequest {
                 .map(|it| it.authored_date)
                 .filter(|at| is_plausible(*at, updated_at))
                 .min(),
-            reverts_commits: distinct(commits().flat_map(|it| reverted_commits(&it.message))),
+            reverts_commits: distinct(commits().flat_map(|it| reverted_commits(&it.message)))
+                .into(),
             commits: commits().filter_map(|it| commit_id(&it.oid)).collect(),
-            reviews,
+            reviews: reviews.into(),
             comments: self.total_comments_count.unwrap_or_default(),
-            paths: self.files.map(paths),
-            reverts_changes: reverted_changes(self.body.as_deref().unwrap_or_default()),
+            paths: self.files.map(|it| paths(it).into()),
+            reverts_changes: reverted_changes(self.body.as_deref().unwrap_or_default()).into(),
         }
     }
 }
@@ -304,7 +305,7 @@ mod tests {
         assert_eq!(change.merged_at, Some(at("2026-03-03T09:00:00Z")));
         assert_eq!(change.merge_commit, Some(CommitId::new("a".repeat(40))));
         assert_eq!(change.first_commit_at, Some(at("2026-02-28T09:00:00Z")));
-        assert_eq!(change.labels, ["hotfix"]);
+        assert_eq!(*change.labels, ["hotfix"]);
         assert_eq!(change.comments, 3);
         assert_eq!(change.paths, None, "nobody asked for paths");
     }
@@ -394,9 +395,9 @@ mod tests {
                                reversing changes. This reverts commit abc1234."
             ));
         });
-        assert_eq!(it.reverts_commits, [CommitId::new(one), CommitId::new(two)]);
+        assert_eq!(*it.reverts_commits, [CommitId::new(one), CommitId::new(two)]);
         assert_eq!(
-            it.reverts_changes,
+            *it.reverts_changes,
             [PullReference { repository: "acme/shop".to_owned(), number: 12 }]
         );
     }
