@@ -26,11 +26,11 @@ impl CommitId {
         Self(decode(name).map_or_else(|| Repr::Other(name.into()), Repr::Sha))
     }
 
-    /// The value of the first four digits of a sha of forty; `None` for another name.
+    /// The value of the first eight digits of a sha of forty; `None` for another name.
     #[inline]
-    pub fn beginning(&self) -> Option<u16> {
+    pub fn beginning(&self) -> Option<u32> {
         match &self.0 {
-            Repr::Sha([first, second, ..]) => Some(u16::from_be_bytes([*first, *second])),
+            Repr::Sha([a, b, c, d, ..]) => Some(u32::from_be_bytes([*a, *b, *c, *d])),
             Repr::Other(_) => None,
         }
     }
@@ -163,7 +163,7 @@ mod tests {
             let (a, b) = (CommitId::new(&one), CommitId::new(&other));
             prop_assert_eq!(&*a.text(), &one);
             if let Some(beginning) = a.beginning() {
-                prop_assert_eq!(format!("{beginning:04x}"), &one[..4]);
+                prop_assert_eq!(format!("{beginning:08x}"), &one[..8]);
             }
             prop_assert_eq!(a.to_string(), one.clone());
             prop_assert_eq!(a.cmp(&b), one.cmp(&other));

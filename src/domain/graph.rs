@@ -174,9 +174,8 @@ impl CommitGraph {
     fn edges(&self) -> BTreeMap<&CommitId, (&KnownCommit, Vec<&CommitId>)> {
         let name = |parent: &Node| self.entries[parent.index()].id();
         let known = self.entries.iter().filter_map(|it| Some((it.known()?, &it.parents)));
-        let named = known.map(|(commit, parents)| {
-            (&commit.id, (commit, parents.iter().map(name).collect()))
-        });
+        let named = known
+            .map(|(commit, parents)| (&commit.id, (commit, parents.iter().map(name).collect())));
         named.collect()
     }
 

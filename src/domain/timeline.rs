@@ -1,11 +1,12 @@
 //! The timeline: every fact that is known, by kind and identity.
 
+mod beginnings;
 mod shelf;
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use chrono::NaiveDate;
 
@@ -19,6 +20,7 @@ use super::graph::CommitGraph;
 use super::text::Pool;
 use super::{CommitId, Fact, FactKey, Kind, RepositoryId, SourceName, Text};
 
+pub use beginnings::Beginnings;
 pub use shelf::{Shelf, Shelved};
 
 /// All facts, independent of the order in which they arrived. Keys order everything, so that two
@@ -88,6 +90,8 @@ pub struct Timeline {
     pub alert_rules: BTreeMap<(SourceName, String), AlertRule>,
     /// The incident that each alert is filed under.
     alert_incidents: HashMap<(SourceName, Text), Text>,
+    /// By repository, once somebody asks; what goes away is among them until something lands.
+    beginnings: HashMap<RepositoryId, OnceLock<Beginnings>>,
     homes: Homes,
     named: Names,
     pool: Pool,
@@ -100,6 +104,7 @@ impl Timeline {
         fact.compact(&mut self.pool);
         let mut source = source.clone();
         source.share(&mut self.pool);
+        self.forget_beginnings(&fact);
         match fact {
             Fact::Repository(mut fact) => {
                 fact.id.share(&mut self.pool);
@@ -212,6 +217,26 @@ impl Timeline {
                     let ledger = (source.clone(), ledger.to_owned());
                     self.ledgers.entry(ledger).or_default().insert(day, fact);
                 }
+            }
+        }
+    }
+
+    /// What is known of how commits begin is to be made again where `fact` may name another.
+    fn forget_beginnings(&mut self, fact: &Fact) {
+        let repository = match fact {
+            Fact::Change(it) => &it.repository,
+            Fact::Commit(it) => &it.repository,
+            Fact::Deployment(it) => &it.repository,
+            Fact::WorkflowRun(it) => &it.repository,
+            Fact::Release(it) => &it.repository,
+            _ => return,
+        };
+        match self.beginnings.get_mut(repository) {
+            Some(beginnings) => *beginnings = OnceLock::new(),
+            None => {
+                let mut repository = repository.clone();
+                repository.share(&mut self.pool);
+                self.beginnings.insert(repository, OnceLock::new());
             }
         }
     }

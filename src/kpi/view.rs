@@ -58,6 +58,8 @@ pub struct View<'a> {
     pub surveys: Vec<Question<'a>>,
     /// Which services each repository has.
     pub ownership: Ownership<'a>,
+    /// By service: whether its repository was ever seen.
+    pub seen: Vec<bool>,
     /// Whether it is of everybody, and not only of those that something is about which landed.
     pub is_whole: bool,
     /// What was going on while the budget of each SLO burnt, by its id; once somebody asks.
@@ -118,7 +120,14 @@ impl<'a> View<'a> {
         landed: &Landed,
     ) -> Option<(Self, Reach)> {
         let ownership = Ownership::of(timeline, params);
-        let incidents = incidents::build(timeline, params, as_of);
+        // Where no incident landed, nothing asks for those of others that name nothing.
+        let incidents = if landed.is_about(Need::Incidents) {
+            incidents::build(timeline, params, as_of)
+        } else {
+            let teams = landed.owners(params, &ownership);
+            let services = &params.catalogue.services;
+            incidents::build_of(timeline, params, as_of, |it| teams.contains(&services[it].team))
+        };
         let reach = Reach::of(landed, timeline, params, &ownership, &incidents)?;
         let mut view = Self::within(timeline, params, as_of, ownership, incidents, Some(&reach));
         view.keep(landed, &reach);
@@ -187,6 +196,8 @@ impl<'a> View<'a> {
             reach,
         });
         let records = decisions::build(timeline, params, as_of, &ownership, reach);
+        let services = params.catalogue.services.iter();
+        let seen = services.map(|it| timeline.repository_named(&it.repository).is_some());
         Self {
             as_of,
             timeline,
@@ -198,6 +209,7 @@ impl<'a> View<'a> {
             records,
             surveys: surveys::build(timeline, params, as_of),
             ownership,
+            seen: seen.collect(),
             is_whole: reach.is_none(),
             burnt: OnceLock::new(),
             tallies: OnceLock::new(),

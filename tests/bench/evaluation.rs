@@ -118,12 +118,7 @@ async fn fill(folder: &Path, size: Size) -> Outcome<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-async fn measure(
-    folder: &Path,
-    size: Size,
-    landings: u64,
-    text: Option<PathBuf>,
-) -> Outcome<()> {
+async fn measure(folder: &Path, size: Size, landings: u64, text: Option<PathBuf>) -> Outcome<()> {
     let clock = Arc::new(ManualClock::at(organisation::now()));
     let settings = ("bench.toml".to_owned(), organisation::configuration(size));
     let config = Config::parse(&[settings], [], organisation::now())?;

@@ -21,8 +21,6 @@ pub(super) struct Measuring<'a> {
     /// The windows of services, and those of teams and the organisation; each with the one before.
     service_cuts: Vec<Compared>,
     cuts: Vec<Compared>,
-    /// By service: whether its repository was ever seen.
-    seen: Vec<bool>,
     baseline: Result<Option<Span>, State>,
 }
 
@@ -47,21 +45,12 @@ impl<'a> Measuring<'a> {
             service_windows.extend(kpi.own_window());
             service_windows.push(Window::Own);
         }
-        let services = params.catalogue.services.iter();
-        let seen = services.map(|it| view.timeline.repository_named(&it.repository).is_some());
         let baseline = match params.baseline {
             None => Ok(None),
             Some(span) => availability.kpi(span.start).map_or(Ok(Some(span)), Err),
         };
-        let mut measuring = Self {
-            view,
-            kpi,
-            availability,
-            service_cuts: Vec::new(),
-            cuts: Vec::new(),
-            seen: seen.collect(),
-            baseline,
-        };
+        let mut measuring =
+            Self { view, kpi, availability, service_cuts: Vec::new(), cuts: Vec::new(), baseline };
         measuring.service_cuts = measuring.compared(service_windows, plan.service_history);
         measuring.cuts = measuring.compared(plan.windows.clone(), plan.history);
         measuring
@@ -200,7 +189,7 @@ impl<'a> Measuring<'a> {
     fn unseen(&self, scope: Scope) -> Option<State> {
         let is_seen = |need: &Need, (index, service): (usize, &Service)| match need {
             Need::Debt if self.view.params.rules.debt.is_none() => true,
-            Need::Deployments | Need::Changes | Need::Debt => self.seen[index],
+            Need::Deployments | Need::Changes | Need::Debt => self.view.seen[index],
             Need::Incidents => scope == Scope::Org || !service.incident_services.is_empty(),
             // Of these nothing says for which services they are collected.
             _ => true,

@@ -1,14 +1,13 @@
 //! Production deployments per service (kpis.md 1.8).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use chrono::Duration;
 use regex::Regex;
 
 use super::reach::Reach;
 use crate::domain::fact::{Deployment, DeploymentState, Release, Repository, WorkflowRun};
-use crate::domain::timeline::Shelf;
-use crate::domain::{CommitId, Instant, RepositoryId, SourceName, Text, Timeline};
+use crate::domain::{CommitId, Instant, RepositoryId, Text, Timeline};
 use crate::kpi::Params;
 use crate::kpi::params::DeploymentRule;
 
@@ -140,7 +139,8 @@ impl<'a> Facet<'a> {
 
 impl<'a> Attempts<'a> {
     fn of(timeline: &'a Timeline, repository: &RepositoryId, shared: bool) -> Self {
-        let deployments: Vec<_> = of_repository(&timeline.deployments, repository).collect();
+        let deployments: Vec<_> =
+            Timeline::of_repository(&timeline.deployments, repository).collect();
         let by_facet = shared.then(|| {
             let mut by_facet: HashMap<_, Vec<_>> = HashMap::new();
             for &deployment in &deployments {
@@ -150,8 +150,8 @@ impl<'a> Attempts<'a> {
             }
             by_facet
         });
-        let runs = of_repository(&timeline.runs, repository).collect();
-        let releases = of_repository(&timeline.releases, repository).collect();
+        let runs = Timeline::of_repository(&timeline.runs, repository).collect();
+        let releases = Timeline::of_repository(&timeline.releases, repository).collect();
         Self { deployments, by_facet, runs, releases }
     }
 
@@ -178,16 +178,6 @@ impl<'a> Attempts<'a> {
             }
         }
     }
-}
-
-/// The facts of one repository, whichever source saw them.
-pub(super) fn of_repository<'a, T>(
-    facts: &'a BTreeMap<(RepositoryId, SourceName), Shelf<T>>,
-    repository: &RepositoryId,
-) -> impl Iterator<Item = &'a T> {
-    let own = facts.range((repository.clone(), SourceName::from(""))..);
-    let own = own.take_while(move |((of, _), _)| of == repository);
-    own.flat_map(|(_, facts)| facts.iter())
 }
 
 fn deployment_success<'a>(

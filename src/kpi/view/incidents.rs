@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod properties;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::dates;
 use crate::domain::fact::{
@@ -57,6 +57,10 @@ impl Episode<'_> {
         !self.merged && !self.auto_resolved
     }
 
+    fn order(&self) -> (Instant, &SourceName, &str, u32) {
+        (self.detected_at, self.source, &self.incident.id, self.number)
+    }
+
     /// Whether it is a Sev1 or Sev2, or of unknown severity.
     pub fn may_be_major(&self) -> bool {
         self.severity.is_none_or(|it| it <= 2)
@@ -70,29 +74,62 @@ impl Episode<'_> {
 
 /// Finds every episode detected before `as_of`, by detection.
 pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Vec<Episode<'a>> {
+    build_some(timeline, params, as_of, |_| true)
+}
+
+/// The same of those incidents alone that are on a service which is asked for, or that name anything
+/// as their cause.
+pub(super) fn build_of<'a>(
+    timeline: &'a Timeline,
+    params: &'a Params,
+    as_of: Instant,
+    is_asked_for: impl Fn(usize) -> bool,
+) -> Vec<Episode<'a>> {
+    build_some(timeline, params, as_of, |known| {
+        known.services().iter().any(|it| is_asked_for(*it)) || known.names_any()
+    })
+}
+
+fn build_some<'a>(
+    timeline: &'a Timeline,
+    params: &'a Params,
+    as_of: Instant,
+    is_wanted: impl Fn(&Known<'a, '_>) -> bool,
+) -> Vec<Episode<'a>> {
     let no_events = Shelf::default();
     let no_alerts = Shelf::default();
     let notes = Notes::of(timeline);
     let services = services(params);
-    let mut episodes: Vec<Episode<'a>> = timeline
-        .incidents
-        .iter()
-        .flat_map(|(key, incident)| {
-            let known = Known {
-                source: &key.0,
-                incident,
-                services: incident.service.as_deref().and_then(|it| services.get(it)),
-                note: notes.about(incident),
-                events: timeline.incident_events.get(key).unwrap_or(&no_events),
-                alerts: timeline.incident_alerts.get(key).unwrap_or(&no_alerts),
-                params,
-                as_of,
-            };
-            known.episodes()
-        })
-        .collect();
-    episodes.sort_by_key(|it| (it.detected_at, it.source, &it.incident.id, it.number));
+    let mut events = beside(&timeline.incident_events);
+    let mut alerts = beside(&timeline.incident_alerts);
+    let mut episodes = Vec::new();
+    for (key, incident) in &timeline.incidents {
+        let known = Known {
+            source: &key.0,
+            incident,
+            services: incident.service.as_deref().and_then(|it| services.get(it)),
+            note: notes.about(incident),
+            events: events(key).unwrap_or(&no_events),
+            alerts: alerts(key).unwrap_or(&no_alerts),
+            params,
+            as_of,
+        };
+        if is_wanted(&known) {
+            episodes.extend(known.episodes());
+        }
+    }
+    episodes.sort_by(|a, b| a.order().cmp(&b.order()));
     episodes
+}
+
+/// Finds what has a key in `facts`, asked for in the order of the keys: walking beside is quicker
+/// than looking each up.
+fn beside<'a, K: Ord, T>(facts: &'a BTreeMap<K, T>) -> impl FnMut(&K) -> Option<&'a T> {
+    let mut facts = facts.iter().peekable();
+    move |key| {
+        while facts.next_if(|(it, _)| *it < key).is_some() {}
+        facts.peek().filter(|(it, _)| *it == key).map(|(_, it)| *it)
+    }
 }
 
 /// The catalogue's services by incident service, ascending.
@@ -149,7 +186,8 @@ struct Notes<'a> {
 impl<'a> Notes<'a> {
     fn of(timeline: &'a Timeline) -> Self {
         let mut numbers: HashMap<u64, u32> = HashMap::new();
-        for incident in timeline.incidents.values() {
+        let numbered = (!timeline.incident_notes.is_empty()).then(|| timeline.incidents.values());
+        for incident in numbered.into_iter().flatten() {
             *numbers.entry(incident.number).or_default() += 1;
         }
         let notes = timeline.incident_notes.values();
@@ -157,6 +195,9 @@ impl<'a> Notes<'a> {
     }
 
     fn about(&self, incident: &Incident) -> Option<&'a IncidentNote> {
+        if self.by_name.is_empty() {
+            return None;
+        }
         let by_number = || {
             let only = self.numbers.get(&incident.number) == Some(&1);
             only.then(|| self.by_name.get(incident.number.to_string().as_str())).flatten()
@@ -340,6 +381,12 @@ impl<'a> Known<'a, '_> {
         let mitigated_at = self.field_instant(&self.params.rules.fields.mitigated_at);
         let holds = mitigated_at.filter(|at| (holds_from..=resolved_at).contains(at));
         Some(holds.unwrap_or(resolved_at))
+    }
+
+    /// Whether anything is named as the cause, in whichever life.
+    fn names_any(&self) -> bool {
+        self.field(&self.params.rules.fields.caused_by).is_some()
+            || self.events.iter().any(|it| !it.mentions.is_empty())
     }
 
     /// What is named as the cause. A note belongs to the life that it was written in or after.

@@ -1,12 +1,10 @@
 //! What incidents name as their cause, and where that may be.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::ops::RangeInclusive;
 
-use super::deployments::of_repository;
 use super::incidents::Episode;
-use crate::domain::graph::CommitGraph;
-use crate::domain::timeline::{Shelf, Shelved};
+use crate::domain::timeline::{Beginnings, Shelved};
 use crate::domain::{CommitId, RepositoryId, SourceName, Timeline};
 
 /// The text before the id where an incident names a deployment.
@@ -39,7 +37,9 @@ pub(super) struct Mentions<'a> {
     deployments: HashMap<&'a str, &'a str>,
     commits: BTreeSet<&'a str>,
     lengths: BTreeSet<usize>,
-    beginnings: Beginnings,
+    /// What the first eight digits of the shas may be.
+    digits: Vec<RangeInclusive<u32>>,
+    quick: Quick,
 }
 
 impl<'a> FromIterator<&'a str> for Mentions<'a> {
@@ -51,7 +51,8 @@ impl<'a> FromIterator<&'a str> for Mentions<'a> {
             } else {
                 mentions.commits.insert(name);
                 mentions.lengths.insert(name.len());
-                mentions.beginnings.insert(name);
+                mentions.digits.extend(digits(name));
+                mentions.quick.insert(name);
             }
         }
         mentions
@@ -72,12 +73,18 @@ impl<'a> Mentions<'a> {
     /// The names that mean `commit`: its sha, or its beginning.
     pub(super) fn commit(&self, commit: &CommitId) -> impl Iterator<Item = &'a str> {
         // Of a million commits hardly any is named.
-        let sha = self.beginnings.may_have(commit).then(|| commit.text());
+        let sha = self.quick.may_have(commit).then(|| commit.text());
         sha.into_iter().flat_map(move |sha| {
             let lengths = self.lengths.iter();
             let lengths = lengths.filter(move |it| **it >= ABBREVIATION.min(sha.len()));
             lengths.filter_map(move |length| self.commits.get(sha.get(..*length)?).copied())
         })
+    }
+
+    /// Whether any of them may mean one of the commits that begin so.
+    fn may_be_among(&self, beginnings: &Beginnings) -> bool {
+        self.digits.iter().any(|it| beginnings.may_have(it))
+            || (beginnings.has_others() && self.any_commit())
     }
 
     /// Those that mean anything that is known of a repository, be it deployed or not.
@@ -87,22 +94,16 @@ impl<'a> Mentions<'a> {
         repository: &RepositoryId,
     ) -> BTreeSet<&'a str> {
         let mut found = BTreeSet::new();
-        if self.any_commit() {
-            let graph = timeline.commits.get(repository).map(Arc::as_ref);
-            let known = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
-            let deployed = of_repository(&timeline.deployments, repository).map(|it| &it.commit);
-            let run = of_repository(&timeline.runs, repository).map(|it| &it.commit);
-            let released = of_repository(&timeline.releases, repository);
-            let released = released.filter_map(|it| it.commit.as_ref());
-            let changes = timeline.changes.get(repository).into_iter().flat_map(Shelf::iter);
-            let changed = changes.flat_map(|it| it.commits.iter().chain(&it.merge_commit));
-            let commits = known.chain(deployed).chain(run).chain(released).chain(changed);
+        if timeline.beginnings(repository).is_some_and(|it| self.may_be_among(it)) {
+            let commits = timeline.commits_named(repository);
             found.extend(commits.flat_map(|it| self.commit(it)));
         }
         if !self.deployments.is_empty() {
-            let deployments = of_repository(&timeline.deployments, repository).map(Shelved::key);
-            let runs = of_repository(&timeline.runs, repository).map(Shelved::key);
-            let releases = of_repository(&timeline.releases, repository).map(Shelved::key);
+            let deployments =
+                Timeline::of_repository(&timeline.deployments, repository).map(Shelved::key);
+            let runs = Timeline::of_repository(&timeline.runs, repository).map(Shelved::key);
+            let releases =
+                Timeline::of_repository(&timeline.releases, repository).map(Shelved::key);
             let ids = deployments.chain(runs).chain(releases);
             found.extend(ids.filter_map(|id| self.deployment(id)));
         }
@@ -110,11 +111,20 @@ impl<'a> Mentions<'a> {
     }
 }
 
+/// What the first eight digits of a sha may be that `name` means; `None` where it means none.
+fn digits(name: &str) -> Option<RangeInclusive<u32>> {
+    let value = |digits: &str| u32::from_str_radix(digits, 16).ok();
+    match name.get(..8) {
+        Some(eight) => value(eight).map(|it| it..=it),
+        None => value(name.get(..ABBREVIATION)?).map(|it| it << 4..=it << 4 | 0xf),
+    }
+}
+
 /// The first four digits of the shas that are looked for.
 #[derive(Debug, Default)]
-struct Beginnings(Vec<bool>);
+struct Quick(Vec<bool>);
 
-impl Beginnings {
+impl Quick {
     /// Text that is no beginning of a sha is none of its first digits either.
     fn insert(&mut self, name: &str) {
         if let Some(digits) = name.get(..4).and_then(|it| u16::from_str_radix(it, 16).ok()) {
@@ -124,7 +134,63 @@ impl Beginnings {
     }
 
     fn may_have(&self, commit: &CommitId) -> bool {
-        let digits = commit.beginning().map(usize::from);
+        let digits = commit.beginning().and_then(|it| usize::try_from(it >> 16).ok());
         digits.is_none_or(|it| self.0.get(it).copied().unwrap_or(false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fact::Commit;
+    use crate::domain::{Fact, Instant};
+
+    const SHA: &str = "deadbeef00000000000000000000000000000000";
+
+    fn land(timeline: &mut Timeline, commit: &str) -> RepositoryId {
+        let repository = RepositoryId::from("github/1");
+        let commit = Commit {
+            repository: repository.clone(),
+            id: CommitId::new(commit),
+            parents: Vec::new(),
+            authored_at: Instant::UNIX_EPOCH,
+            committed_at: Instant::UNIX_EPOCH,
+            reverts: Vec::new(),
+        };
+        timeline.apply(&SourceName::from("github"), Fact::Commit(commit));
+        repository
+    }
+
+    #[test]
+    fn a_commit_is_meant_by_seven_digits_and_by_any_more_but_by_no_others() {
+        let mut timeline = Timeline::default();
+        let repository = land(&mut timeline, SHA);
+        for (name, is_meant) in [
+            ("deadbe", false),
+            ("deadbee", true),
+            ("deadbeef", true),
+            ("deadbeef0", true),
+            (SHA, true),
+            ("deadbef", false),
+            ("deadbeee", false),
+            ("deadbeef1", false),
+            ("deadbeé", false),
+        ] {
+            let mentions = Mentions::from_iter([name]);
+            let found = mentions.of_repository(&timeline, &repository);
+            assert_eq!(!found.is_empty(), is_meant, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_lands_after_somebody_asked_is_found_too() {
+        let mut timeline = Timeline::default();
+        let mentions = Mentions::from_iter([SHA, "c1"]);
+        let repository = land(&mut timeline, &"0".repeat(40));
+        assert!(mentions.of_repository(&timeline, &repository).is_empty());
+        land(&mut timeline, SHA);
+        assert_eq!(mentions.of_repository(&timeline, &repository), BTreeSet::from([SHA]));
+        land(&mut timeline, "c1");
+        assert_eq!(mentions.of_repository(&timeline, &repository), BTreeSet::from([SHA, "c1"]));
     }
 }

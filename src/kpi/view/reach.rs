@@ -77,6 +77,13 @@ impl Landed {
         needs.any(|need| self.needs.contains(need))
     }
 
+    /// The teams, by index in the catalogue, that own a service in a repository of which something
+    /// landed.
+    pub(super) fn owners(&self, params: &Params, ownership: &Ownership<'_>) -> BTreeSet<usize> {
+        let owners = self.repositories.iter().flat_map(|it| ownership.repository(it));
+        owners.map(|it| params.catalogue.services[*it].team).collect()
+    }
+
     fn incident(&mut self, source: &SourceName, id: &Text) {
         self.incidents.insert((source.clone(), id.clone()));
     }
@@ -128,12 +135,12 @@ impl Reach {
             return None;
         }
         let catalogue = &params.catalogue.services;
-        let owners = landed.repositories.iter().flat_map(|it| ownership.repository(it)).copied();
         let is_landed = |it: &&Episode<'_>| {
             landed.incidents.contains(&(it.source.clone(), it.incident.id.clone()))
         };
         let hit = episodes.iter().filter(is_landed).flat_map(|it| it.services.iter().copied());
-        let teams: BTreeSet<usize> = owners.chain(hit).map(|it| catalogue[it].team).collect();
+        let mut teams = landed.owners(params, ownership);
+        teams.extend(hit.map(|it| catalogue[it].team));
         if teams.is_empty() {
             return None;
         }

@@ -78,7 +78,7 @@ async fn every_list_is_read_beyond_its_first_page() {
         panic!("change 1 is missing")
     };
     assert_eq!((long.commits.len(), long.labels.len(), long.reviews.len()), (120, 120, 120));
-    assert_eq!(long.paths.as_ref().map(Vec::len), Some(120));
+    assert_eq!(long.paths.as_ref().map(|it| it.len()), Some(120));
     let deployments = installation.facts("github", Kind::Deployment).await;
     let most = deployments.iter().filter_map(|it| match it {
         Fact::Deployment(it) => Some(it.statuses.len()),
