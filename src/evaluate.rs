@@ -5,7 +5,10 @@
 #[cfg(test)]
 mod properties;
 mod settings;
+#[cfg(test)]
+mod tests;
 
+use std::collections::HashSet;
 use std::convert;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -18,18 +21,19 @@ use tokio_util::task::AbortOnDropHandle;
 pub use settings::Settings;
 
 use crate::clock::Clock;
-use crate::domain::{Instant, SourceName, Timeline};
+use crate::domain::{Fact, Instant, SourceName, Timeline};
 use crate::kpi::evaluation::{
     self, Evaluation, Explanation, Freshness, Plan, Scope, SourceFreshness,
 };
+use crate::kpi::params::DeploymentRule;
 use crate::kpi::view::reach::Landed;
 use crate::kpi::window::Window;
-use crate::kpi::{Kpi, Params};
+use crate::kpi::{Kpi, Need, Params};
 use crate::store::{Delta, SharedStore, StoreError};
 use crate::telemetry::Telemetry;
 
 /// How many changes are taken from the store at a time.
-const LOAD_CHUNK: usize = 10_000;
+const LOAD_CHUNK: usize = 2_000;
 
 /// However often rows land, evaluations leave at least this many times their own duration between
 /// them, so that a cold sync is not spent on evaluating.
@@ -47,6 +51,8 @@ const PROMPT: Duration = Duration::from_millis(100);
 pub struct Evaluator {
     store: SharedStore,
     params: Arc<Params>,
+    /// The workflows whose runs a rule may ask for; `None` = all.
+    workflows: Option<HashSet<String>>,
     timeline: Arc<RwLock<Timeline>>,
     /// How fresh the sources were when `timeline` was last brought up to date.
     freshness: RwLock<Freshness>,
@@ -59,6 +65,7 @@ impl Evaluator {
     pub fn new(store: SharedStore, params: Arc<Params>) -> Self {
         Self {
             store,
+            workflows: workflows(&params),
             params,
             timeline: Arc::default(),
             freshness: RwLock::default(),
@@ -84,11 +91,20 @@ impl Evaluator {
             let mut timeline = self.timeline.write().unwrap_or_else(PoisonError::into_inner);
             for delta in deltas {
                 match delta {
-                    Delta::Present(source, fact) if self.is_configured(&source) => {
+                    Delta::Present(source, _) if !self.is_configured(&source) => {}
+                    Delta::Present(source, fact) if self.is_asked_for(&fact) => {
                         landed.note(&timeline, &source, &fact);
                         timeline.apply(&source, *fact);
                     }
-                    Delta::Present(..) => {}
+                    // What was asked for once may be called otherwise now.
+                    Delta::Present(source, fact) => {
+                        if let Fact::WorkflowRun(run) = &*fact
+                            && timeline.has_had_run(&source, &run.id)
+                        {
+                            landed.note_anything();
+                            timeline.remove(&fact.key(&source));
+                        }
+                    }
                     Delta::Removed(key) => {
                         landed.note_anything();
                         timeline.remove(&key);
@@ -103,6 +119,15 @@ impl Evaluator {
     /// taken away since would count beside what its successor collects, every item twice.
     fn is_configured(&self, source: &SourceName) -> bool {
         self.params.sources.iter().any(|it| it.name == *source)
+    }
+
+    /// Whether any rule may ask for it. Of most runs of CI none does, and there are more of them than
+    /// of anything else.
+    fn is_asked_for(&self, fact: &Fact) -> bool {
+        match (fact, &self.workflows) {
+            (Fact::WorkflowRun(run), Some(workflows)) => workflows.contains(run.workflow.as_str()),
+            _ => true,
+        }
     }
 
     /// Evaluates `plan` on what was loaded, away from the async threads.
@@ -204,6 +229,18 @@ impl Evaluator {
         }
         Ok(freshness)
     }
+}
+
+/// The workflows whose runs stand for deployments. Where boundaries are tested, which may be named at
+/// any time, they are not all: `None`.
+fn workflows(params: &Params) -> Option<HashSet<String>> {
+    let mut feeds = params.sources.iter().flat_map(|it| &it.feeds);
+    let test = !params.boundaries.is_empty() || feeds.any(|it| *it == Need::Boundaries);
+    let named = params.catalogue.services.iter().flat_map(|it| match &it.deployments {
+        DeploymentRule::Workflow { names } => names.as_slice(),
+        DeploymentRule::Deployments { .. } | DeploymentRule::Releases { .. } => &[],
+    });
+    (!test).then(|| named.cloned().collect())
 }
 
 /// What an evaluation loop needs beside the evaluator.

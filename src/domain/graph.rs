@@ -42,7 +42,7 @@ enum Vertex {
 
 impl Entry {
     fn named(id: CommitId) -> Self {
-        Self { commit: Vertex::Named(id), parents: Parents::None }
+        Self { commit: Vertex::Named(id), parents: Parents::default() }
     }
 
     fn id(&self) -> &CommitId {
@@ -61,13 +61,17 @@ impl Entry {
 }
 
 /// The parents of a commit, of which there are hardly ever more than two.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 enum Parents {
-    #[default]
-    None,
-    One([Node; 1]),
-    Two([Node; 2]),
+    /// At most two; places that are free come last and hold [`Node::NONE`].
+    Few([Node; 2]),
     Many(Box<[Node]>),
+}
+
+impl Default for Parents {
+    fn default() -> Self {
+        Self::Few([Node::NONE; 2])
+    }
 }
 
 impl Deref for Parents {
@@ -75,9 +79,10 @@ impl Deref for Parents {
 
     fn deref(&self) -> &[Node] {
         match self {
-            Self::None => &[],
-            Self::One(one) => one,
-            Self::Two(two) => two,
+            Self::Few(few) => {
+                let free = few.iter().position(|it| *it == Node::NONE);
+                &few[..free.unwrap_or(few.len())]
+            }
             Self::Many(many) => many,
         }
     }
@@ -87,9 +92,9 @@ impl FromIterator<Node> for Parents {
     fn from_iter<I: IntoIterator<Item = Node>>(nodes: I) -> Self {
         let nodes: Vec<Node> = nodes.into_iter().collect();
         match nodes[..] {
-            [] => Self::None,
-            [one] => Self::One([one]),
-            [one, other] => Self::Two([one, other]),
+            [] => Self::default(),
+            [one] => Self::Few([one, Node::NONE]),
+            [one, other] => Self::Few([one, other]),
             _ => Self::Many(nodes.into()),
         }
     }
@@ -109,6 +114,9 @@ pub struct KnownCommit {
 }
 
 impl Node {
+    /// No commit has this number.
+    const NONE: Self = Self(u32::MAX);
+
     fn index(self) -> usize {
         self.0 as usize
     }
@@ -128,8 +136,8 @@ impl CommitGraph {
         if let Some(node) = self.node(id) {
             return node;
         }
-        let next = u32::try_from(self.entries.len());
-        let node = Node(next.expect("a repository has fewer than 2^32 commits"));
+        let next = u32::try_from(self.entries.len()).ok().map(Node).filter(|it| *it != Node::NONE);
+        let node = next.expect("a repository has fewer than 2^32 - 1 commits");
         // A thousand graphs with room for twice as many commits are too much.
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(1 + self.entries.len() / 8);

@@ -365,6 +365,11 @@ impl Timeline {
         }
     }
 
+    /// Whether a run that `source` calls `id` was ever taken in.
+    pub fn has_had_run(&self, source: &SourceName, id: &str) -> bool {
+        self.homes.0.contains(&Homes::mark::<WorkflowRun>(source, id))
+    }
+
     /// The repository that has, or once had, this `owner/name`. A present name goes first; of two
     /// that have it the younger one does: the other was deleted or moved out of sight.
     pub fn repository_named(&self, name: &str) -> Option<&Repository> {
@@ -438,6 +443,12 @@ fn remove_by_id<K: Ord + Clone, T: Shelved<Key = str>>(
 struct Homes(HashSet<u64>);
 
 impl Homes {
+    fn mark<T: 'static>(source: &SourceName, id: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (TypeId::of::<T>(), source, id).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// Puts a fact into its repository, and takes it out of the one that it was in before.
     fn settle<T: Shelved<Key = str> + 'static>(
         &mut self,
@@ -446,9 +457,7 @@ impl Homes {
         fact: T,
     ) {
         let id = fact.key();
-        let mut hasher = DefaultHasher::new();
-        (TypeId::of::<T>(), &home.1, id).hash(&mut hasher);
-        let is_new = self.0.insert(hasher.finish());
+        let is_new = self.0.insert(Self::mark::<T>(&home.1, id));
         let is_at_home = |of: &Shelf<T>| of.get(id).is_some();
         if !is_new && !facts.get(&home).is_some_and(is_at_home) {
             remove_by_id(facts, id, |(_, source)| *source == home.1);

@@ -336,7 +336,8 @@ pub fn evaluate_after(
     evaluation.goals = plan.kpis.iter().flat_map(|kpi| judge::goals(kpi, params)).collect();
     // Those of the most items first: what they take is gone when the parts of all others are there.
     let mut order: Vec<usize> = (0..plan.kpis.len()).collect();
-    order.sort_by_key(|at| !plan.kpis[*at].needs.contains(&Need::Changes));
+    let has_few = |at: &usize, need| !plan.kpis[*at].needs.contains(&need);
+    order.sort_by_key(|at| (has_few(at, Need::Changes), has_few(at, Need::Deployments)));
     let mut parts = vec![Vec::new(); plan.kpis.len()];
     for at in order {
         let kpi = plan.kpis[at];

@@ -30,6 +30,8 @@ const READERS: u32 = 4;
 /// Rows in one statement: eight values each, far below SQLite's limit of 32,766.
 const ROWS: usize = 500;
 const LOCK_REVISION: &str = "SELECT value FROM meta WHERE name = 'revision'";
+/// What a reading connection keeps, in KiB as SQLite wants it: what is read is read once.
+const READING_CACHE: &str = "-512";
 /// Settings of the writing connection. Ids are scattered over the indices: with a cache of 16 MiB
 /// and a write-ahead log of 32 MiB before it is worked in (in pages), a first sync takes half the
 /// time. After a long transaction the log is cut back to 64 MiB (in bytes).
@@ -240,7 +242,7 @@ async fn undo_journal(path: &Path) -> sqlx::Result<()> {
 }
 
 fn reading(path: &Path) -> SqliteConnectOptions {
-    options(path).read_only(true)
+    options(path).read_only(true).pragma("cache_size", READING_CACHE)
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
