@@ -83,6 +83,9 @@ pub struct FieldSettings {
     /// The root cause: equal texts are the same cause. `unknown`, `TBD`, `n/a`, `other` and the like
     /// name none.
     pub root_cause: String,
+    /// The problem ticket that the incident belongs to, for example `PROB-12`: where no root cause is
+    /// named, incidents of one ticket have the same cause.
+    pub problem: String,
     /// What caused it: a commit, or `deployment:ID`.
     pub caused_by: String,
 }
@@ -94,6 +97,7 @@ impl Default for FieldSettings {
             detected_at: "detected_at".to_owned(),
             mitigated_at: "mitigated_at".to_owned(),
             root_cause: "root_cause".to_owned(),
+            problem: "problem".to_owned(),
             caused_by: "caused_by".to_owned(),
         }
     }
@@ -106,6 +110,7 @@ impl FieldSettings {
             detected_at: self.detected_at.clone(),
             mitigated_at: self.mitigated_at.clone(),
             root_cause: self.root_cause.clone(),
+            problem: self.problem.clone(),
             caused_by: self.caused_by.clone(),
         }
     }

@@ -27,7 +27,7 @@ pub static KPI: Kpi = Kpi {
     title: "Recurrence",
     definition: "Share of the incidents of severity 1 or 2 with a known cause that have an earlier one of severity 1 or 2 with \
         the same cause at most 90 days before, anywhere in the organisation. The cause is the root-cause field of the incident, \
-        else the root cause of its post-mortem, else the category of that with the service; equal texts are the same cause, and no text is compared for likeness. Re-opened later than 24 h after its resolve an \
+        else the root cause of its post-mortem, else the problem ticket that either names, else the category of the post-mortem with the service; equal texts are the same cause, and no text is compared for likeness. Re-opened later than 24 h after its resolve an \
         incident is a new one with the same cause. Incidents without a known cause are left out, and so are those whose field \
         says `unknown`, `TBD`, `n/a`, `other` or the like; coverage is the share of those \
         with one.",
@@ -413,6 +413,40 @@ mod tests {
             i3 counted severity=1 cause=network in web
             i4 counted severity=1 cause=network in web recurred=after 1.0 d(i3)
             i5 counted severity=1 cause=network in pay
+        "#]]
+        .assert_eq(&story.items(&KPI, "org"));
+    }
+
+    #[test]
+    fn incidents_of_one_problem_ticket_have_one_cause_unless_a_root_cause_is_named() {
+        let story = Story::told(
+            "service web incidents PWEB
+             01T10:00 incident i1 P1
+             01T11:00 field i1 problem PROB-12
+             02T10:00 incident i2 P1
+             02T11:00 learnt i2 problem PROB-12 category network
+             03T10:00 incident i3 P1
+             03T11:00 field i3 problem PROB-12
+             03T11:00 learnt i3 cause dns problem PROB-12
+             04T10:00 incident i4 P1
+             04T11:00 field i4 problem PROB-7
+             04T11:00 learnt i4 problem PROB-12
+             05T10:00 incident i5 P1
+             05T11:00 field i5 problem n/a
+             05T11:00 learnt i5 category network
+             06T10:00 incident i6 P1
+             06T11:00 field i6 root_cause PROB-12
+             07T10:00 incident i7 P1
+             07T11:00 field i7 problem PROB-12",
+        );
+        expect![[r#"
+            i1 counted severity=1 cause=problem PROB-12
+            i2 counted severity=1 cause=problem PROB-12 recurred=after 1.0 d(i1)
+            i3 counted severity=1 cause=dns
+            i4 counted severity=1 cause=problem PROB-7
+            i5 counted severity=1 cause=network in web
+            i6 counted severity=1 cause=PROB-12
+            i7 counted severity=1 cause=problem PROB-12 recurred=after 5.0 d(i2)
         "#]]
         .assert_eq(&story.items(&KPI, "org"));
     }

@@ -339,6 +339,8 @@ pub struct IncidentFields {
     pub mitigated_at: String,
     /// The root-cause key.
     pub root_cause: String,
+    /// The problem ticket that it belongs to.
+    pub problem: String,
     /// A commit, or `deployment:ID`.
     pub caused_by: String,
 }

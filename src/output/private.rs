@@ -15,7 +15,7 @@ use crate::kpi::evaluation::{Plan, evaluate};
 use crate::kpi::testing::worlds::{World, worlds};
 
 /// Free texts by the name of their field, whatever they say.
-const FREE: [&str; 15] = [
+const FREE: [&str; 16] = [
     "login",
     "person",
     "what",
@@ -25,6 +25,7 @@ const FREE: [&str; 15] = [
     "customer_impact",
     "category",
     "root_cause",
+    "problem",
     "head_branch",
     "url",
     "page",

@@ -49,6 +49,7 @@ pub(crate) fn params() -> Params {
                 detected_at: String::new(),
                 mitigated_at: String::new(),
                 root_cause: String::new(),
+                problem: String::new(),
                 caused_by: String::new(),
             },
             decisions: [].into(),

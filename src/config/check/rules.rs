@@ -57,6 +57,7 @@ fn fields(checker: &mut Checker<'_>, root: &KeyPath) {
         ("detected_at", names.detected_at),
         ("mitigated_at", names.mitigated_at),
         ("root_cause", names.root_cause),
+        ("problem", names.problem),
         ("caused_by", names.caused_by),
     ] {
         if let Some(other) = seen.insert(name.clone(), key) {

@@ -99,6 +99,9 @@ pub struct IncidentNote {
     pub fault_at: Option<Instant>,
     /// The root cause: equal texts are the same cause.
     pub root_cause: Option<String>,
+    /// The problem ticket that it belongs to.
+    #[serde(default)]
+    pub problem: Option<String>,
     /// The category of the cause.
     pub category: Option<String>,
     /// What customers felt of it.

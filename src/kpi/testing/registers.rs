@@ -166,6 +166,7 @@ pub(super) fn happened(story: &mut Story, at: Instant, verb: &str, line: &mut Li
                 incident,
                 fault_at: line.time("fault"),
                 root_cause: line.after("cause"),
+                problem: line.after("problem"),
                 category: line.after("category"),
                 customer_impact: line.after("impact"),
                 link: line.after("link"),

@@ -40,6 +40,7 @@ pub(super) fn params() -> Params {
                 detected_at: "detected_at".to_owned(),
                 mitigated_at: "mitigated_at".to_owned(),
                 root_cause: "root_cause".to_owned(),
+                problem: "problem".to_owned(),
                 caused_by: "caused_by".to_owned(),
             },
             decisions: BTreeMap::new(),

@@ -37,8 +37,8 @@ pub struct Episode<'a> {
     pub acknowledged_at: Option<Instant>,
     /// When the fault began, by the incident's field. A later episode has none.
     pub fault_at: Option<Instant>,
-    /// The explicit root-cause key, else that of the post-mortem, else its category with the
-    /// service.
+    /// The explicit root-cause key, else that of the post-mortem, else the problem ticket that
+    /// either names, else the category of the post-mortem with the service.
     pub cause: Option<String>,
     /// What the post-mortem found out.
     pub note: Option<&'a IncidentNote>,
@@ -346,11 +346,19 @@ impl<'a> Known<'a, '_> {
     }
 
     fn cause(&self) -> Option<String> {
-        let field = self.field(&self.params.rules.fields.root_cause);
+        let fields = &self.params.rules.fields;
         let note = self.note;
-        let noted = || note?.root_cause.as_deref();
-        let cause = field.filter(names_something).or_else(|| noted().filter(names_something));
-        cause.map(str::to_owned).or_else(|| {
+        // The incident's own word goes before that of its post-mortem.
+        let either = |field: &str, noted: Option<&'a str>| {
+            let field = self.field(field).filter(names_something);
+            field.or_else(|| noted.filter(names_something))
+        };
+        let root = either(&fields.root_cause, note.and_then(|it| it.root_cause.as_deref()));
+        let problem = || {
+            let ticket = either(&fields.problem, note.and_then(|it| it.problem.as_deref()))?;
+            Some(format!("problem {ticket}"))
+        };
+        root.map(str::to_owned).or_else(problem).or_else(|| {
             let services = &self.params.catalogue.services;
             let names: Vec<&str> =
                 self.services().iter().map(|it| services[*it].name.as_str()).collect();

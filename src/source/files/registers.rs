@@ -139,6 +139,7 @@ impl Register {
                     incident,
                     fault_at: instant_if_any(row, "fault_at")?,
                     root_cause: row.owned("root_cause")?,
+                    problem: row.owned("problem")?,
                     category: row.owned("category")?,
                     customer_impact: row.owned("customer_impact")?,
                     link: row.owned("link")?,

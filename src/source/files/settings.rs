@@ -54,8 +54,8 @@ pub struct Settings {
     /// Reports of security scanners by name: `finding_closure`.
     #[serde(default)]
     pub findings: BTreeMap<String, FindingSettings>,
-    /// What post-mortems found out (columns `incident`, `fault_at`, `root_cause`, `category`,
-    /// `customer_impact`, `link`), for the incidents of an incident tool.
+    /// What post-mortems found out (columns `incident`, `fault_at`, `root_cause`, `problem`,
+    /// `category`, `customer_impact`, `link`), for the incidents of an incident tool.
     #[serde(default)]
     pub incidents: Option<RegisterSettings>,
 }

@@ -40,8 +40,8 @@ pub struct Settings {
     #[serde(default = "default_true")]
     pub alerts: bool,
     /// Whether custom fields of incidents are read: when the fault began, when it was detected and
-    /// mitigated, its root cause and what caused it. Costs one request per incident where the
-    /// account has custom fields, none where it has not. Default: true.
+    /// mitigated, its root cause or problem ticket, and what caused it. Costs one request per incident
+    /// where the account has custom fields, none where it has not. Default: true.
     #[serde(default = "default_true")]
     pub custom_fields: bool,
 }

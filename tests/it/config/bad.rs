@@ -469,6 +469,13 @@ fn settings_that_contradict_each_other() {
         1 problem in the configuration"#]],
     );
     bad(
+        "[rules.fields]\nproblem = 'root_cause'\n",
+        expect![[r#"
+        bad.toml:2:11: rules.fields.problem: names the field "root_cause", as root_cause does
+            fix: name a field of its own
+        1 problem in the configuration"#]],
+    );
+    bad(
         "[rules.severity]\nHigh = 1\nhigh = 2\n",
         expect![[r#"
         bad.toml:3:1: rules.severity.high: is the same as "High": case is ignored

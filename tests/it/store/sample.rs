@@ -299,6 +299,7 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             incident: "Q1".to_owned(),
             fault_at: Some(millis),
             root_cause: Some(odd.to_owned()),
+            problem: Some(odd.to_owned()),
             category: Some(odd.to_owned()),
             customer_impact: Some(odd.to_owned()),
             link: Some(odd.to_owned()),

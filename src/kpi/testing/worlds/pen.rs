@@ -147,6 +147,8 @@ fn incident(pen: &mut Pen, it: Event) {
     if !it.more.is_multiple_of(3) {
         let cause = pick(&["dns", "db~pool", "config"], it.more / 3);
         pen.write(&format!("field i{id} root_cause {cause}"));
+    } else if it.how.is_multiple_of(2) {
+        pen.write(&format!("field i{id} problem PROB-{}", it.of % 3));
     }
 }
 
