@@ -1,7 +1,7 @@
 //! How often something serious breaks (kpis.md 3.5).
 
-use super::incident_items::{SEVERITIES, may_be_major, of, severity};
-use super::statistics::count;
+use super::incident_items::{SEVERITIES, may_be_major, of, severity, severity_changes};
+use super::statistics::{count, real};
 use super::{
     Better, Exclusions, Family, Item, Kpi, Need, Outcome, PlacedBy, Reading, Slice, TargetRule,
     Unit, View,
@@ -9,6 +9,7 @@ use super::{
 
 const INCIDENTS: &str = "engkpi_incident_frequency_incidents";
 const BY_SEVERITY: &str = "engkpi_incident_frequency_incidents_by_severity";
+const CHANGES: &str = "engkpi_incident_severity_changes";
 
 /// Severe incidents per period.
 pub static KPI: Kpi = Kpi {
@@ -50,6 +51,14 @@ pub static KPI: Kpi = Kpi {
             now: false,
             needs: &[],
         },
+        Family {
+            name: CHANGES,
+            help: "Changes of the severity of incidents detected in the window, after it was set first.",
+            dimensions: &[],
+            distribution: false,
+            now: false,
+            needs: &[],
+        },
     ],
     assess,
     by_window: true,
@@ -83,7 +92,9 @@ fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {
         Reading::count(BY_SEVERITY, counted(severity..=severity))
             .with("severity", severity.to_string())
     });
-    std::iter::once(total).chain(by_severity).collect()
+    let changes = detected.iter().filter(|it| it.counted()).map(|it| severity_changes(it)).sum();
+    let changes = Reading::new(CHANGES, Some(real(changes)), changes);
+    std::iter::once(total).chain(by_severity).chain([changes]).collect()
 }
 
 fn excluded(items: &[&Item]) -> Exclusions {
@@ -115,13 +126,14 @@ mod tests {
             "org 30d",
             "service web",
             expect![[r#"
-            incident_frequency_incidents 0 [0, 3.6889] n=0
-            incident_frequency_incidents_by_severity 1 0 [0, 3.6889] n=0
-            incident_frequency_incidents_by_severity 2 0 [0, 3.6889] n=0
-            incident_frequency_incidents_by_severity 3 0 [0, 3.6889] n=0
-            incident_frequency_incidents_by_severity 4 0 [0, 3.6889] n=0
-            incident_frequency_incidents_by_severity 5 0 [0, 3.6889] n=0
-        "#]],
+                incident_frequency_incidents 0 [0, 3.6889] n=0
+                incident_frequency_incidents_by_severity 1 0 [0, 3.6889] n=0
+                incident_frequency_incidents_by_severity 2 0 [0, 3.6889] n=0
+                incident_frequency_incidents_by_severity 3 0 [0, 3.6889] n=0
+                incident_frequency_incidents_by_severity 4 0 [0, 3.6889] n=0
+                incident_frequency_incidents_by_severity 5 0 [0, 3.6889] n=0
+                incident_severity_changes 0 n=0
+            "#]],
         );
     }
 
@@ -142,6 +154,7 @@ mod tests {
                 incident_frequency_incidents_by_severity 3 1 [0.0253, 5.5716] n=1
                 incident_frequency_incidents_by_severity 4 1 [0.0253, 5.5716] n=1
                 incident_frequency_incidents_by_severity 5 1 [0.0253, 5.5716] n=1
+                incident_severity_changes 0 n=0
             "#]],
         );
     }
@@ -161,6 +174,7 @@ mod tests {
                 incident_frequency_incidents_by_severity 3 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 4 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 5 0 [0, 3.6889] n=0
+                incident_severity_changes 0 n=0
             "#]],
         );
     }
@@ -180,6 +194,7 @@ mod tests {
                 incident_frequency_incidents_by_severity 3 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 4 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 5 0 [0, 3.6889] n=0
+                incident_severity_changes 0 n=0
             "#]],
         );
     }
@@ -199,6 +214,7 @@ mod tests {
                 incident_frequency_incidents_by_severity 3 1 [0.0253, 5.5716] n=1
                 incident_frequency_incidents_by_severity 4 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 5 0 [0, 3.6889] n=0
+                incident_severity_changes 0 n=0
             "#]],
         );
     }
@@ -224,6 +240,7 @@ mod tests {
                 incident_frequency_incidents_by_severity 3 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 4 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 5 0 [0, 3.6889] n=0
+                incident_severity_changes 0 n=0
             "#]],
         );
     }
@@ -246,6 +263,7 @@ mod tests {
                 incident_frequency_incidents_by_severity 3 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 4 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 5 0 [0, 3.6889] n=0
+                incident_severity_changes 0 n=0
             "#]],
         );
     }
@@ -288,6 +306,7 @@ mod tests {
                 incident_frequency_incidents_by_severity 3 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 4 0 [0, 3.6889] n=0
                 incident_frequency_incidents_by_severity 5 0 [0, 3.6889] n=0
+                incident_severity_changes 0 n=0
             "#]],
         );
     }

@@ -9,6 +9,7 @@ use crate::domain::Text;
 pub(super) const SEVERITIES: std::ops::RangeInclusive<u8> = 1..=5;
 
 const SEVERITY: &str = "severity";
+const CHANGES: &str = "severity_changes";
 
 /// An item for an episode from its detection to its resolve, counted or open, without values.
 pub(super) fn of(view: &View<'_>, episode: &Episode<'_>) -> Item {
@@ -17,7 +18,7 @@ pub(super) fn of(view: &View<'_>, episode: &Episode<'_>) -> Item {
         marks.push(Mark::new(SEVERITY, severity.to_string()));
     }
     if episode.severity_changes > 0 {
-        marks.push(Mark::new("severity_changes", episode.severity_changes.to_string()));
+        marks.push(Mark::new(CHANGES, episode.severity_changes.to_string()));
     }
     if let Some(note) = episode.note
         && let Some(impact) = &note.customer_impact
@@ -60,6 +61,11 @@ fn outcome(episode: &Episode<'_>) -> Outcome {
 /// The severity of an incident's item.
 pub(super) fn severity(item: &Item) -> Option<u8> {
     item.mark(SEVERITY).and_then(|mark| mark.value.parse().ok())
+}
+
+/// How often the severity of an incident's item was changed after it was set first.
+pub(super) fn severity_changes(item: &Item) -> u64 {
+    item.mark(CHANGES).and_then(|mark| mark.value.parse().ok()).unwrap_or(0)
 }
 
 /// Whether an item is an incident that is, or may be, a Sev1 or Sev2.

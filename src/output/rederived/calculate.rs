@@ -207,7 +207,7 @@ impl Explained {
         match reading["kpi"].as_str().expect("a KPI") {
             "architecture_throughput" => self.decisions(family, label("outcome")),
             "decision_time" => self.durations(stat, "decision", |_| true),
-            "incident_frequency" => self.incidents(label("severity")),
+            "incident_frequency" => self.incidents(family, label("severity")),
             "incident_recovery_time" => self.recovery(family, stat, label("severity")),
             "incident_detection_time" => self.detection(family, stat, label("fault_source")),
             "incident_recurrence" => {
@@ -267,7 +267,12 @@ impl Explained {
         Some(count as f64)
     }
 
-    fn incidents(&self, severity: &str) -> Option<f64> {
+    fn incidents(&self, family: &str, severity: &str) -> Option<f64> {
+        if family == "incident_severity_changes" {
+            let of = self.items.iter().filter(|it| it.counted() && self.started(it));
+            let changes = of.filter_map(|it| it.mark("severity_changes"));
+            return Some(changes.filter_map(|it| it.parse::<f64>().ok()).sum());
+        }
         let of = |it: &Item| match severity {
             "" => it.is("severity", "1") || it.is("severity", "2"),
             one => it.is("severity", one),
