@@ -131,8 +131,7 @@ mod tests {
     use super::*;
     use crate::domain::SourceName;
     use crate::kpi::evaluation::{Freshness, Plan, SourceFreshness, evaluate};
-    use crate::kpi::params::SourceParams;
-    use crate::kpi::testing::{Story, instant};
+    use crate::kpi::testing::{Story, instant, source};
     use crate::kpi::{Window, slo_compliance};
 
     /// Ten days, and on the fifth a deployment with errors and an incident without one.
@@ -167,7 +166,11 @@ mod tests {
     #[test]
     fn what_nobody_collects_has_no_part() {
         let mut story = Story::told(STORY);
-        story.params.sources = vec![source("prometheus", &[Need::Objectives, Need::Deployments])];
+        story.params.sources = vec![source(
+            "prometheus",
+            &[Need::Objectives, Need::Deployments],
+            instant("02-01T00:00"),
+        )];
         expect![[r#"
             error_budget_consumed_ratio up deployment 0.1389 n=72000000 coverage=1.00
             error_budget_consumed_ratio up maintenance 0 n=72000000 coverage=1.00
@@ -181,23 +184,12 @@ mod tests {
         .assert_eq(&consumed(&unmapped));
     }
 
-    fn source(name: &str, feeds: &[Need]) -> SourceParams {
-        SourceParams {
-            name: SourceName::from(name),
-            feeds: feeds.to_vec(),
-            history_start: instant("02-01T00:00"),
-            parts: [].into(),
-            stale_after: chrono::Duration::hours(1),
-            web_base: "https://example.com".parse().unwrap(),
-        }
-    }
-
     /// How many readings say what was consumed of the last 30 days.
     fn known(story: &Story, sources: &[(&str, &[Need], &str)]) -> usize {
         let mut story = story.clone();
         let mut freshness = Freshness::new();
         for (name, feeds, at) in sources {
-            story.params.sources.push(source(name, feeds));
+            story.params.sources.push(source(name, feeds, instant("02-01T00:00")));
             let at = instant(at);
             let fresh = SourceFreshness { last_success: at, data_through: at };
             freshness.insert(SourceName::from(*name), fresh);
@@ -290,7 +282,11 @@ mod tests {
     #[test]
     fn only_what_is_about_objectives_has_windows_of_its_own() {
         let mut story = Story::told(STORY);
-        story.params.sources.push(source("prometheus", &[Need::Objectives, Need::Incidents]));
+        story.params.sources.push(source(
+            "prometheus",
+            &[Need::Objectives, Need::Incidents],
+            instant("02-01T00:00"),
+        ));
         let at = story.as_of;
         let fresh = SourceFreshness { last_success: at, data_through: at };
         let freshness = Freshness::from([(SourceName::from("prometheus"), fresh)]);

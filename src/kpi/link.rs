@@ -263,12 +263,10 @@ fn short(commit: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use chrono::Duration;
-
     use super::*;
     use crate::domain::{Fact, ServiceName};
     use crate::kpi::params::SourceParams;
-    use crate::kpi::testing::Story;
+    use crate::kpi::testing::{Story, source};
 
     /// A story whose sources have web addresses.
     fn told(text: &str) -> Story {
@@ -277,12 +275,8 @@ mod tests {
             [("github", "https://code.example/git/"), ("pagerduty", "https://acme.example")]
         {
             story.params.sources.push(SourceParams {
-                name: SourceName::from(name),
-                feeds: Vec::new(),
-                history_start: story.as_of,
-                parts: [].into(),
-                stale_after: Duration::hours(1),
                 web_base: web_base.parse().unwrap(),
+                ..source(name, &[], story.as_of)
             });
         }
         story

@@ -149,7 +149,7 @@ mod tests {
     use crate::kpi::evaluation::{self, Freshness, Plan, SourceFreshness};
     use crate::kpi::params::SourceParams;
     use crate::kpi::testing::requests::SOURCE;
-    use crate::kpi::testing::{Story, instant};
+    use crate::kpi::testing::{Story, instant, source};
     use crate::kpi::{ItemId, Window};
 
     const PAY: &str = "service web\nendpoint pay of web budget 0.3\n";
@@ -323,14 +323,7 @@ mod tests {
     fn states(story: &str) -> Vec<String> {
         let mut story = Story::told(story);
         let history_start = instant("01-01T00:00");
-        story.params.sources.push(SourceParams {
-            name: SOURCE.into(),
-            feeds: vec![Need::Requests],
-            parts: std::collections::BTreeSet::new(),
-            history_start,
-            stale_after: chrono::Duration::hours(1),
-            web_base: "https://prometheus.example".parse().unwrap(),
-        });
+        story.params.sources.push(source(SOURCE, &[Need::Requests], history_start));
         let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
         let freshness = Freshness::from([(SOURCE.into(), fresh)]);
         let window = Window::parse("7d").unwrap();
@@ -401,12 +394,9 @@ mod tests {
              05T04:00 hour pay for 60 0.1:40 0.3:80 1:120 +Inf:130"
         ));
         story.params.sources.push(SourceParams {
-            name: SOURCE.into(),
-            feeds: vec![Need::Requests],
-            parts: std::collections::BTreeSet::new(),
-            history_start: instant("01-01T00:00"),
             stale_after: chrono::Duration::hours(48),
             web_base: "https://prometheus.example/prom/".parse().unwrap(),
+            ..source(SOURCE, &[Need::Requests], instant("01-01T00:00"))
         });
         let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
         let freshness = Freshness::from([(SOURCE.into(), fresh)]);

@@ -20,14 +20,27 @@ pub(crate) mod requests;
 mod scene;
 pub(crate) mod worlds;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use chrono::{Duration, NaiveDate, NaiveDateTime};
 
 use super::evaluation::Names;
-use super::{Item, Kpi, Outcome, Params, Reading, Slice, Span, View, WindowKind};
+use super::params::SourceParams;
+use super::{Item, Kpi, Need, Outcome, Params, Reading, Slice, Span, View, WindowKind};
 use crate::domain::{CommitId, Fact, Instant, RepositoryId, SourceName, Timeline};
+
+/// A source that is complete from `history_start` on and stale after an hour without a success.
+pub(crate) fn source(name: &str, feeds: &[Need], history_start: Instant) -> SourceParams {
+    SourceParams {
+        name: SourceName::from(name),
+        feeds: feeds.to_vec(),
+        history_start,
+        parts: BTreeSet::new(),
+        stale_after: Duration::hours(1),
+        web_base: format!("https://{name}.example").parse().expect("an address"),
+    }
+}
 
 /// A story told in lines.
 #[derive(Clone, Debug)]

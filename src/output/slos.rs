@@ -253,8 +253,7 @@ mod tests {
     use super::*;
     use crate::domain::SourceName;
     use crate::kpi::evaluation::{Freshness, Plan, Scope, SourceFreshness, evaluate, explain};
-    use crate::kpi::params::SourceParams;
-    use crate::kpi::testing::{Story, instant};
+    use crate::kpi::testing::{Story, instant, source};
     use crate::kpi::{Need, Window, find};
 
     const STORY: &str = "service web incidents PWEB team shop
@@ -276,14 +275,7 @@ mod tests {
     fn with(story: &str, window: &str, look: impl Fn(&Explanation, &Evaluation)) {
         let mut story = Story::told(story);
         let feeds = [Need::Objectives, Need::Deployments, Need::Incidents];
-        story.params.sources.push(SourceParams {
-            name: SourceName::from("prometheus"),
-            feeds: feeds.to_vec(),
-            history_start: instant("02-01T00:00"),
-            parts: [].into(),
-            stale_after: chrono::Duration::hours(1),
-            web_base: "https://prometheus.example".parse().unwrap(),
-        });
+        story.params.sources.push(source("prometheus", &feeds, instant("02-01T00:00")));
         let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
         let freshness = Freshness::from([(SourceName::from("prometheus"), fresh)]);
         let timeline = story.timeline();

@@ -4,8 +4,7 @@ use chrono::Duration;
 
 use crate::domain::SourceName;
 use crate::kpi::evaluation::{self, Evaluation, Explanation, Freshness, Plan, SourceFreshness};
-use crate::kpi::params::SourceParams;
-use crate::kpi::testing::Story;
+use crate::kpi::testing::{Story, source};
 use crate::kpi::{self, Need, Window};
 
 /// Two teams, three services, incidents of both; the first team's names try to break out.
@@ -32,14 +31,7 @@ pub(super) fn told(text: &str) -> (Story, Freshness) {
     ];
     let mut freshness = Freshness::new();
     for (name, feeds) in sources {
-        story.params.sources.push(SourceParams {
-            name: SourceName::from(name),
-            feeds: feeds.to_vec(),
-            history_start: story.as_of - Duration::days(1200),
-            parts: [].into(),
-            stale_after: Duration::hours(1),
-            web_base: format!("https://{name}.example").parse().expect("an address"),
-        });
+        story.params.sources.push(source(name, feeds, story.as_of - Duration::days(1200)));
         let at = story.as_of - Duration::minutes(5);
         let fresh = SourceFreshness { last_success: at, data_through: at };
         freshness.insert(SourceName::from(name), fresh);

@@ -101,8 +101,7 @@ mod tests {
 
     use super::super::KPI;
     use crate::kpi::evaluation::{self, Freshness, Plan, SourceFreshness};
-    use crate::kpi::params::SourceParams;
-    use crate::kpi::testing::{Story, instant};
+    use crate::kpi::testing::{Story, instant, source};
     use crate::kpi::{Need, Scope, State, Window};
 
     /// An SLO that was fine from the first of March on, and what else happened.
@@ -298,17 +297,9 @@ mod tests {
              05T10:32 incident i1 P1";
         let state = |stale: bool| {
             let mut story = Story::told(told);
-            let source = |name: &str, need, history_start| SourceParams {
-                name: name.into(),
-                feeds: vec![need],
-                history_start: instant(history_start),
-                parts: std::collections::BTreeSet::new(),
-                stale_after: chrono::Duration::hours(1),
-                web_base: "https://example.org".parse().unwrap(),
-            };
             story.params.sources = vec![
-                source("pagerduty", Need::Incidents, "2025-01-01T00:00"),
-                source("prometheus", Need::Objectives, "01T00:00"),
+                source("pagerduty", &[Need::Incidents], instant("2025-01-01T00:00")),
+                source("prometheus", &[Need::Objectives], instant("01T00:00")),
             ];
             let fresh = |hours| {
                 let at = story.as_of - chrono::Duration::hours(hours);

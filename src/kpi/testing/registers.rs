@@ -17,7 +17,7 @@
 
 use chrono::Duration;
 
-use super::{Line, Story, instant};
+use super::{Line, Story, instant, source};
 use crate::domain::fact::{Cost, Escalation, IncidentNote, Mentoring, SurveyCell, Units};
 use crate::domain::{Fact, Instant, SourceName};
 use crate::kpi::params::{SourceParams, SurveyParams, WaveParams};
@@ -113,12 +113,9 @@ pub(super) fn feeds(story: &mut Story, line: &mut Line) {
     };
     let history_start = line.time("from").expect("a start");
     story.params.sources.push(SourceParams {
-        name: SourceName::new(format!("{need:?}")),
-        feeds: vec![need],
-        history_start,
-        parts: Default::default(),
         stale_after: Duration::days(1),
         web_base: "file:///".parse().expect("an address"),
+        ..source(&format!("{need:?}"), &[need], history_start)
     });
 }
 

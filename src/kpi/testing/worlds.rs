@@ -10,7 +10,7 @@ use chrono::{Duration, TimeDelta};
 use proptest::prelude::*;
 
 use self::pen::{Pen, WRITERS, count};
-use super::{Story, instant};
+use super::{Story, instant, source};
 use crate::domain::{Instant, SourceName};
 use crate::kpi::Need;
 use crate::kpi::evaluation::{Freshness, SourceFreshness};
@@ -112,12 +112,8 @@ impl World {
         story.as_of = self.as_of;
         for (name, feeds) in SOURCES {
             story.params.sources.push(SourceParams {
-                name: SourceName::from(name),
-                feeds: feeds.to_vec(),
-                history_start: instant("2024-01-01T00:00"),
-                parts: [].into(),
                 stale_after: Duration::hours(6),
-                web_base: format!("https://{name}.example").parse().expect("an address"),
+                ..source(name, feeds, instant("2024-01-01T00:00"))
             });
         }
         story

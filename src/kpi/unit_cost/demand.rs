@@ -95,7 +95,7 @@ mod tests {
     use super::super::KPI;
     use crate::kpi::evaluation::{self, Evaluation, Freshness, Plan, SourceFreshness};
     use crate::kpi::params::SourceParams;
-    use crate::kpi::testing::{Story, instant};
+    use crate::kpi::testing::{Story, instant, source};
     use crate::kpi::{Need, Scope, Window};
 
     #[track_caller]
@@ -252,17 +252,6 @@ mod tests {
         .assert_eq(&of("04T00:00 units web request 1000", "04T00:00..06T00:00"));
     }
 
-    fn source(name: &str, feeds: &[Need], history_start: &str) -> SourceParams {
-        SourceParams {
-            name: name.into(),
-            feeds: feeds.to_vec(),
-            history_start: instant(history_start),
-            parts: std::collections::BTreeSet::new(),
-            stale_after: chrono::Duration::hours(1),
-            web_base: "https://prometheus.example".parse().unwrap(),
-        }
-    }
-
     /// Costs and counted requests of the 5th to the 10th, with a register of costs from January on.
     fn told(sources: Vec<SourceParams>) -> Story {
         let mut story = Story::told("service web\ncounts visits of web\nas_of 11T00:00\n");
@@ -306,21 +295,22 @@ mod tests {
 
     #[test]
     fn without_a_source_of_units_or_with_a_stale_one_there_is_no_value() {
-        let files = source("files", &[Need::Costs], "01-01T00:00");
-        let metrics = source("prometheus", &[Need::Units], "04T00:00");
+        let files = source("files", &[Need::Costs], instant("01-01T00:00"));
+        let metrics = source("prometheus", &[Need::Units], instant("04T00:00"));
         let none = told(vec![files.clone()]);
         assert_eq!(shown(&evaluated(&none, &[])), "None no_data");
         let both = told(vec![files.clone(), metrics]);
         assert_eq!(shown(&evaluated(&both, &[])), "Some(0.005) no_target");
         assert_eq!(shown(&evaluated(&both, &["prometheus"])), "None stale");
-        let late = told(vec![files, source("prometheus", &[Need::Units], "04T00:00:01")]);
+        let late = told(vec![files, source("prometheus", &[Need::Units], instant("04T00:00:01"))]);
         assert_eq!(shown(&evaluated(&late, &[])), "None no_data");
     }
 
     #[test]
     fn a_metric_store_counts_on_from_where_a_register_ends() {
-        let files = source("files", &[Need::Costs, Need::Units], "01-01T00:00");
-        let mut story = told(vec![files, source("prometheus", &[Need::Units], "06T00:00")]);
+        let files = source("files", &[Need::Costs, Need::Units], instant("01-01T00:00"));
+        let mut story =
+            told(vec![files, source("prometheus", &[Need::Units], instant("06T00:00"))]);
         let register = Story::told(
             "service web\n04T00:00 units web request 4500\n05T00:00 units web request 4500",
         );
@@ -335,8 +325,8 @@ mod tests {
 
     #[test]
     fn explain_leads_to_what_was_counted() {
-        let files = source("files", &[Need::Costs], "01-01T00:00");
-        let story = told(vec![files, source("prometheus", &[Need::Units], "01-01T00:00")]);
+        let files = source("files", &[Need::Costs], instant("01-01T00:00"));
+        let story = told(vec![files, source("prometheus", &[Need::Units], instant("01-01T00:00"))]);
         let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
         let freshness = Freshness::from(["files", "prometheus"].map(|name| (name.into(), fresh)));
         let what = (&KPI, Scope::Org, Window::parse("7d").unwrap());
