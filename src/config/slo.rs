@@ -483,7 +483,19 @@ impl Reader<'_> {
         named
     }
 
-    /// The same of a format that has no other names: says which ones are changed.
+    /// Labels or annotations of an alert, which are templates; says which ones have no end.
+    fn templates(&mut self, labels: Option<&Labels>) -> BTreeMap<String, String> {
+        for (name, value) in labels.into_iter().flatten() {
+            let opened = value.value.0.rsplit_once("{{");
+            if opened.is_some_and(|(_, rest)| !rest.contains("}}")) {
+                let rule = format!("{name:?} has a template without an end");
+                self.problem(value, rule, "write }} where it ends");
+            }
+        }
+        self.strict_labels(labels)
+    }
+
+    /// Labels or annotations of a format that has no other names: says which ones are changed.
     fn strict_labels(&mut self, labels: Option<&Labels>) -> BTreeMap<String, String> {
         for (written, value) in labels.into_iter().flatten() {
             let name = rules::label_name(written);

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::panic::catch_unwind;
 use std::sync::LazyLock;
 
+use promql_parser::label::{MatchOp, Matcher};
 use promql_parser::parser::value::ValueType;
 use promql_parser::parser::{self, AggregateExpr, Expr, VectorSelector, token};
 use promql_parser::util::{ExprVisitor, walk_expr};
@@ -28,6 +29,14 @@ static NO_CODE: LazyLock<Regex> =
 /// What may begin another level of the tree.
 static LEVEL: LazyLock<Regex> =
     LazyLock::new(|| expression(r"[-+*/%^<>!=(]|(?i:\b(?:and|or|unless|atan2)\b)"));
+
+/// What stands for one sign in a regular expression: an escaped sign, or a class.
+static ONE_SIGN: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?s)\\.|\[\^?\]?(?:\[:\w+:\]|\\.|[^\]\\])*\]"));
+
+/// A repetition of a repetition, which Go's regular expressions do not know.
+static REPEATED_TWICE: LazyLock<Regex> =
+    LazyLock::new(|| expression(r"(?:[*+?]|\{\d+(?:,\d*)?\})\??(?:[*+]|\{\d+(?:,\d*)?\})"));
 
 /// A name before a bracket, which is a call.
 static CALL: LazyLock<Regex> = LazyLock::new(|| expression(r"([\w:]+)\s*\("));
@@ -151,17 +160,33 @@ fn tree(text: &str, window: &str) -> Result<Expr, String> {
     // It gives up on lengths of more than 2^64 seconds.
     let tree = catch_unwind(|| parser::parse(&text))
         .map_err(|_| "has a number that is too big".to_owned())??;
-    let mut alternatives = false;
+    let mut found = Ok(());
     each(&tree, |it| {
         let selector = match it {
-            Expr::VectorSelector(it) => Some(it),
-            Expr::MatrixSelector(it) => Some(&it.vs),
-            _ => None,
+            Expr::VectorSelector(it) => it,
+            Expr::MatrixSelector(it) => &it.vs,
+            _ => return,
         };
-        alternatives |= selector.is_some_and(|it| !it.matchers.or_matchers.is_empty());
+        if found.is_ok() {
+            found = strict(selector);
+        }
     });
-    // Some stores know them, and so does the parser.
-    if alternatives { Err("`or` between matchers is no PromQL".to_owned()) } else { Ok(tree) }
+    found.map(|()| tree)
+}
+
+/// What the parser lets pass and Prometheus does not.
+fn strict(selector: &VectorSelector) -> Result<(), String> {
+    if !selector.matchers.or_matchers.is_empty() {
+        return Err("`or` between matchers is no PromQL".to_owned());
+    }
+    let is_repeated = |it: &&Matcher| {
+        let is_expression = matches!(it.op, MatchOp::Re(_) | MatchOp::NotRe(_));
+        is_expression && REPEATED_TWICE.is_match(&ONE_SIGN.replace_all(&it.value, "x"))
+    };
+    match selector.matchers.matchers.iter().find(is_repeated) {
+        None => Ok(()),
+        Some(it) => Err(format!("illegal regex for {}: a repetition is repeated", it.value)),
+    }
 }
 
 /// The query with the usual quotes instead of backquotes, in which the parser would take
@@ -231,6 +256,9 @@ mod tests {
             ("e{a=\"1\" or b=\"2\"}", "`or` between matchers is no PromQL"),
             ("rate(e[5m]) keep_metric_names", "invalid promql query"),
             ("", "no expression found in input"),
+            ("e{a=~\"5.**\"}", "illegal regex for 5.**: a repetition is repeated"),
+            ("e{a!~\"x{2}+\"}", "illegal regex for x{2}+: a repetition is repeated"),
+            ("e{a=~\"(\"}", "illegal regex for ("),
             ("rate(e[1e300])", "has a number that is too big"),
             ("e offset -1e300", "has a number that is too big"),
         ] {
@@ -246,6 +274,8 @@ mod tests {
             r#"e{a='it\'s "so"', b=`#`}"#,
             "e{a=\"\\u00fc\"}",
             r#"{"http.requests", "a.b"="c"}"#,
+            r#"e{a=~"[*+]+\\++.*?[]*]{2}?/{id}+x"}"#,
+            r#"e{a="**"}"#,
         ] {
             assert!(query(text).selector().is_some(), "{text}");
         }

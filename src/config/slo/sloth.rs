@@ -105,15 +105,15 @@ fn alerting(reader: &mut Reader<'_>, slo: &Spanned<Sloth>) -> rules::Alerting {
     }
     let mut alert = |it: &spec::Alert| rules::Alert {
         disable: it.disable,
-        labels: reader.strict_labels(it.labels.as_ref()),
-        annotations: reader.strict_labels(it.annotations.as_ref()),
+        labels: reader.templates(it.labels.as_ref()),
+        annotations: reader.templates(it.annotations.as_ref()),
     };
     let all = &alerting.value;
     let (page, ticket) = (alert(&all.page_alert), alert(&all.ticket_alert));
     rules::Alerting {
         name: all.name.clone().unwrap_or_default(),
-        labels: reader.strict_labels(all.labels.as_ref()),
-        annotations: reader.strict_labels(all.annotations.as_ref()),
+        labels: reader.templates(all.labels.as_ref()),
+        annotations: reader.templates(all.annotations.as_ref()),
         page,
         ticket,
     }

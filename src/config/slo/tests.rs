@@ -1127,7 +1127,7 @@ slos:
     alerting:
       name: Up
       labels: {'': y}
-      annotations: {run.book: y, run/book: z}
+      annotations: {run.book: y, run/book: z, summary: '{{ $labels.x', fine: '{{ $value }}'}
       page_alert: {labels: {__a: b}}
       ticket_alert: {annotations: {'': c}}
 ",
@@ -1148,6 +1148,8 @@ slos:
                 fix: name it
             slos.yaml:11:20: is of a label without a name
                 fix: name it
+            slos.yaml:12:56: "summary" has a template without an end
+                fix: write }} where it ends
             slos.yaml:12:44: "run/book" and "run.book" are the same label run_book in rules
                 fix: rename one of them
             slos.yaml:3:41: warning: "team.io/x" is called team_io_x in rules

@@ -122,6 +122,33 @@ fn every_shape_becomes_rules_that_prometheus_takes() {
     }
 }
 
+/// What people write around their queries does not break the rules that are made of them.
+#[test]
+fn comments_offsets_and_windows_of_any_kind_become_rules_that_prometheus_takes() {
+    let spec = |metric: &str, more: &str| {
+        openslo(
+            "v1",
+            &format!("{ROLLING}  indicator: {{spec: {{{metric}}}}}\n  objectives: [{{{more}}}]\n"),
+        )
+    };
+    let source = |query: &str| format!("{{metricSource: {{spec: {{query: '{query}'}}}}}}");
+    for query in [
+        "e # failed",
+        "e offset 1m",
+        "e{a=~`\\d+`} offset 5m # failed",
+        "r{code=~\"(5..|429)\"}",
+        "r{code=~\"[45]..\"}",
+    ] {
+        let metric = format!("counter: true, bad: {}, total: {}", source(query), source("r # all"));
+        check(&generated(&spec(&format!("ratioMetric: {{{metric}}}"), "target: 0.99"), 30));
+    }
+    let query = "avg_over_time(down{a=\"[window]\"}[window]) # in [window]";
+    let metric = format!("ratioMetric: {{rawType: success, raw: {}}}", source(query));
+    check(&generated(&spec(&metric, "target: 0.99"), 30));
+    let metric = format!("thresholdMetric: {}", source(query));
+    check(&generated(&spec(&metric, "target: 0.99, op: lte, value: 0.5"), 30));
+}
+
 #[test]
 fn labels_of_any_kind_are_texts_with_names_that_prometheus_takes() {
     let rules = generated(&sloth(&format!("      events:\n{EVENTS}"), named()), 30);
