@@ -2,6 +2,8 @@
 //! metrics. Layers point strictly downward; `ARCHITECTURE.md` draws them and `tests/it/layers.rs`
 //! keeps them.
 
+#![forbid(unsafe_code)]
+
 pub mod cli;
 pub mod clock;
 pub mod collect;
