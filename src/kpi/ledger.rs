@@ -205,6 +205,9 @@ pub const SHORT: [(&str, f64); 7] = [
 /// more than so many times what is allowed.
 pub const ROOM: f64 = 1.000_000_001;
 
+/// Which share of all events may be missing from or beyond what is possible.
+pub const ROOM_OF_COUNTS: f64 = 0.01;
+
 /// Stands for a length of time in the queries of an [`Sli`].
 pub const WINDOW: &str = "{{.window}}";
 
@@ -320,15 +323,19 @@ fn sum(hours: impl Iterator<Item = Option<Events>>) -> Events {
 /// What an hour of an SLO's ledger counted; `None` if it contradicts itself.
 fn counted(hour: &Hour<'_>, met: &str) -> Option<Events> {
     let (bad, total) = (hour.value(BAD).unwrap_or(0.0), hour.value(TOTAL).unwrap_or(0.0));
-    let room = total * 0.01;
-    if bad > total + room || bad < -room {
-        return None;
-    }
+    let bad = possible(bad, total)?;
     // Of hours from the time of another objective nobody knows how many slices met this one.
     let judged = hour.value(VALID).zip(hour.value(met));
     let (valid, met) = judged.unwrap_or_default();
     let unjudged = u64::from(judged.is_none());
-    Some(Events { bad: bad.clamp(0.0, total), total, valid, met, unjudged, contradictory: 0 })
+    Some(Events { bad, total, valid, met, unjudged, contradictory: 0 })
+}
+
+/// What was bad of all. `None` if it was more than all, or less than nothing, by more than counts that
+/// are extrapolated and not read at the same time make it.
+pub fn possible(bad: f64, total: f64) -> Option<f64> {
+    let room = total * ROOM_OF_COUNTS;
+    (-room..=total + room).contains(&bad).then(|| bad.clamp(0.0, total))
 }
 
 /// One complete hour of a ledger.

@@ -15,11 +15,20 @@ pub struct AlertRule {
     /// From when its condition begins to hold to the alert, in seconds: its `for` and one interval
     /// of its evaluation. `None` where rules of this name take different times.
     pub delay_seconds: Option<u32>,
+    /// Whether there is no such rule any more.
+    #[serde(default)]
+    pub gone: bool,
 }
 
 impl AlertRule {
     /// What was seen of the rules called `name`.
     pub fn seen(name: String, since: Instant, delay_seconds: Option<u32>) -> Self {
-        Self { id: format!("{name}@{}", since.timestamp()), name, since, delay_seconds }
+        let id = format!("{name}@{}", since.timestamp());
+        Self { id, name, since, delay_seconds, gone: false }
+    }
+
+    /// That no rule is called `name` any more.
+    pub fn gone(name: String, since: Instant) -> Self {
+        Self { gone: true, ..Self::seen(name, since, None) }
     }
 }

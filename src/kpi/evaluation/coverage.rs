@@ -94,12 +94,15 @@ impl<'a> Availability<'a> {
         if feeding.peek().is_none() {
             return required.then_some(State::NoData);
         }
+        // What rules take is only the last way to know when a fault began, and it is kept.
+        if need == Need::AlertRules {
+            return None;
+        }
         // Days of which nobody knows the units are left out one by one: a metric store may count on
         // from where a register ends.
         let takes_over = need == Need::Units;
-        // Faults of before the first SLO are found out in other ways, and a rule may be older than
-        // when it was first seen.
-        let is_found_out = matches!(need, Need::Objectives | Need::AlertRules) && !required;
+        // Faults of before the first SLO are found out in other ways.
+        let is_found_out = need == Need::Objectives && !required;
         let earliest = feeding.clone().map(|source| source.history_start).min();
         worst(feeding.map(|source| {
             let from = earliest.filter(|_| takes_over).unwrap_or(source.history_start);

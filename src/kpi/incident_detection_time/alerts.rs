@@ -5,28 +5,28 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use crate::domain::fact::IncidentAlert;
+use crate::domain::fact::{AlertRule, IncidentAlert};
 use crate::domain::{Instant, SourceName};
 use crate::kpi::View;
 use crate::kpi::view::dates;
 use crate::kpi::view::incidents::Episode;
 
-/// How long a rule took from some time on.
-type Versions = BTreeMap<Instant, Option<u32>>;
+/// How a rule was from some time on.
+type Versions<'v> = BTreeMap<Instant, &'v AlertRule>;
 
 /// What is known of alerting rules.
 pub(super) struct Alerts<'v> {
     view: &'v View<'v>,
     /// Of each rule by name what each metric store has said.
-    rules: BTreeMap<&'v str, BTreeMap<&'v SourceName, Versions>>,
+    rules: BTreeMap<&'v str, BTreeMap<&'v SourceName, Versions<'v>>>,
 }
 
 impl<'v> Alerts<'v> {
     pub(super) fn of(view: &'v View<'_>) -> Self {
-        let mut rules: BTreeMap<&str, BTreeMap<&SourceName, Versions>> = BTreeMap::new();
+        let mut rules: BTreeMap<&str, BTreeMap<&SourceName, Versions<'_>>> = BTreeMap::new();
         for ((source, _), rule) in &view.timeline.alert_rules {
             let versions = rules.entry(rule.name.as_str()).or_default().entry(source).or_default();
-            versions.insert(rule.since, rule.delay_seconds);
+            versions.insert(rule.since, rule);
         }
         Self { view, rules }
     }
@@ -45,7 +45,8 @@ impl<'v> Alerts<'v> {
     fn began(&self, alert: &IncidentAlert) -> Option<(Instant, String)> {
         let rule = alert.rule.as_deref()?;
         let versions = self.rules.get(rule)?.values();
-        let mut delays = versions.map(|it| in_force(it, alert.created_at));
+        let in_force = versions.filter_map(|it| in_force(it, alert.created_at));
+        let mut delays = in_force.filter(|it| !it.gone).map(|it| it.delay_seconds);
         let delay = delays.next()??;
         // Nobody knows which of several stores it was.
         if delays.any(|it| it != Some(delay)) {
@@ -56,11 +57,11 @@ impl<'v> Alerts<'v> {
     }
 }
 
-/// How long a rule took at `at`: as it was last seen before, else as it was seen first, because
-/// rules are older than the first look at them.
-fn in_force(versions: &Versions, at: Instant) -> Option<u32> {
+/// How a rule was at `at`: as it was last seen before, else as it was seen first, because rules are
+/// older than the first look at them.
+fn in_force<'v>(versions: &Versions<'v>, at: Instant) -> Option<&'v AlertRule> {
     let before = versions.range(..=at).next_back();
-    *before.or_else(|| versions.iter().next())?.1
+    before.or_else(|| versions.iter().next()).map(|(_, rule)| *rule)
 }
 
 #[cfg(test)]
@@ -180,6 +181,9 @@ mod tests {
              01T00:00 rule HighErrors takes 330 in mimir
              05T10:00 alert i1 of Slow
              05T10:00 incident i1 P1
+             06T00:00 rule Down gone in mimir
+             07T11:00 alert i4 of Down
+             07T11:00 incident i4 P1
              05T11:00 alert i2 of Down
              05T11:00 incident i2 P1
              05T12:00 alert i3 of HighErrors
@@ -188,6 +192,7 @@ mod tests {
                 i1 excluded no_fault_time severity=1
                 i2 excluded no_fault_time severity=1
                 i3 counted 05T12:00 detection=5m30s severity=1 fault_source=alert_rule(HighErrors, which takes 330 s)
+                i4 counted 07T11:00 detection=1m severity=1 fault_source=alert_rule(Down, which takes 60 s)
             "#]],
         );
     }

@@ -139,8 +139,13 @@ fn burn(story: &mut Story, at: Instant, line: &mut Line) {
 fn rule(story: &mut Story, at: Instant, line: &mut Line) {
     let source = line.after("in").unwrap_or_else(|| SOURCE.to_owned());
     let name = line.next("a rule");
-    let delay = line.after("takes").expect("a rule `takes` seconds");
-    let rule = AlertRule::seen(name, at, delay.parse().ok());
+    let rule = match line.flag("gone") {
+        true => AlertRule::gone(name, at),
+        false => {
+            let delay = line.after("takes").expect("a rule `takes` seconds, or is `gone`");
+            AlertRule::seen(name, at, delay.parse().ok())
+        }
+    };
     story.learn(&source, Fact::AlertRule(rule));
 }
 

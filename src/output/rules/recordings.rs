@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Slo;
 use super::document::{Group, Rule, label_name};
 use super::windows::{AlertWindows, Length};
-use crate::kpi::ledger::{ROOM, Sli, WINDOW, braced, numbers};
+use crate::kpi::ledger::{ROOM, ROOM_OF_COUNTS, Sli, WINDOW, braced, numbers};
 use crate::kpi::promql::Query;
 
 /// Sums over time are sums of what was recorded, so all of it is recorded equally often, whatever
@@ -39,7 +39,7 @@ fn ratio(slo: &Slo, window: Length, expr: &str) -> Rule {
 
 /// All and bad events by the second, or whether a ratio was there. Where there were events and nothing is
 /// known of bad ones, there were none: a counter of errors begins with the first error. Events of which
-/// nobody knows how many were bad are not counted.
+/// nobody knows how many were bad, or of which clearly more were good than there were, are not counted.
 fn rates(slo: &Slo) -> Vec<Rule> {
     let record =
         |record: &str, expr| Rule::Record { record: record.to_owned(), expr, labels: slo.ids() };
@@ -55,8 +55,7 @@ fn rates(slo: &Slo) -> Vec<Rule> {
         }
         Sli::Good { good, total } => {
             let all = by_second(total);
-            // More good than all is nothing bad, and no credit for what is bad at another time.
-            (format!("clamp_min(\n{all}\n- on()\n(\n{}\n),\n0)", of(good, &all)), all)
+            (format!("{all}\n- on()\n(\n{}\n)", of(good, &all)), all)
         }
         // Without events it is 0 / 0, which is something to count from.
         Sli::Ratio { bad, there } => {
@@ -65,8 +64,9 @@ fn rates(slo: &Slo) -> Vec<Rule> {
         }
     };
     let error = "slo:sli_error:rate5m";
+    let bad = format!("{}\n>= on()\n(-{ROOM_OF_COUNTS} * {all})", numbers(&bad));
     let all = format!("{}\nand on()\n{}", numbers(&all), slo.series(error));
-    vec![record(error, numbers(&bad)), record("slo:sli_total:rate5m", all)]
+    vec![record(error, bad), record("slo:sli_total:rate5m", all)]
 }
 
 /// The share of a window of burn alerts that spends the budget. Of slices that is the share of bad
@@ -97,18 +97,25 @@ fn share_of_events(slo: &Slo, window: Length) -> String {
         Sli::Bad { bad, total } => {
             let share =
                 format!("(\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(bad), over(total));
-            numbers(&share)
+            of_a_window(&share)
         }
         Sli::Good { good, total } => {
             let share =
                 format!("1 - (\n{}\nor on()\n{none}\n)\n/ on()\n({} > 0)", over(good), over(total));
-            numbers(&format!("clamp_min({share}, 0)"))
+            of_a_window(&share)
         }
         Sli::Ratio { bad, .. } if window == SHORTEST || bad.contains(WINDOW) => {
-            numbers(&bad.replace(WINDOW, &window.to_string()))
+            let share = numbers(&bad.replace(WINDOW, &window.to_string()));
+            format!("{share} >= -{ROOM_OF_COUNTS}")
         }
-        Sli::Ratio { .. } => format!("avg_over_time({recent}[{window}])"),
+        Sli::Ratio { .. } => format!("clamp_min(avg_over_time({recent}[{window}]), 0)"),
     }
+}
+
+/// A share that is a number. Where clearly more was good than there was, nobody knows how much was bad;
+/// where it only swings about nothing, nothing was.
+fn of_a_window(share: &str) -> String {
+    format!("clamp_min({} >= -{ROOM_OF_COUNTS}, 0)", numbers(share))
 }
 
 /// The share of the budget's whole window, of what was recorded: cheap, and weighted by events.
@@ -129,7 +136,7 @@ fn share_of_period(slo: &Slo, period: Length) -> String {
             format!("sum_over_time({}[{period}])", slo.series("slo:sli_total:rate5m")),
         ),
     };
-    format!("sum {BY_IDS} ({some})\n/\n(sum {BY_IDS} ({all}) > 0)")
+    format!("clamp_min(\nsum {BY_IDS} ({some})\n/\n(sum {BY_IDS} ({all}) > 0),\n0)")
 }
 
 /// By the labels that never change, so that what had others before is the same SLO.
@@ -151,9 +158,11 @@ pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
     // The budget of a ratio is of averages, whatever its query says of a day.
     let day = match (&slo.sli, slo.slice) {
         (Sli::Ratio { .. }, None) => {
-            format!(
-                "label_replace(avg_over_time({recent}[1d]), \"sloth_window\", \"1d\", \"\", \"\")"
-            )
+            let sums =
+                [format!("sum_over_time({recent}[1d])"), format!("count_over_time({recent}[1d])")];
+            let [some, all] = sums.map(|it| format!("sum {BY_IDS} ({it})"));
+            let day = "\"sloth_window\", \"1d\", \"\", \"\"";
+            format!("label_replace(clamp_min({some} / {all}, 0), {day})")
         }
         _ => slo.series("slo:sli_error:ratio_rate1d"),
     };
@@ -162,11 +171,12 @@ pub(super) fn meaning(slo: &Slo, period: Length) -> Group {
         record("slo:error_budget:ratio", vector(slo.budget().to_string())),
         record("slo:time_period:days", vector(period.in_days().to_string())),
         record("slo:current_burn_rate:ratio", burn(&recent)),
-        // Only of hours with events: what is said of nothing for a day is not said 1,440 times. At
-        // the end of an hour, the last events of the one before are still in what was recorded first.
+        // Only of hours with events: what is said of nothing for a day is not said 1,440 times. What
+        // was recorded in the first minutes of an hour is of the one before, but for the last of them
+        // which may be all that tells of a job on the hour.
         record(
             "slo:daily_burn_rate:ratio",
-            format!("({})\nand on()\ncount_over_time({recent}[55m])", burn(&day)),
+            format!("({})\nand on()\ncount_over_time({recent}[56m30s])", burn(&day)),
         ),
         record(
             "slo:period_burn_rate:ratio",

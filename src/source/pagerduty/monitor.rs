@@ -10,8 +10,9 @@ const LONGEST: usize = 200;
 
 /// The rule that raised an alert with this body: its detail `alertname`, else that of all alerts in
 /// `firing`, which Alertmanager sends by default: a list as JSON, in older versions as text. `None`
-/// where there are several, as nobody knows which was first.
-pub(super) fn rule(body: &Value) -> Option<String> {
+/// where there are several, as nobody knows which was first, and where the body cannot be read.
+pub(super) fn rule(body: &str) -> Option<String> {
+    let body: Value = serde_json::from_str(body).ok()?;
     // Those of version 2 of the events API, then those of version 1.
     let details = [body.pointer("/cef_details/details"), body.get("details")];
     let names = details.into_iter().flatten().map(names).find(|it| !it.is_empty())?;
@@ -60,7 +61,7 @@ mod tests {
     fn check(details: Value, name: Option<&str>) {
         let both = [json!({"cef_details": {"details": details}}), json!({"details": details})];
         for body in both {
-            assert_eq!(rule(&body).as_deref(), name, "{body}");
+            assert_eq!(rule(&body.to_string()).as_deref(), name, "{body}");
         }
     }
 
@@ -92,6 +93,9 @@ mod tests {
         ] {
             check(other, None);
         }
-        assert_eq!(rule(&json!(null)), None);
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for odd in ["null", "{\"firing\": 1e999}", "\"\\ud83d\"", deep.as_str()] {
+            assert_eq!(rule(odd), None, "{odd}");
+        }
     }
 }

@@ -164,7 +164,7 @@ pub(super) fn alert(alert: &wire::Alert, incident: &str) -> IncidentAlert {
         id: alert.id.0.clone().into(),
         incident: incident.into(),
         created_at: alert.created_at,
-        rule: monitor::rule(&alert.body).map(Into::into),
+        rule: alert.body.as_ref().and_then(|it| monitor::rule(it.get())).map(Into::into),
     }
 }
 

@@ -139,9 +139,9 @@ pub(super) struct Changeset {
 pub(super) struct Alert {
     pub(super) id: Id,
     pub(super) created_at: Instant,
-    /// What the monitor said, in a shape of its own.
+    /// What the monitor said, in a shape of its own, which may be any.
     #[serde(default)]
-    pub(super) body: serde_json::Value,
+    pub(super) body: Option<Box<serde_json::value::RawValue>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -50,6 +50,18 @@ pub(super) struct Answered {
     pub(super) odd: u64,
 }
 
+impl Answered {
+    /// Of what only grows: a point below nothing is no count.
+    pub(super) fn growing(mut self) -> Self {
+        for series in &mut self.series {
+            let before = series.points.len();
+            series.points.retain(|_, value| *value >= 0.0);
+            self.odd += (before - series.points.len()) as u64;
+        }
+        self
+    }
+}
+
 impl Api {
     pub(super) fn new(http: Outbound, tenant: Option<HeaderValue>) -> Self {
         Self { http, tenant }

@@ -56,7 +56,7 @@ pub(super) fn found(
         for (name, series) in &columns {
             if let Some(value) = series.points.get(&(at + HOUR)) {
                 found.columns.push(name.clone());
-                found.values.push(value.max(0.0));
+                found.values.push(*value);
             }
         }
         if !found.columns.iter().any(|it| it == whole) {
@@ -100,8 +100,7 @@ pub(super) fn events(
             }
         }
         let counted = match sli {
-            // What swings about nothing is none in all.
-            Sli::Ratio { .. } => (covered > 0).then_some((bad_shares.max(0.0), valid)),
+            Sli::Ratio { .. } => (covered > 0).then_some((bad_shares, valid)),
             _ => sli.counted(|name| at(hourly, name, hour + HOUR), HOUR as f64),
         };
         let mut found = Found { covered, ..Found::default() };
@@ -275,7 +274,8 @@ mod tests {
         let found = &hours[&START];
         assert_eq!(found.covered, 9, "six shares, and three slices without events");
         assert_eq!(found.columns[..4], ["bad", "total", "valid", "met<=0.0025"]);
-        assert_eq!(found.values[..4], [0.0, 6.0, 6.0, 5.0]);
+        assert!(found.values[0].abs() < 1e-12, "{:?}", found.values);
+        assert_eq!(found.values[1..4], [6.0, 6.0, 5.0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::hours::{HOUR, SLICE, events, found, hour_of, merge};
 use super::spacing::{Spacing, scaled};
 use crate::domain::fact::{Burn, BurnWindow, LedgerDay};
 use crate::domain::{Fact, Instant, Kind, SourceName};
-use crate::kpi::ledger::{BAD, PART, Question, SHORT, TOTAL};
+use crate::kpi::ledger::{BAD, PART, Question, SHORT, TOTAL, possible};
 use crate::source::{PollContext, PollReport, SourceError};
 use crate::store::Batch;
 
@@ -98,7 +98,8 @@ impl Reader<'_> {
                 true => (part(BAD)?, part(TOTAL).filter(|it| it.is_finite())?),
                 false => sli.counted(part, seconds)?,
             };
-            Some(BurnWindow { window: window.to_owned(), bad: bad.max(0.0), total })
+            let bad = possible(bad, total)?;
+            Some(BurnWindow { window: window.to_owned(), bad, total })
         };
         let windows = SHORT.into_iter().filter_map(window).collect();
         let burn = Burn { id: plan.ledger.clone(), at: now, windows };
@@ -209,6 +210,7 @@ impl Reader<'_> {
                 slices.series = scaled(slices.series, of_slice);
             }
             Question::Buckets { .. } | Question::Counter { .. } => {
+                counts = counts.growing();
                 counts.series = scaled(counts.series, of_hour);
             }
         }

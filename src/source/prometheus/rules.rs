@@ -13,8 +13,12 @@ use crate::store::Batch;
 
 /// The cursor: what was seen last.
 const CURSOR: &str = "alert_rules";
-/// Names that are kept, at most.
+/// Names of one server that are looked at, at most.
 const MOST: usize = 20_000;
+/// What is longer is no name of a rule, and no key of a fact.
+const LONGEST: usize = 200;
+/// A rule that takes longer is none that detects anything.
+const SLOWEST: f64 = 7.0 * 86_400.0;
 
 /// Seconds that the rules of a name take; `None` where they take different times.
 type Delays = BTreeMap<String, Option<u32>>;
@@ -29,8 +33,7 @@ pub(super) struct Groups {
 struct Group {
     /// Seconds between two evaluations.
     interval: f64,
-    #[serde(default)]
-    rules: Vec<Rule>,
+    rules: Option<Vec<Rule>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,8 +47,8 @@ struct Rule {
 }
 
 impl Prometheus {
-    /// Notes what alerting rules take, where that is otherwise than it was seen last. A name that is
-    /// gone is kept: alerts of before name it.
+    /// Notes what alerting rules take, where that is otherwise than it was seen last, and which are
+    /// gone. What is known of before is kept: alerts of then name it.
     pub(super) async fn alert_rules(
         &self,
         cx: &PollContext,
@@ -53,19 +56,20 @@ impl Prometheus {
     ) -> Result<(), SourceError> {
         let Some(seen) = seen(&self.api).await? else { return Ok(()) };
         let stored = cx.store.cursor(&self.name, CURSOR).await?;
-        let mut known: Delays =
+        let known: Delays =
             stored.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         let mut batch = Batch::default();
-        for (name, delay) in seen {
-            if known.get(&name) != Some(&delay) {
-                batch.facts.push(Fact::AlertRule(AlertRule::seen(name.clone(), now, delay)));
-                known.insert(name, delay);
+        for (name, delay) in &seen {
+            if known.get(name) != Some(delay) {
+                batch.facts.push(Fact::AlertRule(AlertRule::seen(name.clone(), now, *delay)));
             }
         }
+        let gone = known.into_keys().filter(|it| !seen.contains_key(it));
+        batch.facts.extend(gone.map(|it| Fact::AlertRule(AlertRule::gone(it, now))));
         if batch.facts.is_empty() {
             return Ok(());
         }
-        if let Ok(text) = serde_json::to_string(&known) {
+        if let Ok(text) = serde_json::to_string(&seen) {
             batch.cursors.push((CURSOR.to_owned(), text));
         }
         cx.store.commit(&self.name, batch).await?;
@@ -78,7 +82,8 @@ pub(super) async fn seen(api: &Api) -> Result<Option<Delays>, SourceError> {
     let Some(found) = api.rules().await? else { return Ok(None) };
     let mut seen = Delays::new();
     for group in found.groups {
-        for rule in group.rules.into_iter().filter(|it| it.kind == "alerting") {
+        let rules = group.rules.unwrap_or_default().into_iter();
+        for rule in rules.filter(|it| it.kind == "alerting" && it.name.len() <= LONGEST) {
             let delay = seconds(rule.duration + group.interval);
             if seen.len() < MOST || seen.contains_key(&rule.name) {
                 let known = seen.entry(rule.name).or_insert(delay);
@@ -93,6 +98,6 @@ pub(super) async fn seen(api: &Api) -> Result<Option<Delays>, SourceError> {
 
 /// Whole seconds, never none: what is found at once takes one evaluation.
 fn seconds(delay: f64) -> Option<u32> {
-    let possible = delay.is_finite() && (0.0..1e9).contains(&delay);
+    let possible = delay.is_finite() && (0.0..SLOWEST).contains(&delay);
     possible.then(|| (delay.ceil() as u32).max(1))
 }

@@ -130,14 +130,10 @@ fn seconds(at: f64) -> Option<i64> {
     (at.is_finite() && at.abs() < 1e12).then(|| at.round() as i64)
 }
 
-/// By so little a share may be less than nothing: 1 less a success ratio that swings about 1. As much
-/// as counts may contradict each other by, because they are extrapolated.
-const SWING: f64 = 0.01;
-
-/// A count or a share. `NaN` and the infinities are none, and neither is what is much less than
-/// nothing.
+/// A count or a share. `NaN` and the infinities are none. What is less than nothing is judged where it
+/// is known of how much it is: counts that are subtracted from each other swing about nothing.
 fn number(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().filter(|it| it.is_finite() && *it >= -SWING)
+    text.parse::<f64>().ok().filter(|it| it.is_finite())
 }
 
 #[cfg(test)]
@@ -159,9 +155,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(series[0].key, "0.1");
-        assert_eq!(series[0].points, BTreeMap::from([(60, 1.5), (360, -0.002)]));
-        assert_eq!(odd, 4);
-        assert_eq!(series[0].odd, [120, 180, 240, 300].into());
+        assert_eq!(series[0].points, BTreeMap::from([(60, 1.5), (240, -1.0), (360, -0.002)]));
+        assert_eq!(odd, 3);
+        assert_eq!(series[0].odd, [120, 180, 300].into());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use engkpi::domain::{Fact, Kind};
 use engkpi::kpi::Need;
 use engkpi::source::Source as _;
+use engkpi_fakes::Fault;
 use expect_test::{Expect, expect};
 
 use super::Scene;
@@ -49,10 +50,12 @@ async fn a_rule_is_noted_when_it_is_seen_first_and_when_it_takes_another_time() 
     scene.poll_at("2026-03-10 10:15").await;
     scene
         .knows(expect![[r#"
-        Down 10T10:00 Some(15)
-        HighErrors 10T10:00 Some(330)
-        HighErrors 10T10:10 Some(630)
-    "#]])
+            Down 10T10:00 Some(15)
+            Down 10T10:10 None
+            Down 10T10:15 Some(15)
+            HighErrors 10T10:00 Some(330)
+            HighErrors 10T10:10 Some(630)
+        "#]])
         .await;
 }
 
@@ -94,6 +97,16 @@ async fn rules_that_cannot_be_read_are_named_and_the_ledgers_go_on() {
         Down 10T10:00 Some(15)
     "#]])
         .await;
+}
+
+#[tokio::test]
+async fn who_may_not_see_rules_may_still_ask_for_numbers() {
+    for status in [401, 403] {
+        let scene = server(Some(&[("Down", 0.0, 15.0)])).await;
+        scene.fakes.prometheus.fault(Fault::status(status).on("/rules").forever());
+        let report = scene.poll_at("2026-03-10 10:00").await;
+        assert_eq!((report.gaps, report.warnings.len()), (0, 1), "{status}");
+    }
 }
 
 #[tokio::test]

@@ -319,6 +319,7 @@ pub(crate) fn one_of_each() -> Vec<Fact> {
             name: odd.to_owned(),
             since: millis,
             delay_seconds: Some(330),
+            gone: true,
         }),
     ]
 }
