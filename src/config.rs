@@ -122,7 +122,6 @@ impl Config {
         problems.sort();
         // One indicator may be of several objectives.
         problems.dedup();
-        problems.dedup();
         if !problems.is_empty() {
             return Err(Problems(problems));
         }

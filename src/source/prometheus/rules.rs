@@ -98,6 +98,5 @@ pub(super) async fn seen(api: &Api) -> Result<Option<Delays>, SourceError> {
 
 /// Whole seconds, never none: what is found at once takes one evaluation.
 fn seconds(delay: f64) -> Option<u32> {
-    let possible = delay.is_finite() && (0.0..SLOWEST).contains(&delay);
-    possible.then(|| (delay.ceil() as u32).max(1))
+    (0.0..SLOWEST).contains(&delay).then(|| (delay.ceil() as u32).max(1))
 }

@@ -10,9 +10,8 @@ use crate::kpi::ledger::{Sli, WINDOW};
 pub(super) fn all(slo: &Slo, windows: &AlertWindows, period: Length) -> Vec<Story> {
     let mut stories = Vec::new();
     let lowest = |pairs: &[Pair; 2]| {
-        let thresholds = pairs.iter().map(|it| windows.factor(it).times(slo.budget()));
-        let possible = thresholds.filter(|it| it.is_below_one()).map(|it| it.float());
-        possible.min_by(f64::total_cmp)
+        let thresholds = pairs.iter().filter_map(|it| windows.threshold(slo.budget(), it));
+        thresholds.map(|it| it.float()).min_by(f64::total_cmp)
     };
     let (page, ticket) = (lowest(&windows.page), lowest(&windows.ticket));
     let mut levels: Vec<f64> =

@@ -228,9 +228,10 @@ impl Teller<'_> {
         }
         (1..=600).find(|minute| {
             pairs.iter().any(|pair| {
-                let threshold = self.windows.factor(pair).times(self.slo.budget());
-                let above = |window: Length| self.burns(bad, *minute, window, less, threshold);
-                threshold.is_below_one() && above(pair.short) && above(pair.long)
+                self.windows.threshold(self.slo.budget(), pair).is_some_and(|threshold| {
+                    let above = |window: Length| self.burns(bad, *minute, window, less, threshold);
+                    above(pair.short) && above(pair.long)
+                })
             })
         })
     }
