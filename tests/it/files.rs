@@ -70,15 +70,24 @@ impl Scene {
 
     /// What is said about the files, the folder left out.
     async fn said(&self) -> String {
-        let text = match self.try_poll().await {
+        self.without_folder(&match self.try_poll().await {
             Ok(report) => report.warnings.join("\n"),
             Err(error) => error.to_string(),
-        };
+        })
+    }
+
+    /// `text` without the folder, of which the name is random and may hold any short word.
+    fn without_folder(&self, text: &str) -> String {
         text.replace(&format!("{}/", self.folder.path().display()), "")
     }
 
     async fn facts(&self, kind: Kind) -> Vec<Fact> {
         self.store.facts(self.source.name(), kind, None).await.unwrap()
+    }
+
+    /// All that is kept of a kind, to look for words in it.
+    async fn stored(&self, kind: Kind) -> String {
+        self.without_folder(&format!("{:?}", self.facts(kind).await))
     }
 
     async fn count(&self, kind: Kind) -> usize {
