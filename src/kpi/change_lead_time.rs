@@ -85,11 +85,18 @@ fn assess(view: &View<'_>) -> Vec<Item> {
 }
 
 /// An item for a merged change without what became of it.
-fn merged(change: &Change, merged_at: Instant, placement: Placement) -> Item {
+fn merged(
+    view: &View<'_>,
+    change: &Change,
+    merged_at: Instant,
+    placement: Placement,
+) -> Item {
     // Room for what may be added, and no more: there are hundreds of thousands.
-    let mut times = Vec::with_capacity(5);
+    let mut times = Vec::with_capacity(if view.is_explained { 5 } else { 1 });
     times.extend(change.first_commit_at.map(|at| (FIRST_COMMIT_AT, at)));
-    times.extend([("opened_at", change.created_at), ("merged_at", merged_at)]);
+    if view.is_explained {
+        times.extend([("opened_at", change.created_at), ("merged_at", merged_at)]);
+    }
     Item {
         id: ItemId::Change { repository: change.repository.clone(), number: change.number },
         placement,
@@ -105,7 +112,7 @@ fn merged(change: &Change, merged_at: Instant, placement: Placement) -> Item {
 fn item(view: &View<'_>, change: &ServiceChange<'_>) -> Item {
     let placement = Placement::of_services(&view.params.catalogue, [change.service]);
     let merged_at = change.change.merged_at.unwrap_or(view.as_of);
-    let mut item = merged(change.change, merged_at, placement);
+    let mut item = merged(view, change.change, merged_at, placement);
     item.outcome = match change.shipping {
         Shipping::Shipped(_) => Outcome::Counted,
         Shipping::Unshipped => Outcome::Open,
@@ -117,8 +124,10 @@ fn item(view: &View<'_>, change: &ServiceChange<'_>) -> Item {
     if let Shipping::Shipped(index) = change.shipping {
         let deployment = &view.deployments[index];
         item.completed_at = Some(deployment.finished_at);
-        item.times.push(("deployed_at", deployment.finished_at));
-        item.marks = vec![Mark::new("deployment", deployment.native.clone())];
+        if view.is_explained {
+            item.times.push(("deployed_at", deployment.finished_at));
+            item.marks.push(Mark::new("deployment", deployment.native.clone()));
+        }
     }
     if change.bot {
         item.outcome = Outcome::Excluded("bot");
@@ -134,7 +143,9 @@ fn time(item: &mut Item, change: &Change, view: &View<'_>) {
     let first_commit_at = change.first_commit_at;
     let end = item.completed_at.unwrap_or(view.as_of);
     let reviewed_at = first_review(change, view);
-    item.times.extend(reviewed_at.map(|at| ("reviewed_at", at)));
+    if view.is_explained {
+        item.times.extend(reviewed_at.map(|at| ("reviewed_at", at)));
+    }
     let to_deploy = [
         (MERGE_TO_DEPLOY, Some(merged_at), Some(end)),
         (COMMIT_TO_DEPLOY, first_commit_at, Some(end)),
@@ -188,7 +199,7 @@ fn without_service(view: &View<'_>) -> impl Iterator<Item = Item> {
         (!view.ownership.has(change)).then_some((change, merged_at))
     });
     others.map(|(change, merged_at)| {
-        let mut item = merged(change, merged_at, Placement::default());
+        let mut item = merged(view, change, merged_at, Placement::default());
         let bot = change.author.as_ref().is_some_and(|it| is_bot(it, &view.params.rules));
         item.outcome = Outcome::Excluded(if bot { "bot" } else { "no_deployment_source" });
         item

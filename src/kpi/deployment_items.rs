@@ -12,11 +12,16 @@ pub(super) fn of(view: &View<'_>, index: usize) -> Item {
     let deployment = &view.deployments[index];
     let catalogue = &view.params.catalogue;
     // Room for what there is, and no more: there are hundreds of thousands.
-    let mut marks = Vec::with_capacity(deployment.environments.len() + 2);
+    let read = if view.is_explained { 2 } else { 0 };
+    let mut marks = Vec::with_capacity(deployment.environments.len() + read);
     let environments = deployment.environments.iter();
     marks.extend(environments.map(|(name, at)| reached(deployment, name, *at)));
-    marks.extend(deployment.tag.map(|tag| Mark::new("tag", tag.to_owned())));
-    marks.extend(deployment.commit.as_ref().map(|it| Mark::new("commit", it.to_string())));
+    let mut times = Vec::new();
+    if view.is_explained {
+        marks.extend(deployment.tag.map(|tag| Mark::new("tag", tag.to_owned())));
+        marks.extend(deployment.commit.as_ref().map(|it| Mark::new("commit", it.to_string())));
+        times.push(("finished_at", deployment.finished_at));
+    }
     Item {
         id: ItemId::Deployment {
             service: catalogue.services[deployment.service].name.clone(),
@@ -29,7 +34,7 @@ pub(super) fn of(view: &View<'_>, index: usize) -> Item {
         outcome: Outcome::Counted,
         values: Vec::new(),
         marks,
-        times: vec![("finished_at", deployment.finished_at)],
+        times,
     }
 }
 

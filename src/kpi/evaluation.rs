@@ -357,7 +357,7 @@ pub fn explain(
     (kpi, scope, window): (&'static Kpi, Scope, Window),
     as_of: Instant,
 ) -> Explanation {
-    let view = View::build(timeline, params, as_of);
+    let view = View::build(timeline, params, as_of).explained();
     // A window that the KPI does not have means its own.
     let own = kpi.own_window().filter(|own| own.is_state() || window.is_state());
     let each = window == Window::Own && kpi.has_own_windows();

@@ -127,7 +127,7 @@ impl Story {
 
     /// The facts of `timeline` judged by the story's rules.
     pub(crate) fn view<'a>(&'a self, timeline: &'a Timeline) -> View<'a> {
-        View::build(timeline, &self.params, self.as_of)
+        View::build(timeline, &self.params, self.as_of).explained()
     }
 
     /// The readings of `kpi`, one a line, for a slice such as `org 90d`, `team core 30d` or
@@ -135,7 +135,7 @@ impl Story {
     #[track_caller]
     pub(crate) fn readings(&self, kpi: &Kpi, slice: &str) -> String {
         let timeline = self.timeline();
-        let view = self.view(&timeline);
+        let view = View::build(&timeline, &self.params, self.as_of);
         let items = (kpi.assess)(&view);
         let (scope, window) = slice.rsplit_once(' ').expect("a slice is a scope and a window");
         let items = self.items_of(&items, scope);

@@ -62,6 +62,9 @@ pub struct View<'a> {
     pub seen: Vec<bool>,
     /// Whether it is of everybody, and not only of those that something is about which landed.
     pub is_whole: bool,
+    /// Whether people read the items, which then tell what no number is made of. There are hundreds
+    /// of thousands of them.
+    pub is_explained: bool,
     /// What was going on while the budget of each SLO burnt, by its id; once somebody asks.
     burnt: OnceLock<HashMap<String, Attribution>>,
     /// The ledger of each SLO by its id, by name and with its days summed up; once somebody asks.
@@ -109,6 +112,12 @@ impl<'a> View<'a> {
         let ownership = Ownership::of(timeline, params);
         let incidents = incidents::build(timeline, params, as_of);
         Self::within(timeline, params, as_of, ownership, incidents, None)
+    }
+
+    /// The same for people who read the items.
+    #[must_use]
+    pub fn explained(self) -> Self {
+        Self { is_explained: true, ..self }
     }
 
     /// The same for those that `landed` is about alone, looking only at what can concern them: what
@@ -211,6 +220,7 @@ impl<'a> View<'a> {
             ownership,
             seen: seen.collect(),
             is_whole: reach.is_none(),
+            is_explained: false,
             burnt: OnceLock::new(),
             tallies: OnceLock::new(),
         }

@@ -325,7 +325,8 @@ mod tests {
             story in history(), ago in 0..40_i64, days in 1..40_i64,
         ) {
             let timeline = story.timeline();
-            let view = story.view(&timeline);
+            let view = View::build(&timeline, &story.params, story.as_of);
+            let read = story.view(&timeline);
             let end = story.as_of - Duration::days(ago);
             let window = Span { start: end - Duration::days(days), end };
             let of = |window| Slice {
@@ -338,11 +339,15 @@ mod tests {
             let now = Span { start: story.as_of, end: story.as_of };
             for kpi in ALL {
                 let items = (kpi.assess)(&view);
+                let read = (kpi.assess)(&read);
                 let is_present = |it: &Reading| {
                     kpi.families.iter().any(|family| family.now && family.name == it.family)
                 };
                 for scope in ["org", "team core", "service api", "service rest"] {
                     let items = story.items_of(&items, scope);
+                    let read = (kpi.measure)(&story.items_of(&read, scope), &of(window));
+                    let measured = (kpi.measure)(&items, &of(window));
+                    prop_assert_eq!(read, measured, "{} of {}: see View::is_explained", kpi.id, scope);
                     let mut concerned = items.clone();
                     concerned.retain(|item| concerns(window, extent(kpi, item)));
                     let (present, inside): (Vec<_>, Vec<_>) =
