@@ -85,12 +85,7 @@ fn assess(view: &View<'_>) -> Vec<Item> {
 }
 
 /// An item for a merged change without what became of it.
-fn merged(
-    view: &View<'_>,
-    change: &Change,
-    merged_at: Instant,
-    placement: Placement,
-) -> Item {
+fn merged(view: &View<'_>, change: &Change, merged_at: Instant, placement: Placement) -> Item {
     // Room for what may be added, and no more: there are hundreds of thousands.
     let mut times = Vec::with_capacity(if view.is_explained { 5 } else { 1 });
     times.extend(change.first_commit_at.map(|at| (FIRST_COMMIT_AT, at)));

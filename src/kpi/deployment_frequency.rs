@@ -66,7 +66,8 @@ pub static KPI: Kpi = Kpi {
 };
 
 fn assess(view: &View<'_>) -> Vec<Item> {
-    (0..view.deployments.len()).map(|index| deployment_items::of(view, index)).collect()
+    let deployments = 0..view.deployments.len();
+    deployments.map(|index| deployment_items::with_environments(view, index)).collect()
 }
 
 fn measure(items: &[&Item], slice: &Slice<'_>) -> Vec<Reading> {

@@ -9,14 +9,23 @@ pub(super) const ENVIRONMENT: &str = "environment";
 
 /// An item for the deployment at `index` of the view, counted at its finish, without values.
 pub(super) fn of(view: &View<'_>, index: usize) -> Item {
+    item(view, index, view.is_explained)
+}
+
+/// The same with the environments that it reached, whoever reads the item.
+pub(super) fn with_environments(view: &View<'_>, index: usize) -> Item {
+    item(view, index, true)
+}
+
+fn item(view: &View<'_>, index: usize, environments: bool) -> Item {
     let deployment = &view.deployments[index];
     let catalogue = &view.params.catalogue;
-    // Room for what there is, and no more: there are hundreds of thousands.
-    let read = if view.is_explained { 2 } else { 0 };
-    let mut marks = Vec::with_capacity(deployment.environments.len() + read);
-    let environments = deployment.environments.iter();
-    marks.extend(environments.map(|(name, at)| reached(deployment, name, *at)));
-    let mut times = Vec::new();
+    let (mut marks, mut times) = (Vec::new(), Vec::new());
+    if environments {
+        // Room for what there is, and no more: there are hundreds of thousands.
+        marks.reserve_exact(1 + deployment.later_environments.len());
+        marks.extend(deployment.environments().map(|(name, at)| reached(deployment, name, at)));
+    }
     if view.is_explained {
         marks.extend(deployment.tag.map(|tag| Mark::new("tag", tag.to_owned())));
         marks.extend(deployment.commit.as_ref().map(|it| Mark::new("commit", it.to_string())));

@@ -313,6 +313,8 @@ pub(super) fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
 /// Looks at every page, which takes a second a gigabyte: better no start than wrong numbers.
 async fn check(writer: &SqlitePool) -> sqlx::Result<Result<(), String>> {
     let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(writer).await?;
+    // The cache is full of pages that nobody wants, and would stay so until there is much to write.
+    sqlx::query("PRAGMA shrink_memory").execute(writer).await?;
     Ok(if verdict == "ok" { Ok(()) } else { Err(verdict) })
 }
 

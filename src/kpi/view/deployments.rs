@@ -19,23 +19,38 @@ pub struct ServiceDeployment<'a> {
     /// Its repository.
     pub repository: &'a RepositoryId,
     /// The vendor's id of the deployment, run or release that succeeded first.
-    pub native: Text,
-    /// Vendor ids of everything that this rollout joined, the first success included.
-    pub members: Vec<Text>,
+    pub native: &'a Text,
+    /// Vendor ids of everything else that this rollout joined.
+    pub joined: Box<[&'a Text]>,
     /// Vendor ids of later successes of the same commit with nothing else in between: restarts,
     /// which are no deployments.
-    pub restarts: Vec<Text>,
+    pub restarts: Box<[&'a Text]>,
     /// What was deployed, where the vendor says.
-    pub commit: Option<CommitId>,
-    /// Every environment that the rollout reached as configured, in that order, and when; the
-    /// workflow's name, or `release`, for the other rules.
-    pub environments: Vec<(&'a str, Instant)>,
+    pub commit: Option<&'a CommitId>,
+    /// The environment, as configured, in which it succeeded first; the workflow's name, or
+    /// `release`, for the other rules.
+    pub environment: &'a str,
+    /// Every other environment that the rollout reached, in that order, and when.
+    pub later_environments: Box<[(&'a str, Instant)]>,
     /// The tag, where a release is the deployment.
     pub tag: Option<&'a str>,
     /// The FIRST `success`.
     pub finished_at: Instant,
     /// Flagged as a rollback by whoever made it.
     pub flagged_rollback: bool,
+}
+
+impl<'a> ServiceDeployment<'a> {
+    /// Every environment that the rollout reached, in that order, and when.
+    pub fn environments(&self) -> impl Iterator<Item = (&'a str, Instant)> {
+        let first = (self.environment, self.finished_at);
+        std::iter::once(first).chain(self.later_environments.iter().copied())
+    }
+
+    /// Vendor ids of everything that this rollout joined, the first success first.
+    pub fn members(&self) -> impl Iterator<Item = &'a Text> {
+        std::iter::once(self.native).chain(self.joined.iter().copied())
+    }
 }
 
 /// Finds the production deployments of every service in `reach` before `as_of`, by service and then
@@ -242,11 +257,13 @@ fn release_success<'a>(release: &'a Release, tag: &Regex) -> Option<Success<'a>>
 /// Successes that are one deployment.
 struct Rollout<'a> {
     first: Success<'a>,
-    /// The position of the first success among all of the service.
+    /// The position of the first success among all of the service, and of the last in its place.
     position: usize,
-    members: Vec<&'a Text>,
+    last: usize,
+    /// What else succeeded soon, and what succeeded later.
+    joined: Vec<&'a Text>,
     restarts: Vec<&'a Text>,
-    /// Where it went.
+    /// Where else it went.
     places: Vec<Reached<'a>>,
 }
 
@@ -261,9 +278,13 @@ struct Reached<'a> {
 impl<'a> Rollout<'a> {
     fn succeeded_again(&mut self, success: &Success<'a>, position: usize, window: Duration) {
         if success.finished_at - self.first.finished_at <= window {
-            self.members.push(success.native);
+            self.joined.push(success.native);
         } else {
             self.restarts.push(success.native);
+        }
+        if success.place == self.first.place {
+            self.last = position;
+            return;
         }
         match self.places.iter_mut().find(|it| it.place == success.place) {
             Some(reached) => reached.last = position,
@@ -275,17 +296,22 @@ impl<'a> Rollout<'a> {
         }
     }
 
+    /// The position of its last success in a place.
+    fn last_in(&self, place: &str) -> Option<usize> {
+        let elsewhere = || self.places.iter().find(|it| it.place == place).map(|it| it.last);
+        if self.first.place == place { Some(self.last) } else { elsewhere() }
+    }
+
     fn deployment(self, service: usize, repository: &'a RepositoryId) -> ServiceDeployment<'a> {
-        let cloned = |ids: Vec<&Text>| ids.into_iter().cloned().collect();
-        let reached = self.places.into_iter();
         ServiceDeployment {
             service,
             repository,
-            native: self.first.native.clone(),
-            members: cloned(self.members),
-            restarts: cloned(self.restarts),
-            commit: self.first.commit.cloned(),
-            environments: reached.map(|it| (it.place, it.first_at)).collect(),
+            native: self.first.native,
+            joined: self.joined.into(),
+            restarts: self.restarts.into(),
+            commit: self.first.commit,
+            environment: self.first.place,
+            later_environments: self.places.iter().map(|it| (it.place, it.first_at)).collect(),
             tag: self.first.tag,
             finished_at: self.first.finished_at,
             flagged_rollback: self.first.flagged_rollback,
@@ -348,13 +374,10 @@ impl<'a> Rollouts<'a> {
         self.rollouts.push(Rollout {
             first: success.clone(),
             position,
-            members: vec![success.native],
+            last: position,
+            joined: Vec::new(),
             restarts: Vec::new(),
-            places: vec![Reached {
-                place: success.place,
-                first_at: success.finished_at,
-                last: position,
-            }],
+            places: Vec::new(),
         });
     }
 
@@ -367,8 +390,7 @@ impl<'a> Rollouts<'a> {
         let commit = success.commit?;
         let rollout = &mut self.rollouts[*self.latest_of.get(commit)?];
         let since = if success.finished_at - rollout.first.finished_at <= window {
-            let here = rollout.places.iter().find(|it| it.place == success.place);
-            here.map(|it| it.last)
+            rollout.last_in(success.place)
         } else {
             Some(rollout.position)
         };
@@ -395,8 +417,8 @@ mod tests {
             let service = &story.params.catalogue.services[it.service].name;
             let commit = it.commit.as_ref().map_or("?".to_owned(), ToString::to_string);
             let flag = if it.flagged_rollback { " rollback" } else { "" };
-            let names: Vec<&str> = it.environments.iter().map(|(name, _)| *name).collect();
-            let members: Vec<&str> = it.members.iter().map(Text::as_str).collect();
+            let names: Vec<&str> = it.environments().map(|(name, _)| name).collect();
+            let members: Vec<&str> = it.members().map(Text::as_str).collect();
             let (members, places) = (members.join("+"), names.join("+"));
             let restarts: String = it.restarts.iter().map(|id| format!(" ({id})")).collect();
             format!(

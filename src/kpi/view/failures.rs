@@ -142,7 +142,7 @@ impl Evidence<'_> {
                             recovery: Recovery::Repaired(own.finished_at),
                         });
                     }
-                    live.extend(&before.commit);
+                    live.extend(before.commit);
                 }
             }
         }
@@ -156,7 +156,7 @@ impl Evidence<'_> {
         own: &ServiceDeployment<'_>,
         live: &HashSet<&CommitId>,
     ) -> bool {
-        let (Some(from), Some(to)) = (&before.commit, &own.commit) else {
+        let (Some(from), Some(to)) = (before.commit, own.commit) else {
             return false;
         };
         let graph = self.timeline.commits.get(own.repository);

@@ -71,8 +71,8 @@ impl<'a> Lineage<'a> {
 }
 
 impl<'a> Tip<'a> {
-    fn of(deployment: &'a ServiceDeployment<'_>, graph: Option<&CommitGraph>) -> Self {
-        let Some(commit) = &deployment.commit else {
+    fn of(deployment: &ServiceDeployment<'a>, graph: Option<&CommitGraph>) -> Self {
+        let Some(commit) = deployment.commit else {
             return Self::Unsaid;
         };
         let node = graph.filter(|it| it.get(commit).is_some()).and_then(|it| it.node(commit));

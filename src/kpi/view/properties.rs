@@ -220,19 +220,18 @@ proptest! {
         for change in &view.changes {
             prop_assert!(seen.insert((change.service, change.change.number)), "{:?}", change);
             let merge = change.change.merge_commit.as_ref().expect("stories name it");
-            let contains = |commit: &Option<CommitId>| {
-                commit.as_ref().is_some_and(|tip| graph.contains(tip, merge))
-            };
+            let contains =
+                |commit: Option<&CommitId>| commit.is_some_and(|tip| graph.contains(tip, merge));
             let own: Vec<usize> = (0..view.deployments.len())
                 .filter(|at| view.deployments[*at].service == change.service)
                 .collect();
-            let first = own.iter().copied().find(|at| contains(&view.deployments[*at].commit));
+            let first = own.iter().copied().find(|at| contains(view.deployments[*at].commit));
             let expected = match (first, own.first()) {
                 (_, None) => Shipping::NoDeploymentSource,
                 (None, _) => Shipping::Unshipped,
                 (Some(at), Some(&beginning)) if at == beginning => {
                     let deployment = &view.deployments[at];
-                    let itself = deployment.commit.as_ref() == Some(merge);
+                    let itself = deployment.commit == Some(merge);
                     let after = change.change.merged_at >= Some(deployment.finished_at);
                     if itself || after { Shipping::Shipped(at) } else { Shipping::BeforeFirstDeployment }
                 }

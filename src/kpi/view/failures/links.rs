@@ -79,7 +79,7 @@ impl<'a> Names<'a> {
 
     fn find_deployments(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
         for (at, deployment) in evidence.deployments.iter().enumerate() {
-            for id in deployment.members.iter().chain(&deployment.restarts) {
+            for id in deployment.members().chain(deployment.restarts.iter().copied()) {
                 if let Some(name) = wanted.deployment(id) {
                     self.meant(name).exact.insert(at);
                 }
