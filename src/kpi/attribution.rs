@@ -10,6 +10,10 @@
 //!
 //! Everything else is unattributed, so the parts are always the whole. Nobody can say from this
 //! what caused what: it says what a budget burnt while.
+//!
+//! What is counted may swing about nothing. An hour with less than no bad events is taken off the
+//! others of the same incident, deployment or maintenance, else off what is unattributed; where that
+//! is not enough, off all parts alike. So no part is less than nothing.
 
 mod hours;
 mod items;
@@ -31,11 +35,12 @@ use spells::{deployments, incidents, maintenance};
 pub struct Attribution {
     /// What was going on, in no order that matters.
     pub spells: Vec<Spell>,
-    /// Hours with bad events above the baseline that are of a spell, in order.
+    /// Hours with bad events above the baseline that are of a spell, in order, and those with less
+    /// than none.
     pub shares: Vec<Share>,
 }
 
-/// The bad events above the baseline of one hour.
+/// The bad events above the baseline of one hour, or by how many there were less than none.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
     /// When the hour began.
@@ -44,6 +49,30 @@ pub struct Share {
     pub bad: f64,
     /// The position of its spell.
     pub spell: usize,
+}
+
+/// What was bad in a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Burnt {
+    /// What is of spells, by the first of its hours.
+    pub parts: Vec<Part>,
+    /// What is of none.
+    pub unattributed: f64,
+}
+
+/// What was bad of one spell in a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Part {
+    /// The position of the spell.
+    pub spell: usize,
+    /// When the first of its hours began.
+    pub first: Instant,
+    /// When the last of them began.
+    pub last: Instant,
+    /// How many events (or slices, where the objective is about slices).
+    pub bad: f64,
+    /// How many more it would be if other hours had not less than none.
+    pub made_up: f64,
 }
 
 /// A stretch of time in which something was going on.
@@ -159,38 +188,57 @@ impl Attribution {
         spells.extend(deployments(&hours, view, service, &spells));
         for spell in &mut spells {
             // What is not known to have been normal may have been as much as is allowed.
-            let before = hours.quiet_before(spell.span.start, |it| &it.counted).error_ratio();
+            let before = hours.quiet_before(spell.span.start, |it| it.counted).error_ratio();
             spell.baseline = before.unwrap_or(slo.allowed).min(slo.allowed);
         }
         let shares = hours.shares(&spells);
         Self { spells, shares }
     }
 
-    /// How many bad events of `window` are of each spell that has any, by its position.
-    pub fn by_spell(&self, window: Span) -> Vec<(usize, Vec<Share>)> {
-        let mut all: Vec<(usize, Vec<Share>)> = Vec::new();
+    /// What of the `bad` events of `window` is of which spell; together they are `bad`.
+    pub fn burnt(&self, window: Span, bad: f64) -> Burnt {
+        let mut parts: Vec<Part> = Vec::new();
         for share in self.within(window) {
-            match all.iter_mut().find(|(spell, _)| *spell == share.spell) {
-                Some((_, shares)) => shares.push(*share),
-                None => all.push((share.spell, vec![*share])),
+            // Hours of one spell mostly follow each other.
+            match parts.iter_mut().rev().find(|it| it.spell == share.spell) {
+                Some(part) => {
+                    part.last = share.at;
+                    part.bad += share.bad;
+                }
+                None => parts.push(Part {
+                    spell: share.spell,
+                    first: share.at,
+                    last: share.at,
+                    bad: share.bad,
+                    made_up: 0.0,
+                }),
             }
         }
-        all
+        parts.retain(|it| it.bad > 0.0);
+        let sum: f64 = parts.iter().map(|it| it.bad).sum();
+        // The other hours are below nothing together: they make up for a share of every part.
+        if sum > bad {
+            for part in &mut parts {
+                let whole = part.bad;
+                part.bad *= bad / sum;
+                part.made_up = whole - part.bad;
+            }
+            parts.retain(|it| it.bad > 0.0);
+        }
+        Burnt { parts, unattributed: (bad - sum).max(0.0) }
     }
 
     /// How many of the `bad` events of `window` are of each class; they add up to `bad`.
     pub fn by_cause(&self, window: Span, bad: f64) -> [(Cause, f64); 4] {
+        let burnt = self.burnt(window, bad);
         let mut parts = Cause::ALL.map(|cause| (cause, 0.0));
-        let mut rest = bad;
-        for share in self.within(window) {
-            let cause = self.spells[share.spell].during.cause();
-            for (_, part) in parts.iter_mut().filter(|(it, _)| *it == cause) {
-                *part += share.bad;
+        for part in burnt.parts {
+            let cause = self.spells[part.spell].during.cause();
+            for (_, bad) in parts.iter_mut().filter(|(it, _)| *it == cause) {
+                *bad += part.bad;
             }
-            rest -= share.bad;
         }
-        // Never more than all of them, whatever the last digit of a sum is.
-        parts[3].1 = rest.max(0.0);
+        parts[3].1 = burnt.unattributed;
         parts
     }
 

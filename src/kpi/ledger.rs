@@ -323,7 +323,9 @@ fn sum(hours: impl Iterator<Item = Option<Events>>) -> Events {
 /// What an hour of an SLO's ledger counted; `None` if it contradicts itself.
 fn counted(hour: &Hour<'_>, met: &str) -> Option<Events> {
     let (bad, total) = (hour.value(BAD).unwrap_or(0.0), hour.value(TOTAL).unwrap_or(0.0));
-    let bad = possible(bad, total)?;
+    if !is_possible(bad, total) {
+        return None;
+    }
     // Of hours from the time of another objective nobody knows how many slices met this one.
     let judged = hour.value(VALID).zip(hour.value(met));
     let (valid, met) = judged.unwrap_or_default();
@@ -331,11 +333,11 @@ fn counted(hour: &Hour<'_>, met: &str) -> Option<Events> {
     Some(Events { bad, total, valid, met, unjudged, contradictory: 0 })
 }
 
-/// What was bad of all. `None` if it was more than all, or less than nothing, by more than counts that
-/// are extrapolated and not read at the same time make it.
-pub fn possible(bad: f64, total: f64) -> Option<f64> {
+/// Whether so much can have been bad of all: neither more than all nor less than nothing, by more than
+/// counts that are extrapolated and not read at the same time make it.
+pub fn is_possible(bad: f64, total: f64) -> bool {
     let room = total * ROOM_OF_COUNTS;
-    (-room..=total + room).contains(&bad).then(|| bad.clamp(0.0, total))
+    (-room..=total + room).contains(&bad)
 }
 
 /// One complete hour of a ledger.
@@ -433,8 +435,9 @@ impl<'a> Ledger<'a> {
         self.hours(span).filter_map(|hour| hour.value(column)).sum()
     }
 
-    /// What an SLO's ledger counted in `span`. An hour that says that more was bad than there was,
-    /// by more than extrapolation makes it, is left out and counted.
+    /// What an SLO's ledger counted in `span`. Hours that swing about nothing make up for each other;
+    /// one that says that more was bad than there was, or less than nothing, by more than extrapolation
+    /// makes it, is left out and counted.
     pub fn events(&self, span: Span, slice_allowed: &str) -> Events {
         let tally = self.tally.filter(|it| it.slice_allowed == slice_allowed);
         let Some((tally, whole)) = tally.zip(self.whole_days(span)) else {
@@ -672,7 +675,7 @@ mod tests {
 
         #[test]
         fn days_that_are_summed_up_say_what_their_hours_say(
-            hours in prop::collection::vec((0_u32..50, 1_u32..5_000, 0_u8..=12, any::<bool>()), 1..120),
+            hours in prop::collection::vec((-20_i32..50, 1_u32..5_000, 0_u8..=12, any::<bool>()), 1..120),
             (start, length) in (0_i64..7_000, 0_i64..7_000),
             seen in 0_i64..7_200,
         ) {

@@ -160,8 +160,13 @@ fn events(slo: &Slo, ledger: &Ledger<'_>, hours: &[Hour<'_>]) -> Vec<Mark> {
         mark(all, shown(events.total)),
         mark("good slices", format!("{} of {}", shown(events.met), shown(events.valid))),
     ];
+    let counted = ledger.counted(span, &slo.slice_allowed.to_string());
+    let below = counted.filter(|(_, hour)| hour.is_some_and(|it| it.bad < 0.0)).count();
+    if below > 0 {
+        marks.push(mark("hours with less bad than none", below.to_string()));
+    }
     if events.contradictory > 0 {
-        marks.push(mark("hours with more bad than all", events.contradictory.to_string()));
+        marks.push(mark("hours with impossible counts", events.contradictory.to_string()));
     }
     marks
 }

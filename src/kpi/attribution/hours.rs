@@ -16,7 +16,7 @@ const BEFORE: TimeDelta = TimeDelta::hours(24);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hour {
     pub(super) at: Instant,
-    /// Events, or slices where the budget is one of slices.
+    /// Events, or slices where the budget is one of slices; signed.
     pub(super) counted: Events,
     /// What it is told by that something changed: of ratios the slices, because shares that are added
     /// up are no number of anything.
@@ -32,6 +32,12 @@ impl Hour {
 
     pub(super) fn ratio(&self) -> f64 {
         self.seen.error_ratio().unwrap_or_default()
+    }
+
+    /// What it is told by, no less than nothing: the swings of a day would otherwise cancel out, and
+    /// the next one would look like a rise.
+    pub(super) fn seen_above(&self) -> Events {
+        Events { bad: self.seen.net(), ..self.seen }
     }
 }
 
@@ -94,14 +100,24 @@ impl Hours {
 
     /// What `what` is of the hours of the day before that of `at`, without those in which something
     /// was going on.
-    pub(super) fn quiet_before(&self, at: Instant, what: impl Fn(&Hour) -> &Events) -> Events {
-        let end = hour_of(at);
-        let before = self.touching(Span { start: end - BEFORE, end });
+    pub(super) fn quiet_before(&self, at: Instant, what: impl Fn(&Hour) -> Events) -> Events {
         let mut sum = Events::default();
-        for hour in before.iter().filter(|it| it.quiet && it.at < end) {
-            sum.add(what(hour));
+        for hour in self.quiet(at) {
+            sum.add(&what(hour));
         }
         sum
+    }
+
+    /// How far the share of bad events swung below nothing in these hours: it may be as far above by
+    /// the same swing.
+    pub(super) fn swing_before(&self, at: Instant) -> f64 {
+        self.quiet(at).map(|it| -it.seen.bad / it.seen.total).fold(0.0, f64::max)
+    }
+
+    fn quiet(&self, at: Instant) -> impl Iterator<Item = &Hour> {
+        let end = hour_of(at);
+        let before = self.touching(Span { start: end - BEFORE, end });
+        before.iter().filter(move |it| it.quiet && it.at < end)
     }
 
     /// Notes that in these hours something was going on.
@@ -114,7 +130,7 @@ impl Hours {
         }
     }
 
-    /// The bad events above the baseline of every hour that is of a spell.
+    /// The bad events above the baseline of every hour that is of a spell, or those below nothing.
     pub(super) fn shares(&self, spells: &[Spell]) -> Vec<Share> {
         let mut owners: Vec<Option<(Claim, usize)>> = vec![None; self.hours.len()];
         for (position, spell) in spells.iter().enumerate() {
@@ -130,8 +146,8 @@ impl Hours {
         let shares = self.hours.iter().zip(owners).filter_map(|(hour, owner)| {
             let (_, spell) = owner?;
             let usual = spells[spell].baseline * hour.counted.total;
-            let bad = hour.counted.bad - usual;
-            (bad > 0.0).then_some(Share { at: hour.at, bad, spell })
+            let bad = hour.counted.bad.min((hour.counted.bad - usual).max(0.0));
+            (bad != 0.0).then_some(Share { at: hour.at, bad, spell })
         });
         shares.collect()
     }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Attribution, Cause, During, Rule};
+use super::{Attribution, Burnt, Cause, During, Part, Rule};
 use crate::domain::Instant;
 use crate::kpi::params::{Slo, SloMethod};
 use crate::kpi::statistics::budget::Events;
@@ -18,18 +18,10 @@ pub(in crate::kpi) fn items(
 ) -> Vec<Item> {
     let Some(burnt) = view.burnt(slo) else { return Vec::new() };
     let found = Found { slo, view, burnt, budget: counted.total * slo.allowed };
-    let mut items: Vec<Item> = burnt
-        .by_spell(window)
-        .into_iter()
-        .filter_map(|(spell, shares)| {
-            let bad = shares.iter().map(|it| it.bad).sum();
-            let (first, last) = (shares.first()?.at, shares.last()?.at);
-            Some(found.spell(spell, bad, (first, last + TimeDelta::hours(1))))
-        })
-        .collect();
-    let [.., (_, rest)] = burnt.by_cause(window, counted.bad);
-    if rest > 0.0 {
-        items.push(found.unattributed(rest, window));
+    let Burnt { parts, unattributed } = burnt.burnt(window, counted.net());
+    let mut items: Vec<Item> = parts.iter().map(|it| found.part(it)).collect();
+    if unattributed > 0.0 {
+        items.push(found.unattributed(unattributed, window));
     }
     items
 }
@@ -58,14 +50,14 @@ impl Found<'_> {
             values: if consumed.is_finite() { vec![("consumed", consumed)] } else { Vec::new() },
             marks: vec![
                 Mark::new("share of the budget", format!("{:.2} %", consumed * 100.0)),
-                Mark::new(what, format!("{}", (bad * 1000.0).round() / 1000.0)),
+                Mark::new(what, shown(bad)),
             ],
             times: vec![("first_hour", start)],
         }
     }
 
-    fn spell(&self, position: usize, bad: f64, hours: (Instant, Instant)) -> Item {
-        let spell = &self.burnt.spells[position];
+    fn part(&self, part: &Part) -> Item {
+        let spell = &self.burnt.spells[part.spell];
         let id = match spell.during {
             During::Deployment(at) => self.deployment(at),
             During::Incident(at) => self.incident(at),
@@ -73,7 +65,11 @@ impl Found<'_> {
                 ItemId::Maintenance { name: self.view.params.maintenance[at].name.clone() }
             }
         };
-        let mut item = self.item(Some(id), bad, hours);
+        let mut item = self.item(Some(id), part.bad, (part.first, part.last + TimeDelta::hours(1)));
+        let made_up = shown(part.made_up);
+        if made_up != "0" {
+            item.marks.push(Mark::new("other hours make up for", made_up));
+        }
         item.times.push(("began", spell.span.start));
         let rule = match spell.rule {
             Rule::Linked(at) => Mark {
@@ -119,4 +115,9 @@ impl Found<'_> {
             episode: episode.number,
         }
     }
+}
+
+/// A count with as many decimals as anybody reads.
+fn shown(count: f64) -> String {
+    format!("{}", (count * 1000.0).round() / 1000.0)
 }

@@ -136,10 +136,11 @@ impl Change<'_> {
         if after.iter().all(|it| it.seen.bad < self.hours.fewest) {
             return None;
         }
-        let before = self.hours.quiet_before(finished_at, |it| &it.seen);
+        let before = self.hours.quiet_before(finished_at, Hour::seen_above);
         let last = self.hours.last_before(finished_at).map_or(0.0, Hour::ratio);
+        let high = last.max(self.hours.swing_before(finished_at));
         let risen: Vec<(&Hour, f64)> =
-            after.into_iter().filter_map(|it| Some((it, self.rise(it, &before, last)?))).collect();
+            after.into_iter().filter_map(|it| Some((it, self.rise(it, &before, high)?))).collect();
         let (first, by) = *risen.first()?;
         let gap = |one: &Hour, next: &Hour| next.at - one.span().end > GAP;
         let run = risen.chunk_by(|(one, _), (next, _)| !gap(one, next)).next()?;
@@ -178,10 +179,10 @@ impl Change<'_> {
     }
 
     /// How many times the share of bad events of an hour is that of before, at least, with 95 %
-    /// confidence; `None` if that is not a rise, if it was as high just before (`last`), or if
-    /// nothing is known of before.
-    fn rise(&self, hour: &Hour, before: &Events, last: f64) -> Option<f64> {
-        let usual = before.error_ratio()?.max(last);
+    /// confidence; `None` if that is not a rise, if it was as `high` just before or swings so far, or
+    /// if nothing is known of before.
+    fn rise(&self, hour: &Hour, before: &Events, high: f64) -> Option<f64> {
+        let usual = before.error_ratio()?.max(high);
         if hour.seen.bad < self.hours.fewest || hour.ratio() <= usual * ROSE {
             return None;
         }

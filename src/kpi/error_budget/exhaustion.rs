@@ -46,7 +46,8 @@ pub(super) fn exhaustion(
                 let age = at - stretch.window.start;
                 (age, slo.budgeted(&hour.unwrap_or_default()))
             });
-            ahead.of_rolling(so_far, hours, stretch.window.end - stretch.window.start)
+            let hours: Vec<_> = hours.collect();
+            ahead.of_rolling(so_far, &hours, stretch.window.end - stretch.window.start)
         }
     }
 }
@@ -55,7 +56,7 @@ pub(super) fn exhaustion(
 fn per_hour(last: &Events, hours: usize) -> Option<Events> {
     let share = |it: f64| it / real(count(hours));
     (last.total > 0.0).then(|| Events {
-        bad: share(last.bad),
+        bad: share(last.net()),
         total: share(last.total),
         ..Events::default()
     })
@@ -69,7 +70,8 @@ struct Ahead {
 }
 
 impl Ahead {
-    /// What may still be bad.
+    /// What may still be bad: more than the budget where what was counted is below nothing, because
+    /// what comes has to make up for that first.
     fn left(&self, counted: &Events) -> f64 {
         self.allowed * counted.total - counted.bad
     }
@@ -92,7 +94,7 @@ impl Ahead {
     fn of_rolling(
         &self,
         mut counted: Events,
-        hours: impl Iterator<Item = (TimeDelta, Events)>,
+        hours: &[(TimeDelta, Events)],
         length: TimeDelta,
     ) -> Option<f64> {
         let mut left = self.left(&counted);
@@ -100,10 +102,10 @@ impl Ahead {
             return (counted.total > 0.0).then_some(0.0);
         }
         // Without bad events nothing can ever be gone.
-        if counted.bad <= 0.0 && self.pace.bad <= 0.0 {
+        if self.pace.bad <= 0.0 && hours.iter().all(|(_, it)| it.bad <= 0.0) {
             return None;
         }
-        let mut hours = hours.peekable();
+        let mut hours = hours.iter().peekable();
         for hour in 1..=length.num_hours() {
             while let Some((_, old)) = hours.next_if(|(age, _)| *age < TimeDelta::hours(hour)) {
                 counted.bad -= old.bad;
@@ -201,6 +203,31 @@ mod tests {
             03T00:00 hour up for 48 bad:0 total:500 valid:12 met:12\n";
         // Each hour takes 1,500 events, and with them 1.5 of the 24 that are left.
         assert_eq!(hours(busy), Some(16.0));
+    }
+
+    #[test]
+    fn what_swings_makes_up_for_itself_and_is_no_pace() {
+        // The first day had 5 an hour too few and the second 5 too many, so nothing was bad; as the first
+        // leaves, each of its hours makes the window 5 worse: 96 in 19.2 h.
+        let swings = "slo up of web objective 0.999 window 4d\nas_of 05T00:00
+            01T00:00 hour up for 24 bad:-5 total:1000 valid:12 met:12
+            02T00:00 hour up for 24 bad:5 total:1000 valid:12 met:12
+            03T00:00 hour up for 48 bad:0 total:1000 valid:12 met:12\n";
+        assert_eq!(hours(swings), Some(19.2));
+        let never = swings.replace("bad:5", "bad:-5");
+        assert_eq!(hours(&never), None);
+        // A last day below nothing is a pace of 0 and gains nothing: 24 are bad, and 4 more every hour.
+        let below = "slo up of web objective 0.999 window 4d\nas_of 05T00:00
+            01T00:00 hour up for 24 bad:-4 total:1000 valid:12 met:12
+            02T00:00 hour up for 24 bad:4 total:1000 valid:12 met:12
+            03T00:00 hour up for 24 bad:3 total:1000 valid:12 met:12
+            04T00:00 hour up for 24 bad:-2 total:1000 valid:12 met:12\n";
+        assert_eq!(hours(below), Some(18.0));
+        let month = "slo up of web objective 0.999 window 1M calendar\nas_of 11T00:00
+            01T00:00 hour up for 216 bad:-1 total:1000 valid:12 met:12
+            10T00:00 hour up for 24 bad:3 total:1000 valid:12 met:12\n";
+        // 744 may be bad, and -216 and 72 are: 888 at 3 an hour.
+        assert_eq!(hours(month), Some(296.0));
     }
 
     #[test]

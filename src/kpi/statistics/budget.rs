@@ -3,7 +3,8 @@
 /// Events of a window, and its slices.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Events {
-    /// Bad events.
+    /// Bad events, as they add up. Below zero where what is counted swings about nothing, and above
+    /// all of them where it swings about everything: [`Self::net`] says what was bad.
     pub bad: f64,
     /// All events.
     pub total: f64,
@@ -28,6 +29,12 @@ impl Events {
         self.contradictory += other.contradictory;
     }
 
+    /// What was bad. Stretches of time that swing make up for each other, but less than nothing is no
+    /// credit, and no more can be bad than there was.
+    pub fn net(&self) -> f64 {
+        self.bad.min(self.total).max(0.0)
+    }
+
     /// The slices in the place of the events.
     #[must_use]
     pub fn by_slices(&self) -> Self {
@@ -36,7 +43,7 @@ impl Events {
 
     /// The share of what was bad; none without events.
     pub fn error_ratio(&self) -> Option<f64> {
-        (self.total > 0.0).then(|| (self.bad / self.total).clamp(0.0, 1.0))
+        (self.total > 0.0).then(|| self.net() / self.total)
     }
 
     /// How many times faster than allowed the budget was spent. Without anything allowed, any bad
@@ -50,7 +57,7 @@ impl Events {
     /// blurs it.
     pub fn meets(&self, allowed: f64) -> bool {
         // Sums of extrapolated counts are not exact to the last digit.
-        self.bad <= self.total * allowed * (1.0 + 1e-9)
+        self.net() <= self.total * allowed * (1.0 + 1e-9)
     }
 
     /// Whether there were so few events that ten bad ones would be more than allowed.
@@ -133,6 +140,17 @@ mod tests {
         assert_eq!(events(0.0).burn(0.0), Some(0.0));
         assert_eq!(events(1.0).burn(0.0), Some(f64::INFINITY));
         assert!(events(0.0).meets(0.0) && !events(1.0).meets(0.0));
+    }
+
+    #[test]
+    fn less_than_nothing_is_no_credit_and_makes_up_for_what_was_bad() {
+        let stretch = |bad| Events { bad, total: 100.0, ..Events::default() };
+        let mut sum = stretch(-1.0);
+        assert_eq!((sum.net(), sum.error_ratio()), (0.0, Some(0.0)));
+        sum.add(&stretch(3.0));
+        assert_eq!((sum.net(), sum.error_ratio()), (2.0, Some(0.01)));
+        assert!(stretch(100.5).meets(1.0));
+        assert_eq!((stretch(100.5).net(), stretch(100.5).error_ratio()), (100.0, Some(1.0)));
     }
 
     #[test]

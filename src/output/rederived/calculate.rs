@@ -556,7 +556,6 @@ impl Explained {
         let (events, slices) = self.events(slo, self.start);
         let allowed = objective(slo);
         let own = self.budgeted(slo, self.start);
-        let share = |(bad, all): (f64, f64)| (all > 0.0).then(|| bad / all);
         match family {
             "slo_compliance_ratio" => {
                 share(if method == "slices" { slices } else { events }).map(|it| 1.0 - it)
@@ -610,9 +609,13 @@ impl Explained {
             }
         };
         let since = self.as_of - chrono::TimeDelta::days(days);
-        let (bad, all) = self.budgeted(slo, since);
-        (all > 0.0).then(|| bad / all / allowed)
+        share(self.budgeted(slo, since)).map(|it| it / allowed)
     }
+}
+
+/// The share of what was bad. What single days have too little makes up for others.
+fn share((bad, all): (f64, f64)) -> Option<f64> {
+    (all > 0.0).then(|| (bad / all).clamp(0.0, 1.0))
 }
 
 /// Which share may be bad.

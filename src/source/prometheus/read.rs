@@ -10,7 +10,7 @@ use super::hours::{HOUR, SLICE, events, found, hour_of, merge};
 use super::spacing::{Spacing, scaled};
 use crate::domain::fact::{Burn, BurnWindow, LedgerDay};
 use crate::domain::{Fact, Instant, Kind, SourceName};
-use crate::kpi::ledger::{BAD, PART, Question, SHORT, TOTAL, possible};
+use crate::kpi::ledger::{BAD, PART, Question, SHORT, TOTAL, is_possible};
 use crate::source::{PollContext, PollReport, SourceError};
 use crate::store::Batch;
 
@@ -98,7 +98,7 @@ impl Reader<'_> {
                 true => (part(BAD)?, part(TOTAL).filter(|it| it.is_finite())?),
                 false => sli.counted(part, seconds)?,
             };
-            let bad = possible(bad, total)?;
+            let bad = is_possible(bad, total).then(|| bad.min(total).max(0.0))?;
             Some(BurnWindow { window: window.to_owned(), bad, total })
         };
         let windows = SHORT.into_iter().filter_map(window).collect();

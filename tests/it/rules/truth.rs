@@ -265,6 +265,30 @@ fn more_good_than_all_is_no_credit() {
     tell(&generated(&spec, 30), &[little, much]);
 }
 
+/// Of 100,000 that are asked 100,200 are happy in one hour and 99,784 in the next: on average 0.008 %
+/// are not, which is 8 % of a budget of 0.1 %. Hours that are cut off at nothing say 108 %.
+#[test]
+fn of_a_ratio_that_swings_about_1_what_it_is_on_average_is_gone() {
+    let spec = "version: prometheus/v1\nservice: wifi\nslos:\n  - name: satisfaction\n    objective: 99.9\n    sli:\n      \
+                raw: {error_ratio_query: '1 - sum(rate(happy_total[{{.window}}])) / sum(rate(asked_total[{{.window}}]))'}\n    \
+                alerting: {name: Wifi}\n";
+    let happy: Vec<(u32, f64)> =
+        [100_200.0, 99_784.0].into_iter().cycle().take(48).map(|it| (60, it)).collect();
+    let burn = "slo:period_burn_rate:ratio";
+    let story = Story {
+        every: "1m",
+        series: vec![
+            ("happy_total".to_owned(), counter(&happy)),
+            ("asked_total".to_owned(), counter(&[(2_880, 100_000.0)])),
+        ],
+        holds: vec![
+            ("55m".to_owned(), is(REMAINING, 1.0)),
+            ("2880m".to_owned(), that(&format!("abs({burn} - 0.08) < bool 0.01"))),
+        ],
+    };
+    tell(&generated(spec, 30), &[story]);
+}
+
 /// Two busy hours without failures, and two quiet ones in which a half fails: every slice counts alike,
 /// in the day as in the whole window.
 #[test]

@@ -383,16 +383,22 @@ pub(super) fn count(pen: &mut Pen, it: Event) {
         1 => format!("hour search {hours} 0.5:{some} 1:{all} +Inf:{}", all + it.more),
         2 => {
             let missed = pick(&["", "missed 0", "missed 4,6", "missed 9,10,11"], it.how);
-            let counts = format!("bad:{} total:{all} valid:12 met:{}", it.more, it.how % 13);
+            let bad = swinging(it, it.more);
+            let counts = format!("bad:{bad} total:{all} valid:12 met:{}", it.how % 13);
             format!("hour up {hours} {missed} {counts}")
         }
         3 => format!("hour tick {hours} bad:{} total:{all} valid:12 met:{}", it.how, it.more % 13),
         5 => format!("hour visits {hours} total:{all}"),
-        4 => format!("hour all {hours} bad:{} total:{all} valid:6 met:6", it.how),
+        4 => format!("hour all {hours} bad:{} total:{all} valid:6 met:6", swinging(it, it.how)),
         _ => {
             let slo = pick(&["up", "tick", "all"], it.more);
             return pen.write(&format!("burn {slo} 5m:{}/{all} 1h:{}/{all}", it.how % 3, it.how));
         }
     };
     pen.write_at_start(hour, &text);
+}
+
+/// So many bad events, or in every third hour slightly less than none.
+fn swinging(it: Event, bad: usize) -> String {
+    if it.more % 3 == 2 { "-0.5".to_owned() } else { bad.to_string() }
 }
