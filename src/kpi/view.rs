@@ -226,3 +226,13 @@ impl<'a> View<'a> {
         }
     }
 }
+
+/// What was found of each service, repository by repository, in the order of the services.
+fn by_service<T>(found: Vec<impl IntoIterator<Item = (usize, Vec<T>)>>) -> Vec<T> {
+    let mut found: Vec<(usize, Vec<T>)> = found.into_iter().flatten().collect();
+    found.sort_by_key(|(service, _)| *service);
+    // There are hundreds of thousands: no more room than they need.
+    let mut all = Vec::with_capacity(found.iter().map(|(_, own)| own.len()).sum());
+    all.extend(found.into_iter().flat_map(|(_, own)| own));
+    all
+}

@@ -1,17 +1,17 @@
 //! Merged changes per service, and the deployment that first shipped each (kpis.md 1.8, 3.11).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::deployments::ServiceDeployment;
-use super::lineage::{Arrival, Lineage, Walk};
+use super::lineage::{Arrival, Line, Lineage, Walk};
 use super::ownership::Ownership;
 use super::reach::Reach;
 use crate::domain::fact::{Actor, Change};
 use crate::domain::graph::FirstReached;
 use crate::domain::timeline::Shelf;
 use crate::domain::{CommitId, Instant, RepositoryId, Text, Timeline};
-use crate::kpi::Params;
 use crate::kpi::params::Rules;
+use crate::kpi::{Params, parallel};
 
 /// A merged change as seen by one service that it touches.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,20 +73,13 @@ pub struct Facts<'a, 'r> {
     pub reach: Option<&'r Reach>,
 }
 
-impl<'a, 'r> Facts<'a, 'r> {
-    /// By repository and number.
-    fn changes(&self) -> Box<dyn Iterator<Item = &'a Change> + 'r>
-    where
-        'a: 'r,
-    {
-        let changes = &self.timeline.changes;
-        match self.reach {
-            None => Box::new(changes.values().flat_map(Shelf::iter)),
-            Some(reach) => {
-                let own = reach.repositories.iter().filter_map(|it| changes.get(it));
-                Box::new(own.flat_map(Shelf::iter))
-            }
-        }
+impl<'a> Facts<'a, '_> {
+    /// By repository, each with its changes by number.
+    fn repositories(&self) -> Vec<(&'a RepositoryId, &'a Shelf<Change>)> {
+        let is_looked_at =
+            |it: &RepositoryId| self.reach.is_none_or(|reach| reach.repositories.contains(it));
+        let changes = self.timeline.changes.iter();
+        changes.filter(|(repository, _)| is_looked_at(repository)).collect()
     }
 }
 
@@ -99,25 +92,29 @@ pub fn build<'a>(
     ownership: &Ownership<'_>,
     lineage: &Lineage<'_>,
 ) -> Vec<ServiceChange<'a>> {
-    let mut by_service = owned(facts, ownership);
-    let mut branches = DefaultBranches { timeline: facts.timeline, reached: HashMap::new() };
+    let mut lines: HashMap<&RepositoryId, Vec<&Line<'_>>> = HashMap::new();
     for line in lineage.lines() {
-        let walk = line.walk();
-        for &(service, first) in &line.services {
-            for change in &mut by_service[service] {
-                let shipping = Shipments { walk: &walk, first, deployments };
-                change.shipping = shipping.of(change.change, &mut branches);
-            }
-        }
+        lines.entry(line.repository).or_default().push(line);
     }
-    by_service.into_iter().flatten().collect()
+    let repositories = facts.repositories();
+    let found = parallel::map(repositories.len(), |at| {
+        let (repository, changes) = repositories[at];
+        let mut by_service = owned(facts, changes, ownership);
+        let lines = lines.get(repository).map_or(&[][..], Vec::as_slice);
+        ship(&mut by_service, lines, facts.timeline, deployments);
+        by_service
+    });
+    super::by_service(found)
 }
 
-/// The merged changes of each service, without what became of them.
-fn owned<'a>(facts: &Facts<'a, '_>, ownership: &Ownership<'_>) -> Vec<Vec<ServiceChange<'a>>> {
-    let Facts { params, as_of, .. } = *facts;
-    let mut by_service = vec![Vec::new(); params.catalogue.services.len()];
-    for change in facts.changes() {
+/// The merged changes of a repository by the services that they touch, without what became of them.
+fn owned<'a>(
+    &Facts { params, as_of, .. }: &Facts<'a, '_>,
+    changes: &'a Shelf<Change>,
+    ownership: &Ownership<'_>,
+) -> BTreeMap<usize, Vec<ServiceChange<'a>>> {
+    let mut by_service: BTreeMap<usize, Vec<ServiceChange<'_>>> = BTreeMap::new();
+    for change in changes.iter() {
         if change.merged_at.is_none_or(|at| at >= as_of) {
             continue;
         }
@@ -130,10 +127,30 @@ fn owned<'a>(facts: &Facts<'a, '_>, ownership: &Ownership<'_>) -> Vec<Vec<Servic
         let shipping = Shipping::NoDeploymentSource;
         for service in services {
             let shipping = shipping.clone();
-            by_service[service].push(ServiceChange { change, service, bot, hotfix, shipping });
+            let change = ServiceChange { change, service, bot, hotfix, shipping };
+            by_service.entry(service).or_default().push(change);
         }
     }
     by_service
+}
+
+/// Finds what became of the changes of one repository.
+fn ship(
+    by_service: &mut BTreeMap<usize, Vec<ServiceChange<'_>>>,
+    lines: &[&Line<'_>],
+    timeline: &Timeline,
+    deployments: &[ServiceDeployment<'_>],
+) {
+    let mut branches = DefaultBranches { timeline, reached: HashMap::new() };
+    for line in lines {
+        let walk = line.walk();
+        for (service, first) in &line.services {
+            let shipments = Shipments { walk: &walk, first: *first, deployments };
+            for change in by_service.get_mut(service).into_iter().flatten() {
+                change.shipping = shipments.of(change.change, &mut branches);
+            }
+        }
+    }
 }
 
 /// What the deployments of one service shipped.

@@ -1,6 +1,6 @@
 //! Production deployments per service (kpis.md 1.8).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::Duration;
 use regex::Regex;
@@ -8,8 +8,8 @@ use regex::Regex;
 use super::reach::Reach;
 use crate::domain::fact::{Deployment, DeploymentState, Release, Repository, WorkflowRun};
 use crate::domain::{CommitId, Instant, RepositoryId, Text, Timeline};
-use crate::kpi::Params;
 use crate::kpi::params::DeploymentRule;
+use crate::kpi::{Params, parallel};
 
 /// One production deployment of one service: the first success of a rollout.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,32 +61,31 @@ pub fn build<'a>(
     as_of: Instant,
     reach: Option<&Reach>,
 ) -> Vec<ServiceDeployment<'a>> {
-    let is_looked_at =
-        |it: &&Repository| reach.is_none_or(|reach| reach.repositories.contains(&it.id));
-    let services = params.catalogue.services.iter();
-    let repositories: Vec<Option<&Repository>> =
-        services.map(|it| timeline.repository_named(&it.repository).filter(is_looked_at)).collect();
-    let mut sharing: HashMap<&RepositoryId, usize> = HashMap::new();
-    for repository in repositories.iter().flatten() {
-        *sharing.entry(&repository.id).or_default() += 1;
-    }
-    let mut attempts: HashMap<&RepositoryId, Attempts<'_>> = HashMap::new();
-    let mut deployments = Vec::new();
+    let mut repositories: BTreeMap<&RepositoryId, (&Repository, Vec<usize>)> = BTreeMap::new();
     for (service, configured) in params.catalogue.services.iter().enumerate() {
-        if let Some(repository) = repositories[service] {
-            let attempts = attempts.entry(&repository.id).or_insert_with(|| {
-                Attempts::of(timeline, &repository.id, sharing[&repository.id] > 1)
-            });
-            let mut successes = attempts.successes(repository, &configured.deployments);
-            successes.retain(|success| success.finished_at < as_of);
-            successes.sort_by(|a, b| a.order().cmp(&b.order()));
-            let rollouts = Rollouts::of(&successes, params.rules.rollout_window);
-            deployments
-                .extend(rollouts.into_iter().map(|it| it.deployment(service, &repository.id)));
+        let repository = timeline.repository_named(&configured.repository);
+        let is_looked_at =
+            |it: &&Repository| reach.is_none_or(|reach| reach.repositories.contains(&it.id));
+        if let Some(repository) = repository.filter(is_looked_at) {
+            repositories.entry(&repository.id).or_insert((repository, Vec::new())).1.push(service);
         }
     }
-    deployments.shrink_to_fit();
-    deployments
+    let repositories: Vec<(&Repository, Vec<usize>)> = repositories.into_values().collect();
+    let found = parallel::map(repositories.len(), |at| {
+        let (repository, services) = &repositories[at];
+        let attempts = Attempts::of(timeline, &repository.id, services.len() > 1);
+        let of = |service: &usize| {
+            let rule = &params.catalogue.services[*service].deployments;
+            let mut successes = attempts.successes(repository, rule);
+            successes.retain(|success| success.finished_at < as_of);
+            successes.sort_by(|a, b| a.order().cmp(&b.order()));
+            let rollouts = Rollouts::of(&successes, params.rules.rollout_window).into_iter();
+            let deployment = |it: Rollout<'a>| it.deployment(*service, &repository.id);
+            (*service, rollouts.map(deployment).collect())
+        };
+        services.iter().map(of).collect::<Vec<(usize, Vec<ServiceDeployment<'_>>)>>()
+    });
+    super::by_service(found)
 }
 
 /// Something that put a commit into production successfully.

@@ -4,15 +4,16 @@
 mod properties;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::dates;
 use crate::domain::fact::{
     Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentNote, IncidentStatus,
 };
 use crate::domain::timeline::Shelf;
-use crate::domain::{Instant, SourceName, Timeline};
-use crate::kpi::Params;
+use crate::domain::{Instant, SourceName, Text, Timeline};
 use crate::kpi::params::Rules;
+use crate::kpi::{Params, parallel};
 
 /// An incident, or its later life after a re-opening that came too late to be the same incident.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,7 +84,7 @@ pub(super) fn build_of<'a>(
     timeline: &'a Timeline,
     params: &'a Params,
     as_of: Instant,
-    is_asked_for: impl Fn(usize) -> bool,
+    is_asked_for: impl Fn(usize) -> bool + Sync,
 ) -> Vec<Episode<'a>> {
     build_some(timeline, params, as_of, |known| {
         known.services().iter().any(|it| is_asked_for(*it)) || known.names_any()
@@ -94,38 +95,48 @@ fn build_some<'a>(
     timeline: &'a Timeline,
     params: &'a Params,
     as_of: Instant,
-    is_wanted: impl Fn(&Known<'a, '_>) -> bool,
+    is_wanted: impl Fn(&Known<'a, '_>) -> bool + Sync,
 ) -> Vec<Episode<'a>> {
     let no_events = Shelf::default();
     let no_alerts = Shelf::default();
     let notes = Notes::of(timeline);
     let services = services(params);
-    let mut events = beside(&timeline.incident_events);
-    let mut alerts = beside(&timeline.incident_alerts);
-    let mut episodes = Vec::new();
-    for (key, incident) in &timeline.incidents {
-        let known = Known {
-            source: &key.0,
-            incident,
-            services: incident.service.as_deref().and_then(|it| services.get(it)),
-            note: notes.about(incident),
-            events: events(key).unwrap_or(&no_events),
-            alerts: alerts(key).unwrap_or(&no_alerts),
-            params,
-            as_of,
-        };
-        if is_wanted(&known) {
-            episodes.extend(known.episodes());
+    let incidents: Vec<(&(SourceName, Text), &Arc<Incident>)> = timeline.incidents.iter().collect();
+    let chunks: Vec<_> = incidents.chunks(CHUNK).collect();
+    let found = parallel::map(chunks.len(), |at| {
+        let first = chunks[at][0].0;
+        let mut events = beside(&timeline.incident_events, first);
+        let mut alerts = beside(&timeline.incident_alerts, first);
+        let mut episodes = Vec::new();
+        for &(key, incident) in chunks[at] {
+            let known = Known {
+                source: &key.0,
+                incident,
+                services: incident.service.as_deref().and_then(|it| services.get(it)),
+                note: notes.about(incident),
+                events: events(key).unwrap_or(&no_events),
+                alerts: alerts(key).unwrap_or(&no_alerts),
+                params,
+                as_of,
+            };
+            if is_wanted(&known) {
+                episodes.extend(known.episodes());
+            }
         }
-    }
+        episodes
+    });
+    let mut episodes: Vec<Episode<'_>> = found.into_iter().flatten().collect();
     episodes.sort_by(|a, b| a.order().cmp(&b.order()));
     episodes
 }
 
-/// Finds what has a key in `facts`, asked for in the order of the keys: walking beside is quicker
-/// than looking each up.
-fn beside<'a, K: Ord, T>(facts: &'a BTreeMap<K, T>) -> impl FnMut(&K) -> Option<&'a T> {
-    let mut facts = facts.iter().peekable();
+/// How many incidents are looked at in one go.
+const CHUNK: usize = 1_000;
+
+/// Finds what has a key in `facts`, asked for from the `first` in the order of the keys: walking
+/// beside is quicker than looking each up.
+fn beside<'a, K: Ord, T>(facts: &'a BTreeMap<K, T>, first: &K) -> impl FnMut(&K) -> Option<&'a T> {
+    let mut facts = facts.range(first..).peekable();
     move |key| {
         while facts.next_if(|(it, _)| *it < key).is_some() {}
         facts.peek().filter(|(it, _)| *it == key).map(|(_, it)| *it)
