@@ -13,7 +13,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 /// that are usual everything that it ever let go of would be there beside what it holds.
 #[expect(unsafe_code, reason = "the allocator reads its settings from a symbol of this name")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static ALLOCATOR_SETTINGS: &[u8] = b"dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+static ALLOCATOR_SETTINGS: &[u8] = b"dirty_decay_ms:300,muzzy_decay_ms:0\0";
 
 fn main() -> ExitCode {
     engkpi::cli::main()

@@ -37,7 +37,7 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[expect(unsafe_code, reason = "the allocator reads its settings from a symbol of this name")]
 #[unsafe(export_name = "_rjem_malloc_conf")]
-static ALLOCATOR_SETTINGS: &[u8] = b"dirty_decay_ms:1000,muzzy_decay_ms:0\0";
+static ALLOCATOR_SETTINGS: &[u8] = b"dirty_decay_ms:300,muzzy_decay_ms:0\0";
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

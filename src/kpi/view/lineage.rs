@@ -1,6 +1,6 @@
 //! Which deployment of a service was the first to contain a commit: by ancestry, never by time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::deployments::ServiceDeployment;
@@ -62,6 +62,13 @@ impl<'a> Lineage<'a> {
     /// The line of this number, in the order of [`Self::lines`].
     pub fn line(&self, number: usize) -> &Line<'a> {
         &self.lines[number]
+    }
+
+    /// The repositories of the lines, each once.
+    pub fn repositories(&self) -> Vec<&'a RepositoryId> {
+        let repositories: BTreeSet<&RepositoryId> =
+            self.lines.iter().map(|line| line.repository).collect();
+        repositories.into_iter().collect()
     }
 
     /// The lines, each with at least one service and one deployment.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{Evidence, Finding, Recovery, Verdict, failure};
 use crate::domain::graph::CommitGraph;
-use crate::domain::{CommitId, RepositoryId};
+use crate::domain::CommitId;
+use crate::kpi::parallel;
 use crate::kpi::view::changes::Shipping;
 use crate::kpi::view::incidents::Episode;
 use crate::kpi::view::lineage::Arrival;
@@ -98,13 +99,16 @@ impl<'a> Names<'a> {
 
     /// Deployments in which a named commit was new.
     fn find_shipped(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
-        let mut found: HashMap<&RepositoryId, Vec<(&CommitId, &'a str)>> = HashMap::new();
+        let repositories = evidence.lineage.repositories();
+        let named = parallel::map(repositories.len(), |at| {
+            let graph = evidence.timeline.commits.get(repositories[at]).map(Arc::as_ref);
+            let commits = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
+            let named = commits.flat_map(|it| wanted.commit(it).map(move |name| (it, name)));
+            named.collect::<Vec<(&CommitId, &str)>>()
+        });
+        let found: HashMap<_, _> = repositories.into_iter().zip(named).collect();
         for (number, line) in evidence.lineage.lines().enumerate() {
-            let named = found.entry(line.repository).or_insert_with(|| {
-                let graph = evidence.timeline.commits.get(line.repository).map(Arc::as_ref);
-                let commits = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
-                commits.flat_map(|it| wanted.commit(it).map(move |name| (it, name))).collect()
-            });
+            let named = &found[line.repository];
             if named.is_empty() {
                 continue;
             }
