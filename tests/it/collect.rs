@@ -3,9 +3,10 @@
 
 mod scripted;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use engkpi::collect::{Collector, PassError, SyncError};
@@ -13,6 +14,8 @@ use engkpi::domain::Kind;
 use engkpi::source::{PollReport, SourceError};
 use engkpi::store::{SourceState, Store, StoreError};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::{LevelFilter, dynamic_filter_fn};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 
 use crate::store::memory::MemoryStore;
 use crate::store::sample::{at, incident};
@@ -54,40 +57,59 @@ fn is_about(pause: u64, wanted: u64) -> bool {
     (wanted..=wanted + wanted / 10 + 1).contains(&pause)
 }
 
-/// Log lines of `level` that this thread writes while the guard lives.
-struct Log(
-    Arc<Mutex<Vec<u8>>>,
-    #[expect(dead_code, reason = "a guard")] tracing::subscriber::DefaultGuard,
-);
+/// Log lines that this thread writes while it lives.
+struct Log;
+
+thread_local! {
+    static HEARD: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Writes down what is said in a thread that listens.
+struct Listener;
+
+impl Write for Listener {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        HEARD.with_borrow_mut(|heard| heard.as_mut().map_or(Ok(text.len()), |it| it.write(text)))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 impl Log {
+    /// Listens from now on. There is one subscriber for all threads: with one for each, a place that
+    /// first logs in a thread that has none would be taken for silent by all.
     fn capture() -> Self {
-        #[derive(Clone)]
-        struct Buffer(Arc<Mutex<Vec<u8>>>);
-        impl Write for Buffer {
-            fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-                self.0.lock().unwrap().write(text)
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let buffer = Buffer(lines.clone());
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .without_time()
-            .with_writer(move || buffer.clone())
-            .finish();
-        Self(lines, tracing::subscriber::set_default(subscriber))
+        static LISTENING: Once = Once::new();
+        LISTENING.call_once(|| {
+            let is_heard = dynamic_filter_fn(|_, _| HEARD.with_borrow(Option::is_some));
+            let layer = tracing_subscriber::fmt::layer()
+                .with_ansi(false)
+                .without_time()
+                .with_writer(|| Listener)
+                .with_filter(is_heard.with_max_level_hint(LevelFilter::INFO));
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
+                .expect("nobody else listens in this process");
+            // For places that logged first just before.
+            tracing::callsite::rebuild_interest_cache();
+        });
+        HEARD.set(Some(Vec::new()));
+        Self
     }
 
     fn lines(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let text = HEARD.with_borrow(|heard| String::from_utf8(heard.clone().unwrap()).unwrap());
         text.lines()
             .filter(|line| line.trim_start().starts_with(level))
             .map(str::to_owned)
             .collect()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        HEARD.set(None);
     }
 }
 
