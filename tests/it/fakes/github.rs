@@ -24,7 +24,8 @@ fn world() -> World {
 
 async fn send(fakes: &Fakes, target: &str, headers: &[(&str, &str)]) -> Response {
     let policy = reqwest::redirect::Policy::none();
-    let client = reqwest::Client::builder().redirect(policy).user_agent("test").build().unwrap();
+    let client =
+        reqwest::Client::builder().no_proxy().redirect(policy).user_agent("test").build().unwrap();
     let mut request = client
         .get(fakes.github.url().join(target).unwrap())
         .header("authorization", format!("Bearer {GITHUB_TOKEN}"));
@@ -40,7 +41,7 @@ async fn get(fakes: &Fakes, target: &str) -> (u16, Value) {
 }
 
 async fn query(fakes: &Fakes, text: &str, variables: Value) -> Value {
-    let client = reqwest::Client::builder().user_agent("test").build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().user_agent("test").build().unwrap();
     let response = client
         .post(fakes.github.url().join("graphql").unwrap())
         .header("authorization", format!("bearer {GITHUB_TOKEN}"))
@@ -286,7 +287,7 @@ async fn an_app_s_token_is_long_and_expires() {
     let now = 1_775_001_600;
     let claims = json!({"iss": 1, "iat": now - 60, "exp": now + 540}).to_string();
     let token = format!("eyJhbGciOiJSUzI1NiJ9.{}.c2ln", base64url(claims.as_bytes()));
-    let client = reqwest::Client::builder().user_agent("test").build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().user_agent("test").build().unwrap();
     let url = fakes.github.url().join("app/installations/1/access_tokens").unwrap();
     let minted = client.post(url).header("authorization", format!("Bearer {token}"));
     let minted: Value = minted.send().await.unwrap().json().await.unwrap();

@@ -18,11 +18,14 @@ fn world() -> World {
     })
 }
 
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 async fn get(fakes: &Fakes, target: &str) -> (u16, Value) {
     let url = fakes.pagerduty.url().join(target).unwrap();
-    let request = reqwest::Client::new()
-        .get(url)
-        .header("authorization", format!("Token token={PAGERDUTY_TOKEN}"));
+    let request =
+        client().get(url).header("authorization", format!("Token token={PAGERDUTY_TOKEN}"));
     let response = request.send().await.unwrap();
     (response.status().as_u16(), response.json().await.unwrap_or(Value::Null))
 }
@@ -91,9 +94,8 @@ async fn a_used_up_minute_is_429_with_seconds_from_now() {
     fakes.pagerduty.settings(|settings| settings.pagerduty_per_minute = 1);
     assert_eq!(get(&fakes, "services").await.0, 200);
     let url = fakes.pagerduty.url().join("services").unwrap();
-    let request = reqwest::Client::new()
-        .get(url)
-        .header("authorization", format!("Token token={PAGERDUTY_TOKEN}"));
+    let request =
+        client().get(url).header("authorization", format!("Token token={PAGERDUTY_TOKEN}"));
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 429);
     assert_eq!(response.headers()["ratelimit-reset"], "60");
@@ -123,7 +125,7 @@ async fn faults_spoil_the_answers_they_are_aimed_at() {
     assert_eq!(get(&fakes, "incidents?limit=1").await.0, 200);
     fakes.pagerduty.clear_faults();
 
-    let raw = reqwest::Client::builder().no_gzip().build().unwrap();
+    let raw = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
     let send = || async {
         let url = fakes.pagerduty.url().join("incidents").unwrap();
         let key = format!("Token token={PAGERDUTY_TOKEN}");
