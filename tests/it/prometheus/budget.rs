@@ -12,7 +12,7 @@ use engkpi_fakes::{Fakes, GITHUB_TOKEN, World};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::real::start;
+use super::real::{PATIENCE, start};
 
 /// Requests a minute.
 const REQUESTS: i64 = 1_000;
@@ -65,6 +65,7 @@ async fn engkpi(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_engkpi"))
         .args(arguments)
         .current_dir(folder)
+        .env_clear()
         .env("GITHUB_TOKEN", GITHUB_TOKEN)
         .output()
         .await
@@ -76,8 +77,8 @@ async fn engkpi(folder: &Path, arguments: &[&str]) -> String {
 
 /// Waits until an alert of this severity fires.
 async fn page(url: &url::Url, severity: &str) {
-    let client = reqwest::Client::new();
-    let deadline = Tick::now() + Duration::from_secs(60);
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let deadline = Tick::now() + PATIENCE;
     loop {
         let answer = client.get(format!("{url}/api/v1/alerts")).send().await;
         let alerts: Value = match answer {

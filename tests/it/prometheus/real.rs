@@ -1,7 +1,7 @@
 //! A real Prometheus, filled with known traffic.
 
 use std::fmt::Write as _;
-use std::net::TcpListener;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -25,6 +25,10 @@ const BOUNDS: [(&str, f64); 4] = [("0.1", 0.8), ("0.3", 0.95), ("1", 0.995), ("+
 const HOURS: i64 = 30;
 /// Hours meet where the last sample of the one is, so nothing is counted twice or not at all.
 const EXACT: f64 = 1e-5;
+
+/// Longest time that a server on a busy machine is waited for. What it is to know is of the last
+/// five minutes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A server that ends with the test.
 pub(super) struct Server(Child);
@@ -128,21 +132,35 @@ pub(super) fn start(
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let config = folder.join("prometheus.yml");
-    std::fs::write(&config, configuration).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    std::fs::write(folder.join("prometheus.yml"), configuration).unwrap();
+    let log = folder.join("prometheus.log");
+    // It looks for files by patterns, which the names of folders above may look like.
     let child = Command::new("prometheus")
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.tsdb.path={}", data.display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .args(["--web.route-prefix=/metrics/store", "--log.level=error"])
+        .current_dir(folder)
+        .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+        .args(["--web.listen-address=127.0.0.1:0", "--web.route-prefix=/metrics/store"])
         .arg("--storage.tsdb.retention.time=60d")
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    let url = format!("http://127.0.0.1:{port}/metrics/store").parse().unwrap();
-    Some((Server(child), url))
+    let server = Server(child);
+    let address = address(&log);
+    Some((server, format!("http://{address}/metrics/store").parse().unwrap()))
+}
+
+/// Where a server listens that chose its port itself, as its log says.
+fn address(log: &Path) -> String {
+    let started = Tick::now();
+    loop {
+        let text = std::fs::read_to_string(log).unwrap();
+        let mut lines = text.lines().filter(|line| line.contains("msg=\"Listening on\""));
+        if let Some((_, address)) = lines.next().and_then(|line| line.split_once("address=")) {
+            return address.to_owned();
+        }
+        assert!(started.elapsed() < PATIENCE, "it does not listen: {text}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// What the first poll of a server with a past made of it.
@@ -202,7 +220,7 @@ impl Asked {
 
 /// Asks until the server has replayed what it has.
 async fn poll(source: &Prometheus, cx: &PollContext) -> PollReport {
-    let deadline = Tick::now() + Duration::from_secs(60);
+    let deadline = Tick::now() + PATIENCE;
     loop {
         match source.poll(cx).await {
             Ok(report) => return report,
