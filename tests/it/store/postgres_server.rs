@@ -83,6 +83,7 @@ impl Server {
             "--auth=trust",
             "--username=postgres",
             "--encoding=UTF8",
+            "--no-locale",
             "--pgdata",
             &data,
         ]));
@@ -116,16 +117,18 @@ impl Server {
     }
 }
 
-/// PostgreSQL refuses to run as root.
+/// PostgreSQL refuses to run as root, and in a language that is not installed.
 fn as_postgres(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-    if root {
+    let mut command = if root {
         let mut command = Command::new("runuser");
         command.args(["-u", "postgres", "--"]).arg(program).current_dir("/");
         command
     } else {
         Command::new(program)
-    }
+    };
+    command.env("LC_ALL", "C");
+    command
 }
 
 fn text(command: &mut Command) -> String {
