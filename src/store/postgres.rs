@@ -45,10 +45,19 @@ impl PostgresStore {
     /// it refuses the user, the database is not there, its schema is newer or somebody else's, or,
     /// for reading, there is none.
     pub async fn open(url: &str, access: Access) -> Result<Self, StoreError> {
+        Self::open_within(ACQUIRE_TIMEOUT, url, access).await
+    }
+
+    /// The same, with another time to wait for a connection.
+    async fn open_within(
+        patience: Duration,
+        url: &str,
+        access: Access,
+    ) -> Result<Self, StoreError> {
         let options = parse(url)?.application_name("engkpi").disable_statement_logging();
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(patience)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     connection.execute(SESSION).await?;
@@ -227,5 +236,20 @@ fn failed(error: sqlx::Error) -> StoreError {
             StoreError::Unusable(format!("the database cannot be read: {error}"))
         }
         error => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_unavailable_and_no_password_is_told() {
+        let address = "postgres://me:c4nary@127.0.0.1:1/kpi";
+        let patience = Duration::from_millis(300);
+        let opened = PostgresStore::open_within(patience, address, Access::Write).await;
+        let error = opened.unwrap_err();
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert!(!error.to_string().contains("c4nary"), "{error}");
     }
 }

@@ -78,14 +78,6 @@ async fn a_lost_connection_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable_and_no_password_is_told() {
-    let address = "postgres://me:c4nary@127.0.0.1:1/kpi";
-    let error = PostgresStore::open(address, Access::Write).await.unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
-    assert!(!error.to_string().contains("c4nary"), "{error}");
-}
-
-#[tokio::test]
 async fn an_address_that_is_none_is_refused_and_not_repeated() {
     for address in ["c4nary", "mysql://me:c4nary@db/kpi", "postgres://me:c4nary@db:port/kpi"] {
         let text = refusal(address, Access::Write).await;
