@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 struct Server {
     base: String,
     stop: CancellationToken,
+    explaining: Arc<Semaphore>,
     _folder: tempfile::TempDir,
 }
 
@@ -108,7 +109,8 @@ async fn serve(evaluated: bool, web: WebConfig) -> Server {
         sender.send_replace(Some(Arc::new(rendered)));
     }
     let evaluator = Arc::new(OnceLock::from(evaluator));
-    let state = State { exposition, evaluator, telemetry, explaining: Arc::new(Semaphore::new(1)) };
+    let explaining = Arc::new(Semaphore::new(1));
+    let state = State { exposition, evaluator, telemetry, explaining: Arc::clone(&explaining) };
     let bound = http::bind(([127, 0, 0, 1], 0).into()).await.expect("loopback has a free port");
     let (base, stop) = (format!("http://{}", bound.address), CancellationToken::new());
     let (router, token) = (http::router(state, &web), stop.clone());
@@ -116,7 +118,7 @@ async fn serve(evaluated: bool, web: WebConfig) -> Server {
         bound.serve(router, &web, Deadlines::default(), token).await;
         drop(sender);
     });
-    Server { base, stop, _folder: folder }
+    Server { base, stop, explaining, _folder: folder }
 }
 
 impl Server {

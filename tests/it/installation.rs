@@ -237,7 +237,7 @@ fn limits(dialect: Dialect) -> Limits {
         unannounced_wait: std::time::Duration::from_millis(5),
         backoff_min: std::time::Duration::from_millis(1),
         backoff_max: std::time::Duration::from_millis(5),
-        total_timeout: std::time::Duration::from_secs(10),
+        total_timeout: std::time::Duration::from_secs(60),
         pace: None,
         ..Limits::of(dialect)
     }

@@ -33,14 +33,14 @@ fn now() -> Instant {
 /// Limits at which a test takes milliseconds.
 fn fast(dialect: Dialect) -> Limits {
     Limits {
-        total_timeout: Duration::from_secs(10),
+        total_timeout: Duration::from_secs(60),
         max_body: 1 << 20,
         attempts: 2,
         backoff_min: Duration::from_millis(1),
         backoff_max: Duration::from_millis(5),
         min_wait: Duration::from_millis(1),
         unannounced_wait: Duration::from_millis(100),
-        max_sleep: Duration::from_millis(500),
+        max_sleep: Duration::from_secs(1),
         pace: None,
         ..Limits::of(dialect)
     }

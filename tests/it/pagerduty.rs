@@ -151,7 +151,7 @@ fn source(
         pace: None,
         backoff_min: Duration::from_millis(1),
         backoff_max: Duration::from_millis(2),
-        total_timeout: Duration::from_secs(5),
+        total_timeout: Duration::from_secs(60),
         ..Limits::of(Dialect::PagerDuty)
     };
     PagerDuty::with_limits("pagerduty".into(), &settings, limits, &environment).unwrap()

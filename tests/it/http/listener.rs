@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_millis(200);
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// Nothing in these tests takes so long, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// More than the kernel keeps for a client that does not read.
 const HUGE: usize = 64 << 20;
@@ -73,7 +73,7 @@ async fn whoever_does_not_send_a_request_is_not_waited_for() {
         let mut client = listener.sent(silence).await;
         let got = rest(&mut client).await;
         let answered = String::from_utf8_lossy(&got);
-        assert!(!answered.contains("200"), "{silence:?}: {answered}");
+        assert!(!answered.starts_with("HTTP/1.1 200"), "{silence:?}: {answered}");
     }
     let mut idle = listener.sent(b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     let got = rest(&mut idle).await;

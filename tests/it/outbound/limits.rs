@@ -103,7 +103,7 @@ async fn a_403_without_a_limit_is_told_at_once() {
 #[tokio::test]
 async fn a_short_wait_is_slept_and_counted() {
     let server = Server::start(|seen| match seen.number {
-        0 => answer(429, &[("retry-after", "0.2")], b"{}"),
+        0 => answer(429, &[("retry-after", "0.8")], b"{}"),
         _ => json("{}"),
     })
     .await;
@@ -111,9 +111,9 @@ async fn a_short_wait_is_slept_and_counted() {
     let client = client_with(&server.base, fast(Dialect::GitHub), Dialect::GitHub, &environment);
     client.get(&request()).await.unwrap();
     let seen = server.seen();
-    assert!(seen[1].at - seen[0].at >= 200 * MILLI, "asked again inside the wait");
+    assert!(seen[1].at - seen[0].at >= 800 * MILLI, "asked again inside the wait");
     let waited = metric(&environment, "engkpi_source_rate_limit_wait_seconds_total");
-    assert!((0.1..0.5).contains(&waited), "{waited} s counted");
+    assert!(waited > 0.0 && waited <= 0.8, "{waited} s counted");
 }
 
 /// Asks from `tasks` tasks at once.
