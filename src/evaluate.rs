@@ -175,6 +175,14 @@ impl Evaluator {
         self.with_timeline(refresh, convert::identity).await
     }
 
+    /// Does now what the next [`Self::refresh`] would do first.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    async fn prepare(&self) -> anyhow::Result<()> {
+        self.with_timeline(evaluation::prepare, convert::identity).await
+    }
+
     /// Evaluates one number and hands the items behind it to `then`, which runs away from the async
     /// threads too. Both come to their end even if nobody waits for them any more.
     ///
@@ -288,7 +296,13 @@ impl Rhythm {
         let took = started.elapsed();
         let rested = Moment::now() + (took * REST_FACTOR).min(interval);
         match (pass, before) {
-            (Pass::Landed, Some(before)) => Self { owed: true, prompt: Some(rested), ..before },
+            // What was found is made into text before a whole evaluation takes the processors.
+            (Pass::Landed, Some(before)) => Self {
+                owed: true,
+                prompt: Some(rested),
+                rested: before.rested.max(Moment::now() + PROMPT),
+                ..before
+            },
             (Pass::Landed | Pass::Whole, _) => Self {
                 due: Moment::now() + interval,
                 rested,
@@ -351,7 +365,7 @@ impl Loop {
         timer.observe_duration();
         self.telemetry.evaluation_timestamp_seconds.set(seconds(as_of));
         self.published.send_replace(Some(Arc::new(evaluation)));
-        Ok(())
+        self.evaluator.prepare().await
     }
 
     /// Counts the rows of the store beside everything else: that reads every one of them, and what

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::measure::Measuring;
 use super::{Evaluation, Freshness, Part, Plan, Scope};
-use crate::domain::{Instant, Timeline};
+use crate::domain::{Instant, RepositoryId, Timeline};
+use crate::kpi::view::ownership::Ownership;
 use crate::kpi::view::reach::Landed;
-use crate::kpi::{Params, View};
+use crate::kpi::{Params, View, parallel};
 
 /// The evaluation after `before` in which only the teams and services that `landed` is about are
 /// evaluated again: their numbers are those of a whole evaluation, all others stay as they were.
@@ -41,6 +42,14 @@ pub fn refresh(
         }
     }
     Some(evaluation)
+}
+
+/// Looks at every repository before anything lands: how the commits begin that it knows is kept until
+/// something lands there, and [`refresh`] asks for it in all of them.
+pub fn prepare(timeline: &Timeline, params: &Params) {
+    let ownership = Ownership::of(timeline, params);
+    let repositories: Vec<&RepositoryId> = ownership.repositories().collect();
+    parallel::map(repositories.len(), |at| timeline.beginnings(repositories[at]).is_some());
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Evidence, Finding, Recovery, Verdict, failure};
-use crate::domain::graph::CommitGraph;
 use crate::domain::CommitId;
+use crate::domain::graph::CommitGraph;
 use crate::kpi::parallel;
 use crate::kpi::view::changes::Shipping;
 use crate::kpi::view::incidents::Episode;
