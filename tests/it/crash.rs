@@ -36,8 +36,8 @@ fn world() -> World {
             let record = "# Use queues\n\nStatus: accepted\n";
             let files = vec![File::added("docs/adr/0001-queues.md", record)];
             repository.push_files(after(0), "Record the first decision", files);
-            for number in 1..=60_i64 {
-                let day = number * 24;
+            for number in 1..=30_i64 {
+                let day = number * 48;
                 let merged = repository.pull(number.unsigned_abs(), after(day), |pull| {
                     pull.commit(after(day - 2), "Change it", &["src/lib.rs"]);
                     pull.review(after(day + 2), "bob").squash(after(day + 3));
@@ -53,8 +53,8 @@ fn world() -> World {
     }
     world.pagerduty(|account| {
         account.service("PSHOP", "Shop").priorities(&["P1", "P2"]).fields(&["root_cause"]);
-        for number in 1..=120_i64 {
-            let hour = number * 16;
+        for number in 1..=60_i64 {
+            let hour = number * 32;
             account.incident(&format!("Q{number}"), "PSHOP", after(hour), |incident| {
                 incident.priority("P1").alert(after(hour)).acknowledge(after(hour + 1));
                 incident.field(after(hour + 1), "root_cause", "dns").resolve(after(hour + 2));
@@ -74,7 +74,7 @@ impl Site {
         let fakes = Fakes::start(world()).await;
         // Many small steps: many moments at which a kill may come.
         fakes.github.settings(|settings| {
-            (settings.latency, settings.max_per_page) = (latency, 10);
+            (settings.latency, settings.max_per_page) = (latency, 5);
             (settings.core_limit, settings.graphql_limit) = (1_000_000, 1_000_000);
         });
         fakes.pagerduty.settings(|settings| {
