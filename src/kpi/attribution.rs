@@ -13,7 +13,8 @@
 //!
 //! What is counted may swing about nothing. An hour with less than no bad events is taken off the
 //! others of the same incident, deployment or maintenance, else off what is unattributed; where that
-//! is not enough, off all parts alike. So no part is less than nothing.
+//! is not enough, off all parts alike. So no part is less than nothing, nor than what of it no swing
+//! explains.
 
 mod hours;
 mod items;
@@ -47,6 +48,8 @@ pub struct Share {
     pub at: Instant,
     /// How many events (or slices, where the objective is about slices).
     pub bad: f64,
+    /// How many of them no swing explains.
+    pub sure: f64,
     /// The position of its spell.
     pub spell: usize,
 }
@@ -71,6 +74,8 @@ pub struct Part {
     pub last: Instant,
     /// How many events (or slices, where the objective is about slices).
     pub bad: f64,
+    /// How many of its hours no swing explains: it is never fewer.
+    pub sure: f64,
     /// How many more it would be if other hours had not less than none.
     pub made_up: f64,
 }
@@ -204,23 +209,30 @@ impl Attribution {
                 Some(part) => {
                     part.last = share.at;
                     part.bad += share.bad;
+                    part.sure += share.sure;
                 }
                 None => parts.push(Part {
                     spell: share.spell,
                     first: share.at,
                     last: share.at,
                     bad: share.bad,
+                    sure: share.sure,
                     made_up: 0.0,
                 }),
             }
+        }
+        for part in &mut parts {
+            part.bad = part.bad.max(part.sure);
         }
         parts.retain(|it| it.bad > 0.0);
         let sum: f64 = parts.iter().map(|it| it.bad).sum();
         // The other hours are below nothing together: they make up for a share of every part.
         if sum > bad {
+            let sure: f64 = parts.iter().map(|it| it.sure).sum();
+            let left = ((bad - sure) / (sum - sure)).max(0.0);
             for part in &mut parts {
                 let whole = part.bad;
-                part.bad *= bad / sum;
+                part.bad = part.sure + (whole - part.sure) * left;
                 part.made_up = whole - part.bad;
             }
             parts.retain(|it| it.bad > 0.0);

@@ -185,11 +185,8 @@ fn sustained(slo: &Slo, ledger: &Ledger<'_>, as_of: Instant) -> Option<TimeDelta
             hours.pop_back();
         }
         let trailing = hours.iter().rev().take_while(|(at, _)| *at >= end - day);
-        let sum = trailing.fold(Events::default(), |sum, (_, it)| Events {
-            bad: sum.bad + it.bad,
-            total: sum.total + it.total,
-            ..sum
-        });
+        let mut sum = Events::default();
+        trailing.for_each(|(_, it)| sum.add(it));
         // An hour without events neither breaks the run nor counts.
         let idle = hours.back().is_none_or(|(at, it)| *at < end - hour || it.total <= 0.0);
         if let Some(burn) = sum.burn(slo.allowed).filter(|_| !idle) {

@@ -160,6 +160,9 @@ fn events(slo: &Slo, ledger: &Ledger<'_>, hours: &[Hour<'_>]) -> Vec<Mark> {
         mark(all, shown(events.total)),
         mark("good slices", format!("{} of {}", shown(events.met), shown(events.valid))),
     ];
+    if events.sure > 0.0 {
+        marks.push(mark("beyond 1 % of an hour", shown(events.sure)));
+    }
     let counted = ledger.counted(span, &slo.slice_allowed.to_string());
     let below = counted.filter(|(_, hour)| hour.is_some_and(|it| it.bad < 0.0)).count();
     if below > 0 {

@@ -24,7 +24,8 @@ pub static KPI: Kpi = Kpi {
         instead of them there is the average of the slices (`ratios`). Windows are sums of complete hours, kept in a ledger: weighted \
         by traffic, never an average of ratios. What is counted may swing about nothing (a ratio about 1, or a total less what was \
         good of it, read one after the other): hours with slightly less than no bad events, by at most 1 % of all, make up for others \
-        of the window, which never has less than none. Slices without events are in neither. The target is the objective, for the \
+        of the window, which never has less than none. What is bad in an hour beyond 1 % of its events is no swing, and nothing \
+        makes up for it. Slices without events are in neither. The target is the objective, for the \
         method that the specification names. Below ten bad events allowed traffic is low and there is no status. Budget \
         remaining: 1 less the bad events divided by those allowed of the events so far. Of a running calendar window also, projected, \
         what is left of the budget that the whole window will have if traffic goes on as so far: it begins at 100 %. The \
@@ -33,8 +34,8 @@ pub static KPI: Kpi = Kpi {
         by what was going on: of each hour, the bad events above the share of the quiet hours of the day before (no more than is \
         allowed) are of a deployment that an incident of the service is linked to, else of another incident, else of a deployment \
         followed within 24 h by a change point (at least 10 bad events, or 3 slices, in an hour, and with 95 % confidence more \
-        than twice the share of before, which is at least as high as it swung below nothing; it lasts until that was not so for more \
-        than 2 h), else of planned maintenance; all others are unattributed. An hour with less than no bad events is taken off the other \
+        than twice the share of before, which is at least as high as it was below nothing in two hours of that day, by 10 events or \
+        more; it lasts until that was not so for more than 2 h), else of planned maintenance; all others are unattributed. An hour with less than no bad events is taken off the other \
         hours of what it is of; where those are not enough, off all parts alike: they add up, and none is below zero. It burnt while this was going \
         on; what caused it nobody can say from this.",
     unit: Unit::Ratio,

@@ -108,10 +108,13 @@ impl Hours {
         sum
     }
 
-    /// How far the share of bad events swung below nothing in these hours: it may be as far above by
-    /// the same swing.
+    /// How far below nothing the share of bad events was in at least two of these hours: it may be as
+    /// far above by the same swing. One hour is no swing, and a few events say nothing here either.
     pub(super) fn swing_before(&self, at: Instant) -> f64 {
-        self.quiet(at).map(|it| -it.seen.bad / it.seen.total).fold(0.0, f64::max)
+        let below = self.quiet(at).filter(|it| -it.seen.bad >= self.fewest);
+        let mut swings: Vec<f64> = below.map(|it| -it.seen.bad / it.seen.total).collect();
+        swings.sort_by(f64::total_cmp);
+        swings.iter().rev().nth(1).copied().unwrap_or_default()
     }
 
     fn quiet(&self, at: Instant) -> impl Iterator<Item = &Hour> {
@@ -147,7 +150,8 @@ impl Hours {
             let (_, spell) = owner?;
             let usual = spells[spell].baseline * hour.counted.total;
             let bad = hour.counted.bad.min((hour.counted.bad - usual).max(0.0));
-            (bad != 0.0).then_some(Share { at: hour.at, bad, spell })
+            let sure = hour.counted.sure.min(bad).max(0.0);
+            (bad != 0.0).then_some(Share { at: hour.at, bad, sure, spell })
         });
         shares.collect()
     }

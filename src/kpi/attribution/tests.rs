@@ -399,6 +399,28 @@ fn what_rises_above_every_swing_is_of_its_deployment() {
     "#]].assert_eq(&burnt(&story));
 }
 
+/// Of a hundred events at night one too few is bad, and one hour of the day is said to have had 900 too
+/// few: neither says that what is counted swings by so much.
+#[test]
+fn a_few_events_too_few_and_a_single_hour_are_no_swing() {
+    let broken = |before: &str| {
+        let story = format!(
+            "{WEB}{before} valid:12 met:12
+            05T10:20 deploy web c1 id 7
+            05T11:00 hour up for 13 bad:1500 total:100000 valid:12 met:0"
+        );
+        burnt(&Story::told(&story)).lines().next().unwrap_or_default().to_owned()
+    };
+    for before in
+        ["05T00:00 hour up for 6 bad:-1 total:100", "05T03:00 hour up bad:-900 total:100000"]
+    {
+        let first = broken(before);
+        assert!(first.starts_with("up: burnt while web:7"), "{before}: {first}");
+    }
+    let first = broken("05T03:00 hour up for 2 bad:-900 total:100000");
+    assert!(first.starts_with("up: unattributed"), "{first}");
+}
+
 #[test]
 fn what_no_hour_of_its_own_makes_up_for_is_taken_off_all_parts_alike() {
     let story = Story::told(&format!(
@@ -411,8 +433,8 @@ fn what_no_hour_of_its_own_makes_up_for_is_taken_off_all_parts_alike() {
         WEB.replace("bad:10", "bad:-50")
     ));
     expect![[r#"
-        up: burnt while i1 counted 05T11:00 consumed=0.1548 share of the budget=15.48 % bad events=3344.468 other hours make up for=2655.532 cause=incident rule=it was open confidence=high usual share of bad events=0.0000 %
-        up: burnt while i2 counted 06T13:00 consumed=0.4632 share of the budget=46.32 % bad events=10005.532 other hours make up for=7944.468 cause=incident rule=it was open confidence=high usual share of bad events=0.0000 %
+        up: burnt while i1 counted 05T11:00 consumed=0.2315 share of the budget=23.15 % bad events=5000 other hours make up for=1000 cause=incident rule=it was open confidence=high usual share of bad events=0.0000 %
+        up: burnt while i2 counted 06T13:00 consumed=0.7407 share of the budget=74.07 % bad events=16000 other hours make up for=1950 cause=incident rule=it was open confidence=high usual share of bad events=0.0000 %
     "#]].assert_eq(&burnt(&story));
 }
 

@@ -57,6 +57,7 @@ fn per_hour(last: &Events, hours: usize) -> Option<Events> {
     let share = |it: f64| it / real(count(hours));
     (last.total > 0.0).then(|| Events {
         bad: share(last.net()),
+        sure: share(last.sure),
         total: share(last.total),
         ..Events::default()
     })
@@ -73,7 +74,7 @@ impl Ahead {
     /// What may still be bad: more than the budget where what was counted is below nothing, because
     /// what comes has to make up for that first.
     fn left(&self, counted: &Events) -> f64 {
-        self.allowed * counted.total - counted.bad
+        self.allowed * counted.total - counted.bad.max(counted.sure)
     }
 
     /// Of a calendar's window of which `share` is over: its budget is that of the whole window, if
@@ -87,7 +88,10 @@ impl Ahead {
         if left <= 0.0 {
             return (so_far.total > 0.0).then_some(0.0);
         }
-        (self.pace.bad > 0.0).then(|| left / self.pace.bad * 3600.0)
+        let allowed = self.allowed * whole.total;
+        let gone = |bad: f64, pace: f64| (pace > 0.0).then(|| (allowed - bad) / pace * 3600.0);
+        let all = gone(so_far.bad, self.pace.bad);
+        [all, gone(so_far.sure, self.pace.sure)].into_iter().flatten().reduce(f64::min)
     }
 
     /// Of a window that rolls: what is old leaves it as time goes on, an hour at a time.
@@ -109,9 +113,11 @@ impl Ahead {
         for hour in 1..=length.num_hours() {
             while let Some((_, old)) = hours.next_if(|(age, _)| *age < TimeDelta::hours(hour)) {
                 counted.bad -= old.bad;
+                counted.sure -= old.sure;
                 counted.total -= old.total;
             }
             counted.bad += self.pace.bad;
+            counted.sure += self.pace.sure;
             counted.total += self.pace.total;
             let then = self.left(&counted);
             if then <= 0.0 {
@@ -228,6 +234,31 @@ mod tests {
             10T00:00 hour up for 24 bad:3 total:1000 valid:12 met:12\n";
         // 744 may be bad, and -216 and 72 are: 888 at 3 an hour.
         assert_eq!(hours(month), Some(296.0));
+    }
+
+    #[test]
+    fn nothing_makes_up_for_an_outage() {
+        // 744 may be bad. 215 hours are 1,075 too low, and of one 490 are beyond a hundredth.
+        let month = |pace: u32| {
+            hours(&format!(
+                "slo up of web objective 0.999 window 1M calendar\nas_of 11T00:00
+                01T00:00 hour up for 216 bad:-5 total:1000 valid:12 met:12
+                05T00:00 hour up bad:500 total:1000 valid:12 met:0
+                10T00:00 hour up for 24 bad:{pace} total:1000 valid:12 met:12\n"
+            ))
+        };
+        // Together they are -503, and 3 an hour have to make up for that first.
+        assert_eq!(month(3), Some(415.67));
+        // Of 15 an hour 5 are beyond a hundredth: 610, and 134 more in 26.8 h.
+        assert_eq!(month(15), Some(26.8));
+        assert_eq!(month(30), Some(0.0), "970 are beyond a hundredth");
+        // Four days may have 96. As the first leaves, each of its hours makes the window 9 worse, from -116
+        // to 100.
+        let rolling = "slo up of web objective 0.999 window 4d\nas_of 05T00:00
+            01T00:00 hour up for 24 bad:-9 total:1000 valid:12 met:12
+            02T00:00 hour up for 72 bad:0 total:1000 valid:12 met:12
+            02T00:00 hour up bad:100 total:1000 valid:12 met:0\n";
+        assert_eq!(hours(rolling), Some(23.56));
     }
 
     #[test]

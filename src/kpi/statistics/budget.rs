@@ -6,6 +6,9 @@ pub struct Events {
     /// Bad events, as they add up. Below zero where what is counted swings about nothing, and above
     /// all of them where it swings about everything: [`Self::net`] says what was bad.
     pub bad: f64,
+    /// Of the bad events, those of each hour beyond the share by which counts may be off: no swing
+    /// explains them, and nothing makes up for them.
+    pub sure: f64,
     /// All events.
     pub total: f64,
     /// Slices in which there were events.
@@ -22,6 +25,7 @@ impl Events {
     /// Adds what another stretch of time had.
     pub fn add(&mut self, other: &Self) {
         self.bad += other.bad;
+        self.sure += other.sure;
         self.total += other.total;
         self.valid += other.valid;
         self.met += other.met;
@@ -30,15 +34,15 @@ impl Events {
     }
 
     /// What was bad. Stretches of time that swing make up for each other, but less than nothing is no
-    /// credit, and no more can be bad than there was.
+    /// credit, for an outage neither, and no more can be bad than there was.
     pub fn net(&self) -> f64 {
-        self.bad.min(self.total).max(0.0)
+        self.bad.max(self.sure).min(self.total).max(0.0)
     }
 
     /// The slices in the place of the events.
     #[must_use]
     pub fn by_slices(&self) -> Self {
-        Self { bad: self.valid - self.met, total: self.valid, ..*self }
+        Self { bad: self.valid - self.met, sure: 0.0, total: self.valid, ..*self }
     }
 
     /// The share of what was bad; none without events.
@@ -149,6 +153,9 @@ mod tests {
         assert_eq!((sum.net(), sum.error_ratio()), (0.0, Some(0.0)));
         sum.add(&stretch(3.0));
         assert_eq!((sum.net(), sum.error_ratio()), (2.0, Some(0.01)));
+        sum.add(&Events { sure: 2.5, ..stretch(-1.0) });
+        assert_eq!((sum.bad, sum.net()), (1.0, 2.5));
+        assert_eq!(sum.by_slices().net(), 0.0);
         assert!(stretch(100.5).meets(1.0));
         assert_eq!((stretch(100.5).net(), stretch(100.5).error_ratio()), (100.0, Some(1.0)));
     }

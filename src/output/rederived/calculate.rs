@@ -528,12 +528,14 @@ impl Explained {
     /// of slices that met the objective or not.
     fn events(&self, slo: &str, since: Instant) -> ((f64, f64), (f64, f64)) {
         let mut sums = ((0.0, 0.0), (0.0, 0.0));
+        let mut sure = 0.0;
         for day in self.days_of(slo).into_iter().filter(|it| it.started_at() >= since) {
             let (bad, all) = match slo {
                 "all" => ("bad shares of slices", "slices"),
                 _ => ("bad events", "events"),
             };
             sums.0.0 += day.number(bad).unwrap_or(0.0);
+            sure += day.number("beyond 1 % of an hour").unwrap_or(0.0);
             sums.0.1 += day.number(all).unwrap_or(0.0);
             let slices = day.mark("good slices").unwrap_or_default();
             if let Some((good, all)) = slices.split_once(" of ")
@@ -543,6 +545,7 @@ impl Explained {
                 sums.1.1 += all;
             }
         }
+        sums.0.0 = f64::max(sums.0.0, sure);
         sums
     }
 
