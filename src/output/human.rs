@@ -319,6 +319,9 @@ fn significant(value: f64) -> String {
     match value.abs() {
         size if size >= 1000.0 => format!("{value:.0}"),
         size if size >= 0.01 || size == 0.0 => format!("{value:.4}"),
+        size if size >= 0.001 => format!("{value:.6}"),
+        size if size >= 0.000_1 => format!("{value:.7}"),
+        size if size >= 0.000_01 => format!("{value:.8}"),
         _ => format!("{value:.3e}"),
     }
 }
@@ -358,6 +361,26 @@ mod tests {
         assert_eq!(percent(0.075), "7.5 %");
         assert_eq!(business_days(86_400.0), "1 business day");
         assert_eq!(business_days(216_000.0), "2.5 business days");
+    }
+
+    #[test]
+    fn the_cost_of_one_request_is_written_out() {
+        let said: Vec<_> =
+            [1234.5, 12.5, 0.0125, 0.001_25, 0.000_389_12, 0.000_012_5, 0.000_001_25, 0.0]
+                .into_iter()
+                .map(significant)
+                .collect();
+        let expected = [
+            "1234",
+            "12.5000",
+            "0.0125",
+            "0.001250",
+            "0.0003891",
+            "0.00001250",
+            "1.250e-6",
+            "0.0000",
+        ];
+        assert_eq!(said, expected);
     }
 
     #[test]
