@@ -47,7 +47,7 @@ struct Group {
 
 /// How many teams, or at most services of one team, make a group: few enough that one that changed costs little, enough
 /// that compressing each on its own costs little.
-const TEAMS: usize = 4;
+const TEAMS: usize = 2;
 const SERVICES: usize = 32;
 
 impl Rendering {
