@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::deployments::ServiceDeployment;
 use crate::domain::graph::{CommitGraph, FirstReached, Node};
 use crate::domain::{CommitId, RepositoryId, Timeline};
+use crate::kpi::parallel;
 
 /// The deployments of every service as tips in the commit graph of its repository.
 ///
@@ -64,11 +65,16 @@ impl<'a> Lineage<'a> {
         &self.lines[number]
     }
 
-    /// The repositories of the lines, each once.
-    pub fn repositories(&self) -> Vec<&'a RepositoryId> {
+    /// What `of` makes of the repository of each line, once for each.
+    pub fn by_repository<T: Send + Sync>(
+        &self,
+        of: impl Fn(&RepositoryId) -> T + Sync,
+    ) -> HashMap<&'a RepositoryId, T> {
         let repositories: BTreeSet<&RepositoryId> =
             self.lines.iter().map(|line| line.repository).collect();
-        repositories.into_iter().collect()
+        let repositories: Vec<&RepositoryId> = repositories.into_iter().collect();
+        let made = parallel::map(repositories.len(), |at| of(repositories[at]));
+        repositories.into_iter().zip(made).collect()
     }
 
     /// The lines, each with at least one service and one deployment.

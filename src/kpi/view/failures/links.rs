@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::{Evidence, Finding, Recovery, Verdict, failure};
 use crate::domain::CommitId;
 use crate::domain::graph::CommitGraph;
-use crate::kpi::parallel;
 use crate::kpi::view::changes::Shipping;
 use crate::kpi::view::incidents::Episode;
 use crate::kpi::view::lineage::Arrival;
@@ -99,14 +98,12 @@ impl<'a> Names<'a> {
 
     /// Deployments in which a named commit was new.
     fn find_shipped(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
-        let repositories = evidence.lineage.repositories();
-        let named = parallel::map(repositories.len(), |at| {
-            let graph = evidence.timeline.commits.get(repositories[at]).map(Arc::as_ref);
+        let found = evidence.lineage.by_repository(|repository| {
+            let graph = evidence.timeline.commits.get(repository).map(Arc::as_ref);
             let commits = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
             let named = commits.flat_map(|it| wanted.commit(it).map(move |name| (it, name)));
             named.collect::<Vec<(&CommitId, &str)>>()
         });
-        let found: HashMap<_, _> = repositories.into_iter().zip(named).collect();
         for (number, line) in evidence.lineage.lines().enumerate() {
             let named = &found[line.repository];
             if named.is_empty() {

@@ -8,15 +8,12 @@ use crate::domain::fact::Change;
 use crate::domain::graph::{CommitGraph, KnownCommit};
 use crate::domain::timeline::Shelf;
 use crate::domain::{CommitId, RepositoryId};
-use crate::kpi::parallel;
 use crate::kpi::view::changes::{ServiceChange, Shipping};
 use crate::kpi::view::lineage::{Arrival, Line, Walk};
 
 /// Finds reverts in all repositories: what they fail, and which deployments carry one.
 pub(super) fn find(evidence: &Evidence<'_>, verdicts: &mut [Verdict], findings: &mut Vec<Finding>) {
-    let repositories = evidence.lineage.repositories();
-    let histories = parallel::map(repositories.len(), |at| History::of(evidence, repositories[at]));
-    let histories: HashMap<_, _> = repositories.into_iter().zip(histories).collect();
+    let histories = evidence.lineage.by_repository(|it| History::of(evidence, it));
     for line in evidence.lineage.lines() {
         let history = &histories[line.repository];
         if !history.reverts.is_empty() {
