@@ -57,6 +57,8 @@ mod scenario;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use serde::Serialize;
+
 pub use distribution::Distribution;
 pub use evaluation::Scope;
 pub use item::{Item, ItemId, Mark, Outcome, Placement};
@@ -97,7 +99,7 @@ pub enum Unit {
 }
 
 /// What a KPI needs to be fed. Coverage and staleness are judged per need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Need {
     /// Production deployments (deployments, runs or releases by rule).
     Deployments,
@@ -138,6 +140,12 @@ pub enum Need {
 }
 
 impl Need {
+    /// Whether what was collected says how it was at any time. Of what stands in repositories only
+    /// the latest is kept.
+    pub fn has_history(self) -> bool {
+        self != Self::Standards
+    }
+
     /// Whether it is about people, who belong to teams and never to a service.
     pub fn is_about_people(self) -> bool {
         matches!(self, Self::DeveloperSurveys | Self::StakeholderSurveys | Self::Mentorship)
@@ -190,7 +198,7 @@ pub struct Slice<'a> {
 }
 
 /// How a KPI's status is decided (kpis.md 1.4 and 1.5). Defaults; configuration may override the numbers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub enum TargetRule {
     /// The headline value against `target`, with an optional second line `good`.
     Value {

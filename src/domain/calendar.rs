@@ -6,11 +6,12 @@ use chrono::{
     Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Weekday,
 };
 use chrono_tz::Tz;
+use serde::Serialize;
 
 use super::Instant;
 
 /// Zone, holidays and fiscal year.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Calendar {
     /// Where months, quarters and business days are cut.
     pub zone: Tz,

@@ -357,7 +357,16 @@ pub fn explain(
     (kpi, scope, window): (&'static Kpi, Scope, Window),
     as_of: Instant,
 ) -> Explanation {
-    let view = View::build(timeline, params, as_of).explained();
+    explain_in(&View::build(timeline, params, as_of).explained(), freshness, (kpi, scope, window))
+}
+
+/// The same from a view for people who read the items.
+pub fn explain_in(
+    view: &View<'_>,
+    freshness: &Freshness,
+    (kpi, scope, window): (&'static Kpi, Scope, Window),
+) -> Explanation {
+    let View { timeline, params, as_of, .. } = *view;
     // A window that the KPI does not have means its own.
     let own = kpi.own_window().filter(|own| own.is_state() || window.is_state());
     let each = window == Window::Own && kpi.has_own_windows();
@@ -371,11 +380,11 @@ pub fn explain(
         service_history: false,
         scope: Some(scope),
     };
-    let items = (kpi.assess)(&view);
-    let mut evaluation = empty(&view, freshness);
+    let items = (kpi.assess)(view);
+    let mut evaluation = empty(view, freshness);
     evaluation.goals.extend(judge::goals(kpi, params));
     evaluation.parts =
-        Measuring::of(&view, freshness, &plan, kpi).run(&items, &[scope], &HashMap::new());
+        Measuring::of(view, freshness, &plan, kpi).run(&items, &[scope], &HashMap::new());
     let items = Partition::of(&items, &params.catalogue).scope(scope);
     let cut = window.cut(as_of, &params.calendar);
     Explanation {
@@ -383,7 +392,7 @@ pub fn explain(
         evaluation,
         items: items
             .into_iter()
-            .flat_map(|item| super::ledger_items::unfold(&view, item, &cut))
+            .flat_map(|item| super::ledger_items::unfold(view, item, &cut))
             .map(|item| Explained { link: Link::of(&item.id, timeline, params), item })
             .collect(),
         window: cut,

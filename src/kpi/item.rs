@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
 
+use serde::Serialize;
+
 use super::params::Catalogue;
 use super::{Exclusions, Span};
 use crate::domain::{Instant, RepositoryId, SourceName, Text};
@@ -31,7 +33,7 @@ pub struct Item {
 }
 
 /// The identity of an item and where people can look at it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum ItemId {
     /// A pull request.
     Change {
@@ -146,7 +148,7 @@ pub enum ItemId {
 }
 
 /// What a ledger is kept for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum LedgerOf {
     /// The latency of an endpoint.
     Endpoint,
@@ -213,7 +215,7 @@ impl fmt::Debug for Few {
 }
 
 /// Which answers to a survey.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Answers {
     /// The source.
     pub source: SourceName,

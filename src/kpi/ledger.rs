@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::promql::is_rate;
@@ -42,7 +43,7 @@ pub enum Question {
 }
 
 /// How good and bad events are told apart: PromQL in which [`WINDOW`] stands for a length of time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Sli {
     /// Bad events of all.
     Bad {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
 use regex::Regex;
+use serde::{Serialize, Serializer};
 
 pub use debt::DebtRule;
 pub use demand::Demand;
@@ -26,8 +27,9 @@ pub use crate::domain::Calendar as CalendarParams;
 use crate::domain::fact::Deployment;
 use crate::domain::{Extent, Instant, ServiceName, SourceName, TeamName};
 
-/// Everything that decides how facts are judged.
-#[derive(Clone, Debug)]
+/// Everything that decides how facts are judged. What it serialises to is what numbers depend on,
+/// and nothing else: no address, no secret.
+#[derive(Clone, Debug, Serialize)]
 pub struct Params {
     /// Teams and services.
     pub catalogue: Catalogue,
@@ -57,8 +59,13 @@ pub struct Params {
     pub maintenance: Vec<Maintenance>,
 }
 
+/// A pattern is what was written.
+fn pattern<S: Serializer>(pattern: &Regex, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(pattern.as_str())
+}
+
 /// A survey.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SurveyParams {
     /// The source that reads its answers.
     pub source: SourceName,
@@ -71,7 +78,7 @@ pub struct SurveyParams {
 }
 
 /// One wave of a survey.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WaveParams {
     /// Nothing is shown of it before.
     pub closed_at: Instant,
@@ -84,7 +91,7 @@ pub struct WaveParams {
 }
 
 /// Teams and services, in configured order. Indices into the two lists are used everywhere.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Catalogue {
     /// The teams.
     pub teams: Vec<TeamName>,
@@ -107,7 +114,7 @@ impl Catalogue {
 }
 
 /// A service of the catalogue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Service {
     /// Its name.
     pub name: ServiceName,
@@ -128,7 +135,7 @@ pub struct Service {
 }
 
 /// An endpoint whose latency is watched.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Endpoint {
     /// Its name: the value of the label `endpoint`.
     pub name: String,
@@ -159,7 +166,7 @@ impl Endpoint {
 }
 
 /// A service level objective.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Slo {
     /// `SERVICE-NAME`, unique: the value of the label `slo`.
     pub id: String,
@@ -186,7 +193,7 @@ pub struct Slo {
 }
 
 /// What an objective is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum SloMethod {
     /// Good events of all events.
     Events,
@@ -208,7 +215,7 @@ impl SloMethod {
 }
 
 /// A stretch of time in which maintenance is planned.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Maintenance {
     /// What people call it.
     pub name: String,
@@ -254,7 +261,7 @@ impl Slo {
 }
 
 /// What is a production deployment of a service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub enum DeploymentRule {
     /// The vendor's deployments into one of these environments.
     Deployments {
@@ -273,6 +280,7 @@ pub enum DeploymentRule {
     /// Published releases (no drafts, no pre-releases) whose tag matches.
     Releases {
         /// Matches the tag.
+        #[serde(serialize_with = "pattern")]
         tag: Regex,
     },
 }
@@ -294,7 +302,7 @@ impl DeploymentRule {
 }
 
 /// Classification rules.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Rules {
     /// Logins treated as bots beside those the vendor calls bots. Compared without case.
     pub bots: BTreeSet<String>,
@@ -329,7 +337,7 @@ pub struct Rules {
 }
 
 /// Names of incident custom fields with a meaning.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct IncidentFields {
     /// When the fault began.
     pub fault_started_at: String,
@@ -346,7 +354,7 @@ pub struct IncidentFields {
 }
 
 /// How the decision records of a repository are read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DecisionRule {
     /// Folders with the records.
     pub folders: Vec<String>,
@@ -359,7 +367,7 @@ pub struct DecisionRule {
 }
 
 /// What decides a record (kpis.md 3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the names are those of the configuration")]
 pub enum DecisionEvent {
     Auto,
@@ -368,7 +376,7 @@ pub enum DecisionEvent {
 }
 
 /// What a status word means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum StatusMeaning {
     /// Not decided yet.
     Pending,
@@ -420,7 +428,7 @@ pub fn default_statuses() -> BTreeMap<String, StatusMeaning> {
 }
 
 /// What configuration changes about one KPI.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct KpiParams {
     /// Replaces the default target.
     pub target: Option<TargetRule>,
@@ -435,7 +443,7 @@ pub struct KpiParams {
 }
 
 /// What a configured source covers, for "missing is not zero".
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct SourceParams {
     /// Its name.
     pub name: SourceName,
@@ -448,6 +456,7 @@ pub struct SourceParams {
     /// Without a success for longer than this it is stale.
     pub stale_after: Duration,
     /// The web address that links to items are built from, for example `https://github.com`.
+    #[serde(skip)]
     pub web_base: url::Url,
 }
 

@@ -7,7 +7,7 @@ use super::statistics::{Bounds, count_interval, real, wilson};
 use super::status::{Estimate, State};
 
 /// Which statistic of a distribution a reading is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Stat {
     Median,

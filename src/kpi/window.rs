@@ -8,11 +8,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{Datelike, NaiveDate, TimeDelta};
+use serde::Serialize;
 
 use crate::domain::{Calendar, Instant, Text};
 
 /// A half-open interval of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
     /// First instant inside.
     pub start: Instant,
@@ -268,6 +269,27 @@ pub struct Period {
 }
 
 impl Period {
+    /// Reads a quarter such as `2026-Q3` or `2026Q3`.
+    pub fn parse_quarter(text: &str) -> Option<Self> {
+        Self::quarter(text)
+    }
+
+    /// The last quarter that is over at `at`.
+    pub fn last_quarter(at: Instant, calendar: &Calendar) -> Self {
+        Self::containing(at, Unit::Quarter, calendar).before(1)
+    }
+
+    /// The one before it.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        self.before(1)
+    }
+
+    /// All of it, whether it is over or not.
+    pub fn whole(self, calendar: &Calendar) -> Span {
+        Span { start: self.start(calendar), end: self.before(-1).start(calendar) }
+    }
+
     fn month(name: &str) -> Option<Self> {
         let (year, month) = name.split_once('-')?;
         (month.len() == 2).then_some(())?;

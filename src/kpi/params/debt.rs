@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
 use chrono::Duration;
+use serde::Serialize;
 
 /// Which issues are major technical debt, and when such an issue is retired (kpis.md 3.14).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct DebtRule {
     /// One of these labels makes an issue debt. Compared without case.
     pub labels: BTreeSet<String>,

@@ -1,8 +1,10 @@
+use serde::Serialize;
+
 use crate::domain::SourceName;
 use crate::kpi::ledger::Question;
 
 /// Units of demand of a service that a metric store counts (kpis.md 3.13).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Demand {
     /// Its name in the configuration.
     pub name: String,

@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
+use serde::Serialize;
 
 /// How severe a finding is, the most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum FindingSeverity {
     Critical,
@@ -66,7 +67,7 @@ impl Default for FindingRule {
 }
 
 /// Which findings are collected, and within which time they are to be fixed (kpis.md 3.16).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct FindingRule {
     /// The code host's tools that are read.
     pub tools: BTreeSet<String>,

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 use chrono_tz::Tz;
+use serde::Serialize;
 
 use crate::domain::{Calendar, Instant};
 use crate::kpi::Span;
 
 /// How long an error budget lasts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum SloWindow {
     /// So long before now, always.
     Rolling(Length),
@@ -24,7 +25,7 @@ pub enum SloWindow {
 }
 
 /// A number of units of time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Length {
     /// Minutes that pass, whatever clocks do.
     Minutes(u32),

@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 
 use chrono::Duration;
 use regex::Regex;
+use serde::Serialize;
 
 /// A standard that services are to adopt (kpis.md 3.15).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Standard {
     /// Its name, the value of the label `standard`.
     pub name: String,
@@ -17,7 +18,7 @@ pub struct Standard {
 }
 
 /// One thing that is checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Check {
     /// What people call it.
     pub name: String,
@@ -28,7 +29,7 @@ pub struct Check {
 }
 
 /// What must hold of a service's repository, at the tip of its default branch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub enum CheckRule {
     /// There is such a file.
     File {
@@ -40,6 +41,7 @@ pub enum CheckRule {
         /// A path from the root; `*` in the last segment stands for any text.
         path: String,
         /// Matches anywhere in the text.
+        #[serde(serialize_with = "super::pattern")]
         pattern: Regex,
     },
     /// A workflow uses this action or reusable workflow.
@@ -60,7 +62,7 @@ pub enum CheckRule {
 pub const WORKFLOW_FILES: [&str; 2] = [".github/workflows/*.yml", ".github/workflows/*.yaml"];
 
 /// A critical API boundary that is to have a contract or integration test (kpis.md 3.17).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Boundary {
     /// What people call it.
     pub name: String,
