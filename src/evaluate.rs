@@ -201,6 +201,19 @@ impl Evaluator {
         self.with_timeline(explain, then).await
     }
 
+    /// Does `work` on what was loaded, away from the async threads.
+    ///
+    /// # Errors
+    /// As [`Self::evaluate`].
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Timeline, &Params, &Freshness) -> T + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let freshness = self.freshness();
+        let work = move |timeline: &Timeline, params: &Params| work(timeline, params, &freshness);
+        self.with_timeline(work, convert::identity).await
+    }
+
     /// Does `work` on what was loaded, and `then` something with its result while others may load.
     async fn with_timeline<R, T: Send + 'static>(
         &self,

@@ -7,6 +7,7 @@ pub mod page;
 pub mod reference;
 pub mod rules;
 pub mod slos;
+pub mod snapshot;
 pub mod table;
 
 mod shown;

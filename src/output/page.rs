@@ -26,6 +26,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
         ("layout.html", include_str!("templates/layout.html")),
         ("landing.html", include_str!("templates/landing.html")),
         ("explain.html", include_str!("templates/explain.html")),
+        ("snapshot.html", include_str!("templates/snapshot.html")),
     ];
     for (name, source) in templates {
         environment.add_template(name, source).expect("the templates are part of the program");
@@ -35,13 +36,15 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// The page inside the common frame. `root` leads from the page to the root.
 fn page(template: &str, title: &str, root: &str, content: &impl Serialize) -> String {
-    let render = |name: &str, context: Value| {
-        let template = TEMPLATES.get_template(name).expect("every template is listed");
-        template.render(context).expect("tests render every template with every variable")
-    };
     let body = Value::from_safe_string(render(template, Value::from(Serde(content))));
     let version = env!("CARGO_PKG_VERSION");
     render("layout.html", context! { title, root, body, version })
+}
+
+/// One of the templates with what it says.
+pub(super) fn render(name: &str, context: Value) -> String {
+    let template = TEMPLATES.get_template(name).expect("every template is listed");
+    template.render(context).expect("tests render every template with every variable")
 }
 
 /// What the landing page says.
@@ -130,7 +133,7 @@ fn described(line: &Shown<'_>) -> String {
 }
 
 /// A ratio to the window before as a change.
-fn change(ratio: f64) -> String {
+pub(super) fn change(ratio: f64) -> String {
     let percent = ((ratio - 1.0) * 100.0).round();
     match percent {
         0.0 => "no change".to_owned(),
@@ -426,7 +429,7 @@ fn value_names(items: &[&Explained]) -> Vec<&'static str> {
     names
 }
 
-fn spaced(name: &str) -> String {
+pub(super) fn spaced(name: &str) -> String {
     name.replace('_', " ")
 }
 

@@ -1,18 +1,24 @@
-//! What /metrics never says: who did something, what somebody wrote, and which commit, pull request
+//! What /metrics and snapshots never say: who did something, what somebody wrote, and which commit, pull request
 //! or incident it was.
 //!
 //! Every text of every fact that is a login, a name, an address, a title or another free text, and
-//! every id, is replaced by one that can be recognised, and none of them may be in what is exposed.
+//! every id, is replaced by one that can be recognised, and none of them may be in what is exposed or written.
+
+use std::sync::LazyLock;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
+use regex::Regex;
 use serde_json::Value;
 
 use super::exposition::{self, Options};
-use crate::domain::Fact;
+use super::snapshot::{self, Asked};
+use crate::domain::{Fact, Timeline};
 use crate::kpi::Window;
-use crate::kpi::evaluation::{Plan, evaluate};
+use crate::kpi::evaluation::{Plan, SourceFreshness, evaluate};
 use crate::kpi::testing::worlds::{World, worlds};
+use crate::kpi::testing::{Story, instant};
+use crate::kpi::window::Period;
 
 /// Free texts by the name of their field, whatever they say.
 const FREE: [&str; 16] = [
@@ -78,8 +84,9 @@ fn marked(fact: &Fact) -> Fact {
     serde_json::from_value(value).expect("another text is as good")
 }
 
-/// /metrics of a world all of whose texts are marked, and how many marks there were.
-fn exposed(world: &World) -> (String, usize) {
+/// /metrics and the files of a snapshot of a world all of whose texts are marked, and how many marks
+/// there were.
+fn exposed(world: &World) -> (String, Vec<(&'static str, String)>, usize) {
     let mut story = world.story();
     let mut marks = 0;
     for (_, fact) in &mut story.facts {
@@ -93,34 +100,64 @@ fn exposed(world: &World) -> (String, usize) {
     let timeline = story.timeline();
     let evaluation = evaluate(&timeline, &story.params, &world.freshness(), &plan, story.as_of);
     let text = exposition::render(&evaluation, &Options::default()).text;
-    (String::from_utf8(text).expect("an exposition is text"), marks)
+    let text = String::from_utf8(text).expect("an exposition is text");
+    (text, snapshot(&story, &timeline), marks)
+}
+
+/// The first quarter of the world, or every fourth time what is said when a fact is learned late.
+fn snapshot(story: &Story, timeline: &Timeline) -> Vec<(&'static str, String)> {
+    let now = instant("2026-06-01T00:00");
+    let fresh = SourceFreshness { last_success: now, data_through: now };
+    let freshness = story.params.sources.iter().map(|it| (it.name.clone(), fresh)).collect();
+    let asked = Asked { quarter: Period::parse_quarter("2026-Q1").expect("a quarter"), now };
+    let taken = snapshot::take(timeline, &story.params, &freshness, asked);
+    if !story.facts.len().is_multiple_of(4) {
+        return taken.files();
+    }
+    let earlier = story.known(story.kept().split_off(1));
+    let earlier = snapshot::take(&earlier, &story.params, &freshness, asked);
+    taken.clone().correcting(&earlier).unwrap_or(taken).files()
+}
+
+/// The text without hashes, in which anything may stand.
+fn without_hashes(text: &str) -> String {
+    static HASH: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new("sha256:[0-9a-f]{64}").expect("a regular expression"));
+    HASH.replace_all(text, "").into_owned()
 }
 
 fn nobody_is_named_in(count: usize, size: usize) {
     let mut runner = TestRunner::deterministic();
     let worlds = worlds(size);
-    let (mut marks, mut series) = (0, 0);
+    let (mut marks, mut series, mut readings) = (0, 0, 0);
     for number in 0..count {
         let world = worlds.new_tree(&mut runner).expect("a world").current();
-        let (text, marked) = exposed(&world);
+        let (text, files, marked) = exposed(&world);
         marks += marked;
         series += text.lines().filter(|it| !it.starts_with('#')).count();
         for forbidden in [CANARY, COMMIT, "example.org"] {
             let shown = text.lines().find(|it| it.contains(forbidden));
             assert_eq!(shown, None, "/metrics of world {number} shows it: {world:#?}");
+            for (name, text) in &files {
+                let text = without_hashes(text);
+                let shown = text.lines().find(|it| it.contains(forbidden));
+                assert_eq!(shown, None, "{name} of world {number} shows it: {world:#?}");
+            }
         }
+        readings += files.iter().map(|(_, text)| text.lines().count()).sum::<usize>();
     }
     assert!(marks > 5 * count, "{marks} facts of {count} worlds have a text that must not be seen");
     assert!(series > 500 * count, "{series} series of {count} worlds");
+    assert!(readings > 5_000 * count, "{readings} lines of snapshots of {count} worlds");
 }
 
 #[test]
-fn no_person_text_commit_or_id_is_in_metrics() {
+fn no_person_text_commit_or_id_is_in_metrics_or_snapshots() {
     nobody_is_named_in(100, 40);
 }
 
 #[test]
 #[ignore = "takes minutes: cargo test --lib output::private -- --ignored"]
-fn no_person_text_commit_or_id_is_in_the_metrics_of_ten_thousand_organisations() {
+fn no_person_text_commit_or_id_is_in_metrics_or_snapshots_of_ten_thousand_organisations() {
     nobody_is_named_in(10_000, 40);
 }

@@ -1,0 +1,461 @@
+//! What a snapshot of a quarter promises.
+
+use chrono::{Duration, TimeDelta};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::domain::{Fact, SourceName};
+use crate::kpi::TargetRule;
+use crate::kpi::evaluation::SourceFreshness;
+use crate::kpi::params::KpiParams;
+use crate::kpi::testing::worlds::{World, worlds};
+use crate::kpi::testing::{Story, instant};
+use crate::output::testing::{STORY, told};
+
+/// The first quarter of 2026 has three severe incidents in February and March; the one before has two.
+const QUARTER: &str = "
+service api in mono paths api/** team red incidents PAPI
+service web in mono paths web/** team blue incidents PWEB
+2025-11-10T10:00 incident i0 P1 on PAPI
+2025-11-10T12:00 resolve i0
+2025-12-10T10:00 incident i1 P1 on PWEB
+2025-12-10T12:00 resolve i1
+02-10T10:00 incident i2 P1 on PAPI
+02-10T12:00 resolve i2
+03-05T10:00 incident i3 P1 on PAPI
+03-05T10:30 resolve i3
+03-06T10:00 incident i4 P2 on PWEB
+03-06T12:00 resolve i4
+as_of 06-01T00:00";
+
+/// An incident of the quarter of which nobody knew.
+const LATE: &str = "03-20T10:00 incident i5 P1 on PWEB\n03-20T11:00 resolve i5";
+
+fn quarter(name: &str) -> Period {
+    Period::parse_quarter(name).expect("a quarter")
+}
+
+/// The snapshot of the first quarter of 2026 that is taken at `now`.
+fn at(story: &Story, freshness: &Freshness, now: Instant) -> Snapshot {
+    let asked = Asked { quarter: quarter("2026-Q1"), now };
+    take(&story.timeline(), &story.params, freshness, asked)
+}
+
+/// The same at the end of a story.
+fn of(text: &str) -> Snapshot {
+    let (story, freshness) = told(text);
+    at(&story, &freshness, story.as_of)
+}
+
+fn with(also: &str) -> String {
+    QUARTER.replace("as_of", &format!("{also}\nas_of"))
+}
+
+/// The organisation's number that the target of a KPI names.
+fn headline<'a>(snapshot: &'a Snapshot, kpi: &str) -> &'a Number {
+    let mut numbers = snapshot.readings.iter();
+    let number = numbers.find(|it| it.kpi == kpi && it.scope == "org" && it.is_headline());
+    number.unwrap_or_else(|| panic!("{kpi} is not in the snapshot"))
+}
+
+fn file(snapshot: &Snapshot, name: &str) -> String {
+    let mut files = snapshot.files().into_iter();
+    files.find(|(it, _)| *it == name).unwrap_or_else(|| panic!("there is no {name}")).1
+}
+
+fn because(snapshot: &Snapshot) -> String {
+    snapshot.corrected().map_or_else(String::new, |(because, _)| because.join("; "))
+}
+
+#[test]
+fn a_number_has_its_n_its_interval_its_target_and_the_quarter_before() {
+    let number = headline(&of(QUARTER), "incident_frequency").clone();
+    assert_eq!(
+        (number.value, number.n, number.window.as_str()),
+        (Some(3.0), Some(3), "quarter:2026-Q1")
+    );
+    assert_eq!((number.previous_value, number.previous_n), (Some(2.0), Some(2)));
+    // Three in 90 days are more than two in 92 days by more than half.
+    assert_eq!(number.previous_ratio, Some(1.533_333_333_33));
+    assert_eq!((number.lower.is_some(), number.upper.is_some()), (true, true));
+    assert_eq!((number.target, number.status.as_deref()), (Some(1.0), Some("likely_missed")));
+    assert_eq!(number.provisional, Some(false));
+}
+
+#[test]
+fn every_kpi_has_a_line_for_the_organisation_and_each_team() {
+    let snapshot = of(QUARTER);
+    for kpi in kpi::ALL {
+        headline(&snapshot, kpi.id);
+        let page = file(&snapshot, "snapshot.md");
+        assert!(page.contains(&format!("| {}", kpi.title)), "{} is not in\n{page}", kpi.title);
+    }
+    let of_people = snapshot.readings.iter().filter(|it| it.kpi == "mentorship");
+    assert!(of_people.clone().all(|it| it.service.is_none()), "people belong to teams");
+    assert!(of_people.count() >= 3, "the organisation, red and blue");
+}
+
+#[test]
+fn a_settled_quarter_is_the_same_whenever_it_is_looked_at() {
+    let (story, freshness) = told(QUARTER);
+    let first = at(&story, &freshness, instant("06-01T00:00"));
+    assert_eq!((first.provisional, first.as_of), (false, instant("05-01T00:00")));
+    for later in ["06-01T00:00:01", "2026-08-01T00:00", "2031-01-01T00:00"] {
+        let later = at(&story, &freshness, instant(later));
+        assert_eq!(later.files(), first.files());
+    }
+}
+
+#[test]
+fn a_snapshot_that_says_the_same_is_no_correction() {
+    assert_eq!(of(QUARTER).correcting(&of(QUARTER)), None);
+}
+
+#[test]
+fn a_late_incident_makes_a_revision_that_says_what_was_and_what_is() {
+    let first = of(QUARTER);
+    let second = of(&with(LATE)).correcting(&first).expect("a correction");
+    assert_eq!(second.revision, 2);
+    assert_eq!(
+        because(&second),
+        "facts changed, in change_failure, incident_detection_time, incident_frequency, \
+         incident_recovery_time, incident_recurrence"
+    );
+    let json: Value = serde_json::from_str(&file(&second, "snapshot.json")).unwrap();
+    let changed = json["changes"]["readings"].as_array().unwrap();
+    let is = |it: &&Value, kpi, scope| {
+        it["kpi"] == kpi
+            && it["scope"] == scope
+            && it["family"] == "engkpi_incident_frequency_incidents"
+    };
+    let org = changed.iter().find(|it| is(it, "incident_frequency", "org")).unwrap();
+    assert_eq!((&org["was"]["value"], &org["is"]["value"]), (&3.0.into(), &4.0.into()));
+    let blue = changed.iter().find(|it| is(it, "incident_frequency", "team")).unwrap();
+    assert_eq!((&blue["team"], &blue["is"]["n"]), (&"blue".into(), &2.into()));
+    assert!(!changed.iter().any(|it| it["team"] == "red"), "red had nothing to do with it");
+    for name in ["snapshot.md", "snapshot.html"] {
+        let page = file(&second, name);
+        for needed in ["Corrects revision 1", "What changed since revision 1", "3, n 3", "4, n 4"] {
+            assert!(page.contains(needed), "{needed} is not in {name}:\n{page}");
+        }
+    }
+    assert_eq!(of(&with(LATE)).correcting(&second), None, "it is corrected once");
+}
+
+#[test]
+fn an_incident_that_belongs_to_neither_quarter_corrects_nothing() {
+    for other in ["2025-03-20T10:00", "04-20T10:00"] {
+        let also = format!("{other} incident i5 P1 on PWEB\n{other}:30 resolve i5");
+        let other = of(&with(&also));
+        assert_eq!(other.correcting(&of(QUARTER)).map(|it| because(&it)), None);
+    }
+}
+
+#[test]
+fn a_late_incident_of_the_quarter_before_is_a_correction_too() {
+    let earlier = LATE.replace("03-20", "2025-12-20");
+    let second = of(&with(&earlier)).correcting(&of(QUARTER)).expect("a correction");
+    let number = headline(&second, "incident_frequency");
+    assert_eq!((number.value, number.previous_value), (Some(3.0), Some(3.0)));
+    assert!(file(&second, "snapshot.md").contains("the quarter before 2"), "what it was is said");
+}
+
+#[test]
+fn another_configuration_is_a_correction_and_is_named_as_the_reason() {
+    let (mut story, freshness) = told(QUARTER);
+    let first = at(&story, &freshness, story.as_of);
+    let target = Some(TargetRule::RateRatio { ratio: 2.0 });
+    let changed = KpiParams { target, ..KpiParams::default() };
+    story.params.kpis.insert("incident_frequency".to_owned(), changed);
+    let second = at(&story, &freshness, story.as_of).correcting(&first).expect("a correction");
+    assert_eq!(first.input, second.input);
+    assert_eq!(
+        because(&second),
+        "the configuration changed: rules, targets, teams, services or sources"
+    );
+    assert!(second.corrected().is_some_and(|(_, count)| count > 0));
+}
+
+#[test]
+fn where_the_program_counts_otherwise_that_is_said() {
+    let mut first = of(QUARTER);
+    first.readings[0].n = first.readings[0].n.map(|it| it + 1).or(Some(1));
+    let second = of(QUARTER).correcting(&first).expect("a correction");
+    assert!(because(&second).contains("or engkpi"), "{}", because(&second));
+    first.definition = "0".to_owned();
+    let second = of(QUARTER).correcting(&first).expect("a correction");
+    assert_eq!(because(&second), "the definitions changed from version 0 to version 1");
+}
+
+#[test]
+fn no_address_and_no_name_of_a_thing_decides_about_the_hashes() {
+    let (mut story, freshness) = told(QUARTER);
+    let first = at(&story, &freshness, story.as_of);
+    for source in &mut story.params.sources {
+        source.web_base = "https://elsewhere.example".parse().unwrap();
+    }
+    assert_eq!(at(&story, &freshness, story.as_of).files(), first.files());
+}
+
+#[test]
+fn before_the_lag_has_passed_it_is_provisional_and_then_it_is_not() {
+    let (story, freshness) = told(QUARTER);
+    let first = at(&story, &freshness, instant("04-03T00:00"));
+    assert!(first.provisional);
+    assert_eq!(
+        first.provisional_because,
+        ["what is learned until 2026-05-01 00:00 UTC still belongs to the quarter"]
+    );
+    assert_eq!(headline(&first, "incident_detection_time").provisional, Some(true));
+    assert_eq!(headline(&first, "incident_frequency").provisional, Some(false));
+    for name in ["snapshot.md", "snapshot.html"] {
+        assert!(file(&first, name).contains("Provisional"), "{name} says so");
+    }
+    let again = at(&story, &freshness, instant("04-04T00:00"));
+    assert_eq!(again.correcting(&first), None, "a day later nothing else is known of the quarter");
+    let last = at(&story, &freshness, instant("06-01T00:00"));
+    let last = last.correcting(&first).expect("another revision");
+    assert_eq!(
+        (last.provisional, because(&last)),
+        (false, "it is not provisional any more".to_owned())
+    );
+}
+
+#[test]
+fn a_source_that_was_not_read_far_enough_keeps_it_provisional() {
+    let (story, mut freshness) = told(QUARTER);
+    let read = instant("04-30T23:30");
+    let behind = SourceFreshness { last_success: read, data_through: read };
+    freshness.insert(SourceName::from("pagerduty"), behind);
+    let snapshot = at(&story, &freshness, story.as_of);
+    assert_eq!(
+        snapshot.provisional_because,
+        ["pagerduty was read up to 2026-04-30 23:30 UTC only"]
+    );
+    assert_eq!(snapshot.sources[1].state, Reached::Behind);
+    assert_eq!(headline(&snapshot, "incident_frequency").value, Some(3.0), "but it is not stale");
+}
+
+#[test]
+fn what_is_stale_or_was_never_read_has_no_value_and_says_why() {
+    let (story, fresh) = told(QUARTER);
+    let mut freshness = fresh.clone();
+    let read = instant("03-20T00:00");
+    let stale = SourceFreshness { last_success: read, data_through: read };
+    freshness.insert(SourceName::from("pagerduty"), stale);
+    let why = |snapshot: &Snapshot| {
+        let missing = snapshot.missing.iter().find(|it| it.kpi == "incident_frequency").unwrap();
+        (missing.status.clone(), missing.why.clone())
+    };
+    let first = at(&story, &freshness, story.as_of);
+    assert_eq!(headline(&first, "incident_frequency").value, None);
+    assert_eq!(headline(&first, "incident_frequency").n, None, "unknown is not zero");
+    let expected =
+        ("stale".to_owned(), "pagerduty was read up to 2026-03-20 00:00 UTC only".to_owned());
+    assert_eq!(why(&first), expected);
+    freshness.remove(&SourceName::from("pagerduty"));
+    let never = at(&story, &freshness, story.as_of);
+    assert_eq!(
+        why(&never),
+        ("no_data".to_owned(), "pagerduty was never read to its end".to_owned())
+    );
+    let read = at(&story, &fresh, story.as_of).correcting(&first).expect("a correction");
+    assert!(because(&read).contains("pagerduty was read since"), "{}", because(&read));
+}
+
+#[test]
+fn what_nobody_collects_is_missing_by_name() {
+    let snapshot = of(QUARTER);
+    let missing = snapshot.missing.iter().find(|it| it.kpi == "unit_cost").unwrap();
+    assert_eq!(missing.why, "no source that feeds it is configured");
+    assert!(
+        file(&snapshot, "snapshot.md").contains("| Unit cost | no data | no source that feeds")
+    );
+}
+
+#[test]
+fn what_is_undefined_is_never_zero() {
+    let calm = "service api team red incidents PAPI\nas_of 06-01T00:00";
+    let snapshot = of(calm);
+    let recovery = headline(&snapshot, "incident_recovery_time");
+    assert_eq!((recovery.value, recovery.n, recovery.previous_value), (None, Some(0), None));
+    let csv = file(&snapshot, "snapshot.csv");
+    let row = csv.lines().find(|it| it.contains("incident_recovery_time,") && it.contains(",org,"));
+    assert!(row.is_some_and(|it| it.contains(",median,,0,,0,")), "{row:?}");
+    let page = file(&snapshot, "snapshot.md");
+    assert!(
+        page.contains("| Time to recover (median) | – |") || page.contains("(median) | – |"),
+        "{page}"
+    );
+    let json: Value = serde_json::from_str(&file(&snapshot, "snapshot.json")).unwrap();
+    let numbers = json["readings"].as_array().unwrap();
+    let recovery = numbers.iter().find(|it| it["kpi"] == "incident_recovery_time").unwrap();
+    assert_eq!(recovery["value"], Value::Null);
+    assert_eq!(
+        headline(&snapshot, "incident_frequency").value,
+        Some(0.0),
+        "none at all is a count"
+    );
+}
+
+#[test]
+fn quarters_are_fiscal_ones_cut_in_the_configured_zone() {
+    let (mut story, freshness) = told(QUARTER);
+    story.params.calendar.zone = chrono_tz::Europe::Berlin;
+    let winter = at(&story, &freshness, story.as_of);
+    assert_eq!(winter.start, instant("2025-12-31T23:00"));
+    assert_eq!(winter.end, instant("2026-03-31T22:00"), "the clocks went forward in between");
+    assert_eq!(winter.days(), "2026-01-01 to 2026-03-31, Europe/Berlin");
+    assert_eq!(winter.as_of, instant("2026-04-30T22:00"));
+    story.params.calendar.fiscal_year_start_month = 11;
+    let asked = Asked { quarter: quarter("2025-Q2"), now: instant("2026-08-01T00:00") };
+    let fiscal = take(&story.timeline(), &story.params, &freshness, asked);
+    assert_eq!(fiscal.days(), "2026-02-01 to 2026-04-30, Europe/Berlin");
+    assert_eq!((fiscal.quarter.as_str(), fiscal.previous_quarter.as_str()), ("2025-Q2", "2025-Q1"));
+}
+
+#[test]
+fn an_earlier_revision_is_read_as_it_was_written() {
+    let snapshot = of(QUARTER);
+    let text = file(&snapshot, "snapshot.json");
+    let again = read(&text).unwrap();
+    assert_eq!(file(&again, "snapshot.json"), text);
+    let later = text.replacen("\"format\": 1", "\"format\": 2", 1);
+    assert!(read(&later).unwrap_err().to_string().contains("format 2"));
+    assert!(read("{}").unwrap_err().to_string().contains("is no snapshot"));
+    assert!(read(&text[..text.len() / 2]).is_err());
+}
+
+#[test]
+fn what_has_no_history_corrects_nothing_alone_and_neither_does_the_present_at_another_time() {
+    let first = of(QUARTER);
+    let mut later = of(QUARTER);
+    for number in later.readings.iter_mut().filter(|it| it.as_collected) {
+        number.n = Some(7);
+    }
+    later.inputs.insert("standard_adoption".to_owned(), "sha256:other".to_owned());
+    assert_eq!(later.clone().correcting(&first), None);
+    for number in later.readings.iter_mut().filter(|it| it.window == "now") {
+        number.n = Some(7);
+    }
+    assert!(later.clone().correcting(&first).is_some(), "at the same time it is another number");
+    later.as_of += TimeDelta::hours(1);
+    assert_eq!(later.correcting(&first), None, "later it is another present");
+}
+
+#[test]
+fn a_page_needs_nothing_else_and_runs_nothing() {
+    let page = file(&of(STORY), "snapshot.html");
+    assert!(page.contains("<style>") && page.contains("@media print"));
+    for forbidden in
+        ["<script", "http-equiv", "<link", "<img", "src=", "href=", "url(", "@import", "onload"]
+    {
+        assert!(!page.contains(forbidden), "{forbidden} in\n{page}");
+    }
+    assert!(!page.contains("<b>api"), "names are escaped: {page}");
+}
+
+#[test]
+fn who_said_what_in_a_hidden_cell_is_not_told_by_anything() {
+    let story = |money: &str, tools: &str| {
+        let text = format!(
+            "service web team core
+             service pay team money
+             service sdk team tools
+             feeds surveys from 2023-01-01T00:00
+             wave developer_experience w1 closed 02-01T00:00 invited 30 each core=8,money=8,tools=9
+             answers w1 flow team core 5,5,5,5,5,5,5,5
+             answers w1 flow team money {money}
+             answers w1 flow team tools {tools}
+             as_of 06-01T00:00"
+        );
+        let (story, mut freshness) = told(&text);
+        let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
+        freshness.extend(story.params.sources.iter().map(|it| (it.name.clone(), fresh)));
+        at(&story, &freshness, story.as_of)
+    };
+    let snapshot = story("3,3,3,3,3,3", "1,1,1,1");
+    let of_team = |team: &str| {
+        let mut numbers = snapshot.readings.iter().filter(|it| it.kpi == "developer_experience");
+        numbers
+            .find(|it| it.team.as_deref() == Some(team) && it.family.ends_with("_score"))
+            .unwrap()
+    };
+    assert_eq!((of_team("core").value, of_team("core").n), (Some(5.0), Some(8)));
+    for team in ["money", "tools"] {
+        let hidden = of_team(team);
+        assert_eq!((hidden.value, hidden.n, hidden.lower), (None, Some(0), None), "{team}");
+        assert_eq!(hidden.excluded.get("suppressed"), Some(&1));
+    }
+    assert!(
+        snapshot
+            .readings
+            .iter()
+            .filter(|it| it.kpi == "developer_experience")
+            .all(|it| { (it.previous_value, it.previous_n) == (None, None) })
+    );
+    let otherwise = story("1,1,1,3,3,3", "1,3,3,3");
+    assert_eq!(snapshot.files(), otherwise.files(), "not even by a hash");
+}
+
+/// A snapshot of a world whose sources were read until long after its quarter.
+fn of_world(world: &World, facts: Vec<(SourceName, Fact)>) -> Snapshot {
+    let story = world.story();
+    let now = instant("2026-06-01T00:00");
+    let fresh = SourceFreshness { last_success: now, data_through: now };
+    let freshness = story.params.sources.iter().map(|it| (it.name.clone(), fresh)).collect();
+    let asked = Asked { quarter: quarter("2026-Q1"), now };
+    take(&story.known(facts), &story.params, &freshness, asked)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_order_in_which_facts_arrive_changes_no_byte(world in worlds(40), seed in any::<u64>()) {
+        let facts = world.story().kept();
+        let mut order: Vec<usize> = (0..facts.len()).collect();
+        order.sort_by_key(|it| (*it as u64).wrapping_mul(seed | 1).rotate_left(17));
+        let other = order.into_iter().map(|it| facts[it].clone()).collect();
+        let (first, second) = (of_world(&world, facts), of_world(&world, other));
+        prop_assert_eq!(first.files(), second.files());
+        let no_correction = second.correcting(&first);
+        prop_assert!(no_correction.is_none());
+        let of: std::collections::BTreeSet<_> = first.readings.iter().map(Number::of).collect();
+        prop_assert_eq!(of.len(), first.readings.len(), "no two numbers are of the same");
+    }
+
+    #[test]
+    fn no_cell_of_a_table_is_a_formula_whatever_a_service_is_called(name in "(?s)[=+@\t\r\n-]?.{1,9}") {
+        let (mut story, freshness) = told(QUARTER);
+        story.params.catalogue.services[0].name = crate::domain::ServiceName::new(name.clone());
+        story.params.catalogue.teams[0] = crate::domain::TeamName::new(name.clone());
+        let csv = file(&at(&story, &freshness, story.as_of), "snapshot.csv");
+        let mut rows = ::csv::Reader::from_reader(csv.as_bytes());
+        let columns = rows.headers().unwrap().len();
+        let mut named = 0;
+        for row in rows.records() {
+            let row = row.unwrap();
+            prop_assert_eq!(row.len(), columns);
+            for cell in &row {
+                let number = cell.parse::<f64>().is_ok();
+                prop_assert!(number || !cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']), "{:?}", cell);
+            }
+            named += usize::from(row[6].trim_start_matches('\'') == name.trim_start_matches('\''));
+        }
+        prop_assert!(named > 10, "{} rows are of the team", named);
+    }
+}
+
+#[test]
+fn the_longest_lag_decides_when_a_quarter_is_settled() {
+    let (mut story, _) = told(QUARTER);
+    assert_eq!(settled(quarter("2026-Q1"), &story.params), instant("05-01T00:00"));
+    story.params.rules.revert_window = Duration::days(61);
+    assert_eq!(settled(quarter("2026-Q1"), &story.params), instant("06-01T00:00"));
+    let named = |days| kpi::ALL.iter().find(|it| it.provisional_days == days).map(|it| it.id);
+    let lags = [named(30), named(14), named(7)];
+    let slow = [Some("debt_retirement"), Some("incident_detection_time"), Some("change_failure")];
+    assert_eq!(lags, slow);
+}
