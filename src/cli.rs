@@ -12,6 +12,7 @@ mod rules;
 mod run;
 mod runtime;
 mod slo;
+mod snapshot;
 mod sync;
 mod which;
 
@@ -57,6 +58,7 @@ enum Command {
     Kpis(kpis::Arguments),
     Slo(slo::Arguments),
     Rules(rules::Arguments),
+    Snapshot(snapshot::Arguments),
 }
 
 /// Why a command did not do what it was asked for.
@@ -135,6 +137,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Kpis(arguments) => arguments.run(),
         Command::Slo(arguments) => arguments.run(),
         Command::Rules(arguments) => arguments.run(),
+        Command::Snapshot(arguments) => arguments.run(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use chrono::NaiveDate;
 
 use crate::domain::Instant;
+use crate::kpi::window::Period;
 use crate::kpi::{self, Kpi};
 
 /// An instant: RFC 3339, or a day for its start in UTC.
@@ -33,6 +34,12 @@ pub(super) fn kpi(id: &str) -> Result<&'static Kpi, String> {
         let known: Vec<&str> = kpi::ALL.iter().map(|kpi| kpi.id).collect();
         format!("there are {}", known.join(", "))
     })
+}
+
+/// A quarter of the calendar.
+pub(super) fn quarter(text: &str) -> Result<Period, String> {
+    let named = text.strip_prefix("quarter:").unwrap_or(text);
+    Period::parse_quarter(named).ok_or_else(|| "write it like 2026-Q3".to_owned())
 }
 
 /// The width to lay a table out for: that of the terminal, if stdout is one.

@@ -25,6 +25,7 @@ mod promtool;
 mod reference;
 mod rules;
 mod sample;
+mod snapshot;
 mod store;
 mod stories;
 mod terminal;
