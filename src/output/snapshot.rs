@@ -7,6 +7,7 @@
 mod changes;
 mod csv;
 mod hashes;
+mod held;
 mod html;
 mod json;
 mod markdown;
@@ -16,7 +17,9 @@ mod review;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::hash::Hash;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -66,6 +69,11 @@ pub struct Snapshot {
     /// The same by KPI.
     inputs: BTreeMap<String, String>,
     sources: Vec<Source>,
+    /// By KPI the waves of surveys that its numbers are of.
+    waves: BTreeMap<String, BTreeSet<String>>,
+    /// The KPIs whose numbers of a wave stay those of the revision before, because the difference
+    /// would tell what single people answered.
+    held: BTreeSet<String>,
     /// The KPIs of which the organisation has no verdict, and why.
     missing: Vec<Missing>,
     /// The values, by KPI and then by scope.
@@ -148,7 +156,7 @@ impl Number {
     }
 
     /// What it is a number of. No two numbers of a snapshot are of the same.
-    fn of(&self) -> impl Ord + '_ {
+    fn place(&self) -> impl Ord + Hash + '_ {
         (
             (&self.kpi, &self.family, &self.scope, &self.team, &self.service),
             (&self.window, &self.labels, &self.stat),
@@ -186,8 +194,9 @@ impl Snapshot {
     /// the same.
     #[must_use]
     pub fn correcting(self, earlier: &Self) -> Option<Self> {
-        let changes = changes::between(earlier, &self)?;
-        Some(Self { revision: earlier.revision + 1, changes: Some(changes), ..self })
+        let this = held::held(self, earlier);
+        let changes = changes::between(earlier, &this)?;
+        Some(Self { revision: earlier.revision + 1, changes: Some(changes), ..this })
     }
 
     /// Every file of it by name.

@@ -128,10 +128,11 @@ fn corrects(number: &Number, earlier: &Snapshot, now: &Snapshot) -> bool {
 
 /// The numbers of either that differ, in the order of the later one.
 fn differing<'a>(earlier: &'a Snapshot, now: &'a Snapshot) -> Vec<(&'a Number, Changed)> {
-    let mut was: BTreeMap<_, &Number> = earlier.readings.iter().map(|it| (it.of(), it)).collect();
+    let mut was: BTreeMap<_, &Number> =
+        earlier.readings.iter().map(|it| (it.place(), it)).collect();
     let mut differing = Vec::new();
     for number in &now.readings {
-        let before = was.remove(&number.of());
+        let before = was.remove(&number.place());
         if before != Some(number) {
             differing.push((number, changed(before, Some(number), number)));
         }

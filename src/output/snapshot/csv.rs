@@ -114,10 +114,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_a_formula_and_every_text_can_be_read_again(name in "(?s)[=+@\t\r\n-]?.{0,12}") {
+        fn no_text_is_a_formula_and_none_is_changed_otherwise(name in "(?s)['=+@\t\r\n-]?.{0,12}") {
             let cell = text(&name);
             prop_assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
-            prop_assert_eq!(cell.strip_prefix('\'').filter(|it| text(it) == cell).unwrap_or(&cell), &name);
+            prop_assert!(cell == name || cell.strip_prefix('\'') == Some(name.as_str()));
         }
     }
 

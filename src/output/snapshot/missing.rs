@@ -5,10 +5,14 @@ use chrono::TimeDelta;
 use super::{Missing, Number};
 use crate::domain::Instant;
 use crate::kpi::evaluation::{Scope, SourceHealth};
-use crate::kpi::{self, Kpi, Params, State};
+use crate::kpi::view::surveys::SMALLEST_CELL;
+use crate::kpi::{self, Kpi, Params, State, TargetRule};
 use crate::output::human;
 
-/// The KPIs of which the organisation has no verdict although there is a target.
+/// Why the answers of a cell are left out.
+const SUPPRESSED: &str = "suppressed";
+
+/// The KPIs of which the organisation has no verdict.
 pub(super) fn of(
     readings: &[Number],
     params: &Params,
@@ -25,6 +29,7 @@ pub(super) fn of(
                 State::NoData => no_data(kpi, number, params, sources, start),
                 State::Stale => stale(kpi, params, sources),
                 State::Insufficient => too_few(number),
+                State::NoTarget => no_target(kpi, number, params),
                 _ => return None,
             };
             Some(Missing {
@@ -91,8 +96,23 @@ fn stale(kpi: &Kpi, params: &Params, sources: &[SourceHealth]) -> String {
     }
 }
 
+/// Why a quarter is not judged.
+fn no_target(kpi: &Kpi, number: &Number, params: &Params) -> String {
+    let configured = params.kpis.get(kpi.id).and_then(|it| it.target);
+    let target = number.target_in_words.as_deref().unwrap_or_default();
+    match configured.unwrap_or(kpi.target) {
+        TargetRule::Baseline { .. } => "no baseline is configured".to_owned(),
+        TargetRule::Points { .. } => "no baseline wave is configured".to_owned(),
+        _ if target.is_empty() => "it has no target".to_owned(),
+        _ => format!("its target ({target}) is not about a quarter"),
+    }
+}
+
 fn too_few(number: &Number) -> String {
     match number.n {
+        _ if number.excluded.contains_key(SUPPRESSED) => {
+            format!("of fewer than {SMALLEST_CELL} people nothing is shown")
+        }
         None | Some(0) => "there is nothing to measure".to_owned(),
         Some(n) => format!("too few for a verdict (n = {n})"),
     }

@@ -1,11 +1,11 @@
 //! From the facts to a snapshot.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::SubsecRound as _;
 
 use super::super::shown::{self, Shown};
-use super::{Asked, FORMAT, Number, Reached, Snapshot, Source, hashes, missing, settled};
+use super::{Asked, FORMAT, Number, Reached, Snapshot, Source, hashes, held, missing, settled};
 use crate::domain::{Instant, Timeline};
 use crate::kpi::evaluation::{
     DEFINITION, Evaluation, Freshness, Plan, Scope, SourceHealth, evaluate,
@@ -28,10 +28,8 @@ pub(super) fn snapshot(
     // What was there at the same distance from the end of the quarter before.
     let then = settled(before, params).min(as_of);
     let earlier = evaluate(timeline, params, freshness, &plan(&windows[1..]), then);
-    let inputs = {
-        let view = View::build(timeline, params, as_of).explained();
-        hashes::inputs(&view, freshness, &windows)
-    };
+    let view = View::build(timeline, params, as_of).explained();
+    let inputs = hashes::inputs(&view, freshness, &windows);
     let readings = numbers(&evaluation, &earlier, &windows);
     let span = quarter.whole(&params.calendar);
     let sources: Vec<Source> = evaluation.sources.iter().map(|it| source(it, as_of)).collect();
@@ -53,6 +51,8 @@ pub(super) fn snapshot(
         input: hashes::all(&inputs),
         inputs,
         sources,
+        waves: held::waves(&view),
+        held: BTreeSet::new(),
         missing: missing::of(&readings, params, &evaluation.sources, span.start),
         readings,
     }

@@ -150,6 +150,13 @@ fn guide(snapshot: &Snapshot) -> String {
         guide += " \"As collected\": of what stands in repositories no history is kept, so this is \
                   what was there when it was last read.";
     }
+    for id in &snapshot.held {
+        guide += &format!(
+            " {} stays as in the revision before: fewer than five answers differ, and the difference \
+             would tell what they were.",
+            title(id)
+        );
+    }
     guide
 }
 

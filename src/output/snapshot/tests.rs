@@ -269,6 +269,12 @@ fn what_nobody_collects_is_missing_by_name() {
     let snapshot = of(QUARTER);
     let missing = snapshot.missing.iter().find(|it| it.kpi == "unit_cost").unwrap();
     assert_eq!(missing.why, "no source that feeds it is configured");
+    let why =
+        |kpi: &str| snapshot.missing.iter().find(|it| it.kpi == kpi).map(|it| it.why.as_str());
+    assert_eq!(why("incident_recovery_time"), Some("no baseline is configured"));
+    let by_month = "its target (4 to 8 per calendar month) is not about a quarter";
+    assert_eq!(why("architecture_throughput"), Some(by_month));
+    assert_eq!(why("incident_frequency"), None, "it is judged");
     assert!(
         file(&snapshot, "snapshot.md").contains("| Unit cost | no data | no source that feeds")
     );
@@ -356,47 +362,99 @@ fn a_page_needs_nothing_else_and_runs_nothing() {
     assert!(!page.contains("<b>api"), "names are escaped: {page}");
 }
 
+/// The first quarter of 2026 with these answers to a survey, in lines.
+fn surveyed(answers: &str) -> Snapshot {
+    let text = format!(
+        "service web team core
+         service pay team money
+         service sdk team tools
+         feeds surveys from 2023-01-01T00:00
+         wave developer_experience w1 closed 02-01T00:00 invited 30 each core=8,money=8,tools=9
+         wave developer_experience w2 closed 03-01T00:00 invited 30 each core=8,money=8,tools=9
+         {answers}
+         as_of 06-01T00:00"
+    );
+    let (story, mut freshness) = told(&text);
+    let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
+    freshness.extend(story.params.sources.iter().map(|it| (it.name.clone(), fresh)));
+    at(&story, &freshness, story.as_of)
+}
+
+/// The mean of a team, or of the organisation.
+fn score<'a>(snapshot: &'a Snapshot, team: Option<&str>) -> &'a Number {
+    let mut numbers = snapshot.readings.iter().filter(|it| it.kpi == "developer_experience");
+    let is = |it: &&Number| it.team.as_deref() == team && it.stat.as_deref() == Some("mean");
+    numbers.find(is).expect("a mean")
+}
+
 #[test]
 fn who_said_what_in_a_hidden_cell_is_not_told_by_anything() {
-    let story = |money: &str, tools: &str| {
-        let text = format!(
-            "service web team core
-             service pay team money
-             service sdk team tools
-             feeds surveys from 2023-01-01T00:00
-             wave developer_experience w1 closed 02-01T00:00 invited 30 each core=8,money=8,tools=9
-             answers w1 flow team core 5,5,5,5,5,5,5,5
+    let told = |money: &str, tools: &str| {
+        surveyed(&format!(
+            "answers w1 flow team core 5,5,5,5,5,5,5,5
              answers w1 flow team money {money}
-             answers w1 flow team tools {tools}
-             as_of 06-01T00:00"
-        );
-        let (story, mut freshness) = told(&text);
-        let fresh = SourceFreshness { last_success: story.as_of, data_through: story.as_of };
-        freshness.extend(story.params.sources.iter().map(|it| (it.name.clone(), fresh)));
-        at(&story, &freshness, story.as_of)
+             answers w1 flow team tools {tools}"
+        ))
     };
-    let snapshot = story("3,3,3,3,3,3", "1,1,1,1");
-    let of_team = |team: &str| {
-        let mut numbers = snapshot.readings.iter().filter(|it| it.kpi == "developer_experience");
-        numbers
-            .find(|it| it.team.as_deref() == Some(team) && it.family.ends_with("_score"))
-            .unwrap()
-    };
-    assert_eq!((of_team("core").value, of_team("core").n), (Some(5.0), Some(8)));
+    let snapshot = told("3,3,3,3,3,3", "1,1,1,1");
+    let core = score(&snapshot, Some("core"));
+    assert_eq!((core.value, core.n), (Some(5.0), Some(8)));
     for team in ["money", "tools"] {
-        let hidden = of_team(team);
+        let hidden = score(&snapshot, Some(team));
         assert_eq!((hidden.value, hidden.n, hidden.lower), (None, Some(0), None), "{team}");
         assert_eq!(hidden.excluded.get("suppressed"), Some(&1));
     }
-    assert!(
-        snapshot
-            .readings
-            .iter()
-            .filter(|it| it.kpi == "developer_experience")
-            .all(|it| { (it.previous_value, it.previous_n) == (None, None) })
+    let alone = surveyed("answers w1 flow team core 5,5,5,5");
+    let why = alone.missing.iter().find(|it| it.kpi == "developer_experience");
+    assert!(why.is_some_and(|it| it.why == "of fewer than 5 people nothing is shown"), "{why:?}");
+    let of_survey = snapshot.readings.iter().filter(|it| it.kpi == "developer_experience");
+    assert!(of_survey.clone().count() > 6);
+    assert!(of_survey.clone().all(|it| (it.previous_value, it.previous_n) == (None, None)));
+    assert_eq!(snapshot.files(), told("1,1,1,3,3,3", "1,3,3,3").files(), "not even by a hash");
+}
+
+#[test]
+fn what_one_person_answered_late_is_not_told_by_two_revisions() {
+    let answers = |core: &str, tools: &str| {
+        surveyed(&format!(
+            "answers w1 flow team core {core}
+             answers w1 flow team money 3,3,3,3,3,3
+             answers w1 flow team tools {tools}"
+        ))
+    };
+    let eight = "5,5,5,5,5,5,5,5";
+    let first = answers(eight, "1,1,1,1");
+    // With the fifth answer the team could be shown, and what the four had said be calculated.
+    let late = answers(eight, "1,1,1,1,2");
+    assert_eq!(score(&late, Some("tools")).n, Some(5));
+    assert_eq!(late.correcting(&first), None, "it stands");
+    assert_eq!(
+        answers("5,5,5,5,5,5,5,1", "1,1,1,1").correcting(&first),
+        None,
+        "nor another answer"
     );
-    let otherwise = story("1,1,1,3,3,3", "1,3,3,3");
-    assert_eq!(snapshot.files(), otherwise.files(), "not even by a hash");
+    // With another correction it is held, and said so; five answers later it is not.
+    let mut earlier = first.clone();
+    earlier.definition = "0".to_owned();
+    let held = answers(eight, "1,1,1,1,2").correcting(&earlier).expect("a correction");
+    assert_eq!(score(&held, None), score(&first, None));
+    assert_eq!(score(&held, Some("tools")).n, Some(0));
+    assert!(
+        file(&held, "snapshot.md").contains("Developer experience stays as in the revision before")
+    );
+    assert_eq!(because(&held), "the definitions changed from version 0 to version 1");
+    let many = answers("5,5,5,5,5,5,5,5,4,4,4,4,4", "1,1,1,1").correcting(&held);
+    let many = many.expect("a correction");
+    assert_eq!((score(&many, None).n, many.held.len()), (Some(23), 0));
+}
+
+#[test]
+fn another_wave_is_shown_however_few_more_answered() {
+    let first = surveyed("answers w1 flow team core 5,5,5,5,5,5");
+    let other =
+        surveyed("answers w1 flow team core 5,5,5,5,5,5\nanswers w2 flow team core 4,4,4,4,4,4,4");
+    let second = other.correcting(&first).expect("a correction");
+    assert_eq!((score(&second, None).value, score(&second, None).n), (Some(4.0), Some(7)));
 }
 
 /// A snapshot of a world whose sources were read until long after its quarter.
@@ -422,7 +480,7 @@ proptest! {
         prop_assert_eq!(first.files(), second.files());
         let no_correction = second.correcting(&first);
         prop_assert!(no_correction.is_none());
-        let of: std::collections::BTreeSet<_> = first.readings.iter().map(Number::of).collect();
+        let of: std::collections::BTreeSet<_> = first.readings.iter().map(Number::place).collect();
         prop_assert_eq!(of.len(), first.readings.len(), "no two numbers are of the same");
     }
 
