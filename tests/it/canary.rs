@@ -81,10 +81,15 @@ history_start = 2025-01-01
 
     /// No file but the secret itself holds a canary.
     fn nothing_is_written(&self) {
-        for entry in std::fs::read_dir(self.directory.path()).unwrap() {
-            let path = entry.unwrap().path();
-            if !path.ends_with("token") {
-                silent(&path.display().to_string(), &std::fs::read(&path).unwrap());
+        let mut folders = vec![self.directory.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("token") {
+                    silent(&path.display().to_string(), &std::fs::read(&path).unwrap());
+                }
             }
         }
     }
@@ -116,6 +121,9 @@ async fn a_sync_and_the_commands_on_what_it_stored_show_no_token() {
     site.nothing_is_written();
     site.says_nothing(&["evaluate"], 0).await;
     site.says_nothing(&["explain", "change_failure"], 0).await;
+    site.says_nothing(&["snapshot"], 0).await;
+    assert!(site.directory.path().join("snapshots").exists(), "there is one");
+    site.nothing_is_written();
     assert!(
         !site.fakes.github.requests().is_empty() && !site.fakes.pagerduty.requests().is_empty(),
         "the canaries were used"

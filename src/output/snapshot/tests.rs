@@ -84,6 +84,20 @@ fn a_number_has_its_n_its_interval_its_target_and_the_quarter_before() {
 }
 
 #[test]
+fn what_is_there_is_compared_with_what_was_there_a_quarter_ago() {
+    // The quarter before is settled on the 31st of January.
+    let also = "01-20T10:00 incident i8 P1 on PAPI\n02-20T10:00 incident i9 P1 on PAPI";
+    let snapshot = of(&with(also));
+    let open = |scope: &str| {
+        let mut numbers = snapshot.readings.iter().filter(|it| it.scope == scope);
+        let open = numbers.find(|it| it.family == "engkpi_incidents_open");
+        open.map(|it| (it.window.as_str(), it.value, it.previous_value))
+    };
+    assert_eq!(open("org"), Some(("now", Some(2.0), Some(1.0))));
+    assert_eq!(open("service"), None, "of services what a target names");
+}
+
+#[test]
 fn every_kpi_has_a_line_for_the_organisation_and_each_team() {
     let snapshot = of(QUARTER);
     for kpi in kpi::ALL {
@@ -477,6 +491,7 @@ proptest! {
         order.sort_by_key(|it| (*it as u64).wrapping_mul(seed | 1).rotate_left(17));
         let other = order.into_iter().map(|it| facts[it].clone()).collect();
         let (first, second) = (of_world(&world, facts), of_world(&world, other));
+        prop_assert!(!first.provisional && first.readings.iter().all(|it| it.provisional != Some(true)));
         prop_assert_eq!(first.files(), second.files());
         let no_correction = second.correcting(&first);
         prop_assert!(no_correction.is_none());
