@@ -1,12 +1,13 @@
 //! What a later revision corrects, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Number, Reached, Snapshot};
 use crate::kpi;
+use crate::output::human;
 
 /// What changed since an earlier revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,16 +60,28 @@ pub(super) struct Changed {
 pub(super) fn between(earlier: &Snapshot, now: &Snapshot) -> Option<Changes> {
     // Both as they are read: the last digit of a number may not survive it.
     let now = &super::read(&super::json::render(now)).expect("a snapshot that we wrote");
-    let mut because = reasons(earlier, now);
+    let same_time = earlier.as_of == now.as_of;
+    let comparable = |it: &Snapshot| -> Vec<Number> {
+        it.readings.iter().map(|it| comparable(it, same_time)).collect()
+    };
+    let (was, is) = (comparable(earlier), comparable(now));
+    let corrects = |it: &Number| !it.as_collected && (same_time || it.window != super::read::NOW);
     let (decide, beside): (Vec<_>, Vec<_>) =
-        differing(earlier, now).into_iter().partition(|(number, _)| corrects(number, earlier, now));
+        differing(&was, &is).into_iter().partition(|(number, _)| corrects(number));
+    let mut because = rules(earlier, now);
+    if same_time {
+        because.extend(facts(earlier, now));
+    } else if !decide.is_empty() {
+        because.push(later(earlier, now, decide.iter().map(|(number, _)| *number)));
+    }
+    because.extend(state(earlier, now));
     if because.is_empty() && decide.is_empty() {
         return None;
     }
     if because.is_empty() {
         because.push(
-            "neither the rules nor the items of the two quarters changed: what they are compared with \
-             did, or engkpi"
+            "neither the rules nor the items of the two quarters changed: what they are compared \
+             with did, or engkpi"
                 .to_owned(),
         );
     }
@@ -76,21 +89,50 @@ pub(super) fn between(earlier: &Snapshot, now: &Snapshot) -> Option<Changes> {
     Some(Changes { since: earlier.revision, because, readings })
 }
 
-fn reasons(earlier: &Snapshot, now: &Snapshot) -> Vec<String> {
+/// A number without what the whole snapshot says, and without what is about the present if that is
+/// another one.
+fn comparable(number: &Number, same_time: bool) -> Number {
+    let open = number.open.filter(|_| same_time);
+    Number { provisional: None, open, ..number.clone() }
+}
+
+fn rules(earlier: &Snapshot, now: &Snapshot) -> Vec<String> {
     let mut because = Vec::new();
     if earlier.definition != now.definition {
         let (was, is) = (&earlier.definition, &now.definition);
         because.push(format!("the definitions changed from version {was} to version {is}"));
     }
     if earlier.configuration != now.configuration {
-        because.push(
-            "the configuration changed: rules, targets, teams, services or sources".to_owned(),
-        );
+        let what = "rules, targets, teams, services or sources";
+        because.push(format!("the configuration changed: {what}"));
     }
-    let facts = facts(earlier, now);
-    if !facts.is_empty() {
-        because.push(format!("facts changed, in {}", facts.join(", ")));
-    }
+    because
+}
+
+/// The KPIs of which other items are known at the same `as_of`.
+fn facts(earlier: &Snapshot, now: &Snapshot) -> Option<String> {
+    let has_history =
+        |id: &&str| kpi::find(id).is_none_or(|it| it.needs.iter().all(|need| need.has_history()));
+    let differs = |(id, hash): &(&String, &String)| earlier.inputs.get(*id) != Some(*hash);
+    let differing = now.inputs.iter().filter(differs).map(|(id, _)| id.as_str());
+    let differing: Vec<&str> = differing.filter(has_history).collect();
+    (!differing.is_empty()).then(|| format!("facts changed, in {}", differing.join(", ")))
+}
+
+/// At another `as_of` other items are known in any case: the numbers say where it matters.
+fn later<'a>(
+    earlier: &Snapshot,
+    now: &Snapshot,
+    numbers: impl Iterator<Item = &'a Number>,
+) -> String {
+    let kpis: BTreeSet<&str> = numbers.map(|it| it.kpi.as_str()).collect();
+    let kpis = kpis.into_iter().collect::<Vec<_>>().join(", ");
+    let (was, is) = (human::instant(earlier.as_of), human::instant(now.as_of));
+    format!("it is as of {is} instead of {was}, which matters in {kpis}")
+}
+
+fn state(earlier: &Snapshot, now: &Snapshot) -> Vec<String> {
+    let mut because = Vec::new();
     match (earlier.provisional, now.provisional) {
         (true, false) => because.push("it is not provisional any more".to_owned()),
         (false, true) => because.push("it is provisional again".to_owned()),
@@ -108,30 +150,11 @@ fn reasons(earlier: &Snapshot, now: &Snapshot) -> Vec<String> {
     because
 }
 
-/// The KPIs of which other items are known.
-fn facts<'a>(earlier: &Snapshot, now: &'a Snapshot) -> Vec<&'a str> {
-    let same_time = earlier.as_of == now.as_of;
-    let decides = |id: &str| {
-        let kpi = kpi::find(id);
-        let has_history = kpi.is_none_or(|it| it.needs.iter().all(|need| need.has_history()));
-        has_history && (same_time || !kpi.is_some_and(kpi::Kpi::is_about_now))
-    };
-    let differs = |(id, hash): &(&'a String, &String)| earlier.inputs.get(*id) != Some(*hash);
-    let differing = now.inputs.iter().filter(differs).map(|(id, _)| id.as_str());
-    differing.filter(|id| decides(id)).collect()
-}
-
-/// Whether a number that differs is a correction.
-fn corrects(number: &Number, earlier: &Snapshot, now: &Snapshot) -> bool {
-    !number.as_collected && (earlier.as_of == now.as_of || number.window != "now")
-}
-
-/// The numbers of either that differ, in the order of the later one.
-fn differing<'a>(earlier: &'a Snapshot, now: &'a Snapshot) -> Vec<(&'a Number, Changed)> {
-    let mut was: BTreeMap<_, &Number> =
-        earlier.readings.iter().map(|it| (it.place(), it)).collect();
+/// The numbers of either that differ, in the order of the later ones.
+fn differing<'a>(earlier: &'a [Number], now: &'a [Number]) -> Vec<(&'a Number, Changed)> {
+    let mut was: BTreeMap<_, &Number> = earlier.iter().map(|it| (it.place(), it)).collect();
     let mut differing = Vec::new();
-    for number in &now.readings {
+    for number in now {
         let before = was.remove(&number.place());
         if before != Some(number) {
             differing.push((number, changed(before, Some(number), number)));

@@ -13,6 +13,9 @@ use crate::kpi::evaluation::{
 use crate::kpi::{self, Kpi, Need, Params, Stat, View, Window};
 use crate::output::human;
 
+/// The window of what is about the present.
+pub(super) const NOW: &str = "now";
+
 pub(super) fn snapshot(
     facts: (&Timeline, &Params),
     freshness: &Freshness,
@@ -172,7 +175,7 @@ fn number(evaluation: &Evaluation, line: &Shown<'_>, previous: Option<&Shown<'_>
         scope: line.scope.as_str().to_owned(),
         team: named(team),
         service: named(service),
-        window: if line.family.now { "now" } else { line.window }.to_owned(),
+        window: if line.family.now { NOW } else { line.window }.to_owned(),
         labels: labels(line.dimensions),
         stat: line.stat.map(|it| it.as_str().to_owned()),
         value: reading.and_then(|it| known(it.value)),

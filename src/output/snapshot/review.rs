@@ -297,7 +297,7 @@ fn said(of: &Changed, key: &str, value: &Value) -> String {
             counts.collect::<Vec<_>>().join(" and ")
         }
         it => match (key, it.as_f64()) {
-            ("value" | "previous_value", Some(it)) => measured(it),
+            ("value" | "previous_value" | "lower" | "upper" | "beyond", Some(it)) => measured(it),
             ("coverage", Some(it)) => human::share(it),
             _ => it.to_string(),
         },

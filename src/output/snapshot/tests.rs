@@ -228,6 +228,14 @@ fn before_the_lag_has_passed_it_is_provisional_and_then_it_is_not() {
     }
     let again = at(&story, &freshness, instant("04-04T00:00"));
     assert_eq!(again.correcting(&first), None, "a day later nothing else is known of the quarter");
+    let (late, _) = told(&with("04-10T10:00 learnt i2 fault 02-10T09:30"));
+    let learned = at(&late, &freshness, instant("04-12T00:00"));
+    let learned = learned.correcting(&first).expect("another revision");
+    assert_eq!(
+        because(&learned),
+        "it is as of 2026-04-12 00:00 UTC instead of 2026-04-03 00:00 UTC, which matters in \
+         incident_detection_time"
+    );
     let last = at(&story, &freshness, instant("06-01T00:00"));
     let last = last.correcting(&first).expect("another revision");
     assert_eq!(
