@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::deployments::ServiceDeployment;
-use super::lineage::{Arrival, Line, Lineage, Walk};
+use super::lineage::{Arrival, Line, Lineage};
 use super::ownership::Ownership;
 use super::reach::Reach;
 use crate::domain::fact::{Actor, Change};
@@ -143,9 +143,8 @@ fn ship(
 ) {
     let mut branches = DefaultBranches { timeline, reached: HashMap::new() };
     for line in lines {
-        let walk = line.walk();
         for (service, first) in &line.services {
-            let shipments = Shipments { walk: &walk, first: *first, deployments };
+            let shipments = Shipments { line, first: *first, deployments };
             for change in by_service.get_mut(service).into_iter().flatten() {
                 change.shipping = shipments.of(change.change, &mut branches);
             }
@@ -155,7 +154,7 @@ fn ship(
 
 /// What the deployments of one service shipped.
 struct Shipments<'w, 'a> {
-    walk: &'w Walk<'w, 'w>,
+    line: &'w Line<'w>,
     /// The position of the service's first deployment in `deployments`.
     first: usize,
     deployments: &'w [ServiceDeployment<'a>],
@@ -165,11 +164,11 @@ impl Shipments<'_, '_> {
     fn of(&self, change: &Change, branches: &mut DefaultBranches<'_>) -> Shipping {
         // Where the vendor names no merge commit, a merge that rewrote nothing still has put the
         // last commit of the branch into the target branch.
-        let last = change.commits.last().filter(|commit| self.walk.knows(commit));
+        let last = change.commits.last().filter(|commit| self.line.knows(commit));
         let Some(commit) = change.merge_commit.as_ref().or(last) else {
             return Shipping::NoMergeCommit;
         };
-        match self.walk.arrival(commit) {
+        match self.line.arrival(commit) {
             Some(Arrival::In(position)) => Shipping::Shipped(self.first + position),
             Some(Arrival::Before(position)) => self.swallowed(change, position),
             None if branches.lead_to(change, commit) => Shipping::Unshipped,

@@ -1,7 +1,7 @@
 //! Which deployment of a service was the first to contain a commit: by ancestry, never by time.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::deployments::ServiceDeployment;
 use crate::domain::graph::{CommitGraph, FirstReached, Node};
@@ -27,6 +27,7 @@ pub struct Line<'a> {
     pub repository: &'a RepositoryId,
     graph: Option<&'a CommitGraph>,
     tips: Vec<Tip<'a>>,
+    walk: OnceLock<Walk>,
 }
 
 /// What was deployed.
@@ -51,7 +52,8 @@ impl<'a> Lineage<'a> {
             let graph = timeline.commits.get(repository).map(Arc::as_ref);
             let tips: Vec<Tip<'_>> = own.iter().map(|it| Tip::of(it, graph)).collect();
             let line = *known.entry((repository, tips)).or_insert_with_key(|(_, tips)| {
-                lines.push(Line { services: Vec::new(), repository, graph, tips: tips.clone() });
+                let (tips, walk) = (tips.clone(), OnceLock::new());
+                lines.push(Line { services: Vec::new(), repository, graph, tips, walk });
                 lines.len() - 1
             });
             lines[line].services.push((own[0].service, first));
@@ -93,32 +95,11 @@ impl<'a> Tip<'a> {
     }
 }
 
-impl<'a> Line<'a> {
-    /// Walks the graph from one deployment after the other.
-    pub fn walk(&self) -> Walk<'_, 'a> {
-        let nodes = self.tips.iter().map(|tip| match tip {
-            Tip::Known(node) => Some(*node),
-            Tip::Unknown(_) | Tip::Unsaid => None,
-        });
-        let unknown = self.tips.iter().enumerate().rev().filter_map(|(position, tip)| match tip {
-            Tip::Unknown(commit) => Some((*commit, position)),
-            Tip::Known(_) | Tip::Unsaid => None,
-        });
-        Walk {
-            line: self,
-            reached: self.graph.map(|graph| graph.first_reached(nodes)),
-            unknown: unknown.collect(),
-            beginning: self.tips.iter().position(|tip| matches!(tip, Tip::Known(_))),
-        }
-    }
-}
-
 /// What the deployments of a [`Line`] contain.
 #[derive(Debug)]
-pub struct Walk<'l, 'a> {
-    line: &'l Line<'a>,
+struct Walk {
     reached: Option<FirstReached>,
-    unknown: HashMap<&'a CommitId, usize>,
+    unknown: HashMap<CommitId, usize>,
     /// The first deployment whose ancestors are known.
     beginning: Option<usize>,
 }
@@ -133,26 +114,47 @@ pub enum Arrival {
     Before(usize),
 }
 
-impl Walk<'_, '_> {
+impl<'a> Line<'a> {
+    /// Walks the graph from one deployment after the other, once somebody asks.
+    fn walk(&self) -> &Walk {
+        self.walk.get_or_init(|| {
+            let nodes = self.tips.iter().map(|tip| match tip {
+                Tip::Known(node) => Some(*node),
+                Tip::Unknown(_) | Tip::Unsaid => None,
+            });
+            let unknown =
+                self.tips.iter().enumerate().rev().filter_map(|(position, tip)| match tip {
+                    Tip::Unknown(commit) => Some(((*commit).clone(), position)),
+                    Tip::Known(_) | Tip::Unsaid => None,
+                });
+            Walk {
+                reached: self.graph.map(|graph| graph.first_reached(nodes)),
+                unknown: unknown.collect(),
+                beginning: self.tips.iter().position(|tip| matches!(tip, Tip::Known(_))),
+            }
+        })
+    }
+
     /// Whether the repository's graph has `commit`.
     pub fn knows(&self, commit: &CommitId) -> bool {
-        self.line.graph.is_some_and(|graph| graph.get(commit).is_some())
+        self.graph.is_some_and(|graph| graph.get(commit).is_some())
     }
 
     /// How `commit` came into production; `None` = it did not yet.
     pub fn arrival(&self, commit: &CommitId) -> Option<Arrival> {
-        let node = self.line.graph.and_then(|graph| graph.node(commit));
-        let reached = node.zip(self.reached.as_ref()).and_then(|(node, it)| it.by(node));
-        let position = match (reached, self.unknown.get(commit).copied()) {
+        let walk = self.walk();
+        let node = self.graph.and_then(|graph| graph.node(commit));
+        let reached = node.zip(walk.reached.as_ref()).and_then(|(node, it)| it.by(node));
+        let position = match (reached, walk.unknown.get(commit).copied()) {
             (Some(reached), Some(deployed)) => reached.min(deployed),
             (reached, deployed) => reached.or(deployed)?,
         };
-        let deployed_itself = match self.line.tips[position] {
+        let deployed_itself = match self.tips[position] {
             Tip::Known(tip) => Some(tip) == node,
             Tip::Unknown(tip) => tip == commit,
             Tip::Unsaid => false,
         };
-        let swallowed = Some(position) == self.beginning && !deployed_itself;
+        let swallowed = Some(position) == walk.beginning && !deployed_itself;
         Some(if swallowed { Arrival::Before(position) } else { Arrival::In(position) })
     }
 }

@@ -109,10 +109,9 @@ impl<'a> Names<'a> {
             if named.is_empty() {
                 continue;
             }
-            let walk = line.walk();
             for (commit, name) in named {
                 // Nobody can say what the first deployment ever was the first to ship.
-                if let Some(Arrival::In(position @ 1..)) = walk.arrival(commit) {
+                if let Some(Arrival::In(position @ 1..)) = line.arrival(commit) {
                     self.meant(name).shipped.entry(number).or_insert(position);
                 }
             }
@@ -130,11 +129,14 @@ impl<'a> Names<'a> {
             if at == 0 || evidence.deployments[at - 1].service != service {
                 continue;
             }
-            let graph = evidence.timeline.commits.get(&change.change.repository);
-            let squashed = change.change.commits.iter();
-            let squashed = squashed.filter(|it| graph.is_none_or(|graph| graph.get(it).is_none()));
-            for name in squashed.flat_map(|it| wanted.commit(it)) {
-                self.meant(name).squashed.insert(at);
+            // Hardly any is named: that is asked first.
+            let commits = change.change.commits.iter();
+            let named = commits.flat_map(|it| wanted.commit(it).map(move |name| (it, name)));
+            for (commit, name) in named {
+                let graph = evidence.timeline.commits.get(&change.change.repository);
+                if graph.is_none_or(|graph| graph.get(commit).is_none()) {
+                    self.meant(name).squashed.insert(at);
+                }
             }
         }
     }

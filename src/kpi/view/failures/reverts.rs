@@ -9,7 +9,7 @@ use crate::domain::graph::{CommitGraph, KnownCommit};
 use crate::domain::timeline::Shelf;
 use crate::domain::{CommitId, RepositoryId};
 use crate::kpi::view::changes::{ServiceChange, Shipping};
-use crate::kpi::view::lineage::{Arrival, Line, Walk};
+use crate::kpi::view::lineage::{Arrival, Line};
 
 /// Finds reverts in all repositories: what they fail, and which deployments carry one.
 pub(super) fn find(evidence: &Evidence<'_>, verdicts: &mut [Verdict], findings: &mut Vec<Finding>) {
@@ -17,9 +17,8 @@ pub(super) fn find(evidence: &Evidence<'_>, verdicts: &mut [Verdict], findings: 
     for line in evidence.lineage.lines() {
         let history = &histories[line.repository];
         if !history.reverts.is_empty() {
-            let walk = line.walk();
             for &(service, first) in &line.services {
-                let trial = Trial { evidence, history, line, walk: &walk, service, first };
+                let trial = Trial { evidence, history, line, service, first };
                 trial.judge(verdicts, findings);
             }
         }
@@ -151,7 +150,6 @@ struct Trial<'t, 'a> {
     evidence: &'t Evidence<'a>,
     history: &'t History<'a>,
     line: &'t Line<'t>,
-    walk: &'t Walk<'t, 't>,
     service: usize,
     /// The position of the service's first deployment in the view.
     first: usize,
@@ -249,7 +247,7 @@ impl Trial<'_, '_> {
     }
 
     fn commit(&self, commit: &CommitId) -> Option<Live> {
-        Some(match self.walk.arrival(commit)? {
+        Some(match self.line.arrival(commit)? {
             Arrival::In(position) => Live { deployment: self.first + position, shipped: true },
             Arrival::Before(position) => Live { deployment: self.first + position, shipped: false },
         })
