@@ -26,6 +26,7 @@ use crate::kpi::evaluation::{
     self, Evaluation, Explanation, Freshness, Plan, Scope, SourceFreshness,
 };
 use crate::kpi::params::DeploymentRule;
+use crate::kpi::view::index::Index;
 use crate::kpi::view::reach::Landed;
 use crate::kpi::window::Window;
 use crate::kpi::{Kpi, Need, Params};
@@ -156,31 +157,36 @@ impl Evaluator {
         self.with_timeline(evaluate, convert::identity).await
     }
 
-    /// Evaluates again only those that `landed` is about; `None` where that cannot be said.
+    /// Evaluates again only those that `landed` is about, and hands back `index`, or a new one, with
+    /// what landed in it; `None` where it cannot be said whom it is about.
     ///
     /// # Errors
     /// As [`Self::evaluate`].
     pub async fn refresh(
         &self,
         before: Arc<Evaluation>,
-        landed: Landed,
+        (landed, index): (Landed, Option<Index>),
         plan: Plan,
         as_of: Instant,
-    ) -> anyhow::Result<Option<Evaluation>> {
+    ) -> anyhow::Result<Option<(Evaluation, Index)>> {
         let freshness = self.freshness();
         let refresh = move |timeline: &Timeline, params: &Params| {
             let facts = (timeline, params);
-            evaluation::refresh(&before, &landed, facts, &freshness, &plan, as_of)
+            let mut index = index.unwrap_or_else(|| Index::of(timeline, &params.rules));
+            let news = (&landed, &mut index);
+            let refreshed = evaluation::refresh(&before, news, facts, &freshness, &plan, as_of)?;
+            Some((refreshed, index))
         };
         self.with_timeline(refresh, convert::identity).await
     }
 
-    /// Does now what the next [`Self::refresh`] would do first.
+    /// What the next [`Self::refresh`] would look up first.
     ///
     /// # Errors
     /// As [`Self::evaluate`].
-    async fn prepare(&self) -> anyhow::Result<()> {
-        self.with_timeline(evaluation::prepare, convert::identity).await
+    async fn index(&self) -> anyhow::Result<Index> {
+        let index = |timeline: &Timeline, params: &Params| Index::of(timeline, &params.rules);
+        self.with_timeline(index, convert::identity).await
     }
 
     /// Evaluates one number and hands the items behind it to `then`, which runs away from the async
@@ -335,11 +341,12 @@ impl Loop {
         let mut rhythm = None;
         let mut pass = Pass::Whole;
         let mut counting: Option<AbortOnDropHandle<()>> = None;
+        let mut index = None;
         loop {
             let started = Moment::now();
             let done = match pass {
-                Pass::Whole => self.whole().await,
-                Pass::Landed => self.landed().await,
+                Pass::Whole => self.whole(&mut index).await,
+                Pass::Landed => self.landed(&mut index).await,
             };
             let is_counting = counting.as_ref().is_some_and(|it| !it.is_finished());
             if matches!(pass, Pass::Whole) && done.is_ok() && !is_counting {
@@ -368,7 +375,8 @@ impl Loop {
         }
     }
 
-    async fn whole(&mut self) -> anyhow::Result<()> {
+    async fn whole(&mut self, index: &mut Option<Index>) -> anyhow::Result<()> {
+        *index = None;
         self.landed.mark_unchanged();
         let timer = self.telemetry.evaluation_duration_seconds.start_timer();
         self.evaluator.load().await?;
@@ -378,7 +386,8 @@ impl Loop {
         timer.observe_duration();
         self.telemetry.evaluation_timestamp_seconds.set(seconds(as_of));
         self.published.send_replace(Some(Arc::new(evaluation)));
-        self.evaluator.prepare().await
+        *index = Some(self.evaluator.index().await?);
+        Ok(())
     }
 
     /// Counts the rows of the store beside everything else: that reads every one of them, and what
@@ -400,15 +409,19 @@ impl Loop {
         }))
     }
 
-    async fn landed(&mut self) -> anyhow::Result<()> {
+    /// An index outlives only what it has taken in.
+    async fn landed(&mut self, index: &mut Option<Index>) -> anyhow::Result<()> {
+        let known = index.take();
         let landed = self.evaluator.load().await?;
         let Some(before) = self.published.borrow().clone() else {
             return Ok(());
         };
         let as_of = self.clock.now();
-        let refreshed = self.evaluator.refresh(before, landed, self.settings.plan(), as_of);
-        if let Some(evaluation) = refreshed.await? {
+        let news = (landed, known);
+        let refreshed = self.evaluator.refresh(before, news, self.settings.plan(), as_of);
+        if let Some((evaluation, known)) = refreshed.await? {
             self.published.send_replace(Some(Arc::new(evaluation)));
+            *index = Some(known);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use coverage::{Freshness, SourceFreshness, SourceHealth};
-pub use refresh::{prepare, refresh};
+pub use refresh::refresh;
 pub use scope::Scope;
 
 use measure::Measuring;

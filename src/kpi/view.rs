@@ -9,6 +9,7 @@ pub mod decisions;
 pub mod deployments;
 pub mod failures;
 pub mod incidents;
+pub mod index;
 pub mod lineage;
 mod mentions;
 pub mod ownership;
@@ -30,6 +31,7 @@ use decisions::Record;
 use deployments::ServiceDeployment;
 use failures::{Evidence, Failures};
 use incidents::Episode;
+use index::Index;
 use lineage::Lineage;
 use ownership::Ownership;
 use reach::{Landed, Reach};
@@ -122,37 +124,31 @@ impl<'a> View<'a> {
 
     /// The same for those that `landed` is about alone, looking only at what can concern them: what
     /// it says about others is not what is so. `None` where it cannot be said whom it is about.
+    /// `index` must be one of `timeline`, from before anything of it landed or later.
     pub fn of_landed(
         timeline: &'a Timeline,
         params: &'a Params,
         as_of: Instant,
         landed: &Landed,
+        index: &mut Index,
     ) -> Option<(Self, Reach)> {
+        index.update(timeline, &params.rules, landed);
         let ownership = Ownership::of(timeline, params);
-        // Where no incident landed, nothing asks for those of others that name nothing.
+        let reach = Reach::of(landed, timeline, params, &ownership, index)?;
+        // An incident may recur anywhere in the organisation. Where none landed, nothing asks for
+        // those of others.
         let incidents = if landed.is_about(Need::Incidents) {
             incidents::build(timeline, params, as_of)
         } else {
-            let teams = landed.owners(params, &ownership);
-            let services = &params.catalogue.services;
-            incidents::build_of(timeline, params, as_of, |it| teams.contains(&services[it].team))
+            incidents::build_of(timeline, params, as_of, reach.incidents())
         };
-        let reach = Reach::of(landed, timeline, params, &ownership, &incidents)?;
         let mut view = Self::within(timeline, params, as_of, ownership, incidents, Some(&reach));
-        view.keep(landed, &reach);
+        view.keep(&reach);
         Some((view, reach))
     }
 
     /// Lets go of what only said whose fault something was: items are made of the rest.
-    fn keep(&mut self, landed: &Landed, reach: &Reach) {
-        // An incident may recur anywhere in the organisation; nothing else that is said about one has
-        // to do with those of others.
-        if !landed.is_about(Need::Incidents) {
-            let mut is_kept = (0..).map(|at| reach.incidents.contains(&at));
-            self.incidents.retain(|_| is_kept.next().unwrap_or(false));
-            let mut is_kept = (0..).map(|at| reach.incidents.contains(&at));
-            self.failures.linked.retain(|_| is_kept.next().unwrap_or(false));
-        }
+    fn keep(&mut self, reach: &Reach) {
         self.changes.retain(|it| reach.services.contains(&it.service));
         let linked: HashSet<usize> = self.failures.linked.iter().flatten().copied().collect();
         let mut kept = 0;

@@ -96,17 +96,29 @@ impl<'a> Measuring<'a> {
         before: &HashMap<(&str, Scope), &Part>,
     ) -> Vec<Arc<Part>> {
         let partition = Partition::of(items, &self.view.params.catalogue);
+        let scopes = self.measured(scopes);
+        parallel::map(scopes.len(), |at| self.one(scopes[at], &partition, before))
+    }
+
+    /// Those of `scopes` that it is measured for: what is about people is not about services.
+    pub(super) fn measured(&self, scopes: &[Scope]) -> Vec<Scope> {
         let of_people = self.kpi.needs.iter().any(|need| need.is_about_people());
         let is_of_scope = |scope: &Scope| !(of_people && matches!(scope, Scope::Service(_)));
-        let scopes: Vec<Scope> = scopes.iter().copied().filter(is_of_scope).collect();
-        parallel::map(scopes.len(), |at| {
-            let scope = scopes[at];
-            let mut part = self.part(scope, partition.scope(scope));
-            if let Some(earlier) = before.get(&(self.kpi.id, scope)) {
-                part.share(earlier);
-            }
-            Arc::new(part)
-        })
+        scopes.iter().copied().filter(is_of_scope).collect()
+    }
+
+    /// The part of a scope.
+    pub(super) fn one(
+        &self,
+        scope: Scope,
+        partition: &Partition<'_>,
+        before: &HashMap<(&str, Scope), &Part>,
+    ) -> Arc<Part> {
+        let mut part = self.part(scope, partition.scope(scope));
+        if let Some(earlier) = before.get(&(self.kpi.id, scope)) {
+            part.share(earlier);
+        }
+        Arc::new(part)
     }
 
     fn part(&self, scope: Scope, items: Vec<&Item>) -> Part {

@@ -1,40 +1,56 @@
 //! Evaluates again only what something that landed is about.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::measure::Measuring;
+use super::scope::Partition;
 use super::{Evaluation, Freshness, Part, Plan, Scope};
-use crate::domain::{Instant, RepositoryId, Timeline};
-use crate::kpi::view::ownership::Ownership;
+use crate::domain::{Instant, Timeline};
+use crate::kpi::view::index::Index;
 use crate::kpi::view::reach::Landed;
-use crate::kpi::{Params, View, parallel};
+use crate::kpi::{Kpi, Params, View, parallel};
 
 /// The evaluation after `before` in which only the teams and services that `landed` is about are
 /// evaluated again: their numbers are those of a whole evaluation, all others stay as they were.
 /// `None` where it cannot be said whom it is about. The evaluation stays one of the instant that
-/// most of it is of; the parts that are newer say so.
+/// most of it is of; the parts that are newer say so. `index` takes in what landed.
 pub fn refresh(
     before: &Evaluation,
-    landed: &Landed,
+    (landed, index): (&Landed, &mut Index),
     (timeline, params): (&Timeline, &Params),
     freshness: &Freshness,
     plan: &Plan,
     as_of: Instant,
 ) -> Option<Evaluation> {
-    let (view, reach) = View::of_landed(timeline, params, as_of, landed)?;
+    let (view, reach) = View::of_landed(timeline, params, as_of, landed, index)?;
     let teams = reach.teams.iter().copied().map(Scope::Team);
     let services = reach.services.iter().copied().map(Scope::Service);
     let scopes: Vec<Scope> = teams.chain(services).collect();
-    let earlier = BTreeSet::from_iter(&scopes);
-    let earlier = before.parts.iter().filter(|it| earlier.contains(&it.scope));
+    let measured = BTreeSet::from_iter(&scopes);
+    let earlier = before.parts.iter().filter(|it| measured.contains(&it.scope));
     let earlier: HashMap<(&str, Scope), &Part> =
         earlier.map(|it| ((it.kpi.id, it.scope), &**it)).collect();
-    let mut parts = BTreeMap::new();
-    for kpi in plan.kpis.iter().filter(|kpi| landed.concerns(kpi)) {
-        let items = (kpi.assess)(&view);
-        let measured = Measuring::of(&view, freshness, plan, kpi).run(&items, &scopes, &earlier);
-        parts.extend(measured.into_iter().map(|part| ((part.kpi.id, part.scope), part)));
-    }
+
+    let kpis: Vec<&'static Kpi> =
+        plan.kpis.iter().copied().filter(|kpi| landed.concerns(kpi)).collect();
+    let items = parallel::map(kpis.len(), |at| (kpis[at].assess)(&view));
+    let measurings = parallel::map(kpis.len(), |at| {
+        let measuring = Measuring::of(&view, freshness, plan, kpis[at]);
+        (measuring, Partition::of(&items[at], &params.catalogue))
+    });
+    // Those of the teams go first: they take longest.
+    let mut work: Vec<(Scope, usize)> = (0..kpis.len())
+        .flat_map(|at| measurings[at].0.measured(&scopes).into_iter().map(move |it| (it, at)))
+        .collect();
+    work.sort();
+    let parts = parallel::map(work.len(), |at| {
+        let (scope, kpi) = work[at];
+        let (measuring, partition) = &measurings[kpi];
+        measuring.one(scope, partition, &earlier)
+    });
+    let mut parts: BTreeMap<(&str, Scope), Arc<Part>> =
+        parts.into_iter().map(|part| ((part.kpi.id, part.scope), part)).collect();
     let mut evaluation = before.clone();
     for part in &mut evaluation.parts {
         if let Some(newer) = parts.remove(&(part.kpi.id, part.scope)) {
@@ -44,19 +60,11 @@ pub fn refresh(
     Some(evaluation)
 }
 
-/// Looks at every repository before anything lands: how the commits begin that it knows is kept until
-/// something lands there, and [`refresh`] asks for it in all of them.
-pub fn prepare(timeline: &Timeline, params: &Params) {
-    let ownership = Ownership::of(timeline, params);
-    let repositories: Vec<&RepositoryId> = ownership.repositories().collect();
-    parallel::map(repositories.len(), |at| timeline.beginnings(repositories[at]).is_some());
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::Duration;
     use proptest::prelude::*;
-    use proptest::sample::Index;
+    use proptest::sample::Index as Choice;
 
     use super::*;
     use crate::domain::fact::{IncidentAlert, Repository};
@@ -66,6 +74,7 @@ mod tests {
     use crate::kpi::testing::Story;
     use crate::kpi::testing::worlds::worlds;
     use crate::kpi::view::properties::histories;
+    use crate::kpi::view::reach::Reach;
     use crate::kpi::{Need, Window};
 
     /// The facts of a story of which some land late.
@@ -106,6 +115,7 @@ mod tests {
             let early = facts().filter(|(at, _)| !late.contains(at)).map(|(_, fact)| fact);
             let mut timeline = story.known(early.collect());
             let before = all(&timeline);
+            let mut index = Index::of(&timeline, &story.params.rules);
             let mut landed = Landed::default();
             for (_, (source, fact)) in facts().filter(|(at, _)| late.contains(at)) {
                 landed.note(&timeline, &source, &fact);
@@ -113,8 +123,11 @@ mod tests {
             }
             let timeline = story.timeline();
             let facts = (&timeline, &story.params);
-            let refreshed = refresh(&before, &landed, facts, freshness, &plan, story.as_of)?;
-            let (_, reach) = View::of_landed(&timeline, &story.params, story.as_of, &landed)?;
+            let news = (&landed, &mut index);
+            let refreshed = refresh(&before, news, facts, freshness, &plan, story.as_of)?;
+            let (_, reach) =
+                View::of_landed(&timeline, &story.params, story.as_of, &landed, &mut index)?;
+            assert_eq!(reach, reached(story, &timeline, &landed)?, "see Index::update");
             let teams = reach.teams.iter().copied().map(Scope::Team);
             let services = reach.services.iter().copied().map(Scope::Service);
             Some((all(&timeline), refreshed, teams.chain(services).collect()))
@@ -130,8 +143,14 @@ mod tests {
         }
     }
 
+    /// Whom `landed` is about, by an index of everything in `timeline`.
+    fn reached(story: &Story, timeline: &Timeline, landed: &Landed) -> Option<Reach> {
+        let index = &mut Index::of(timeline, &story.params.rules);
+        Some(View::of_landed(timeline, &story.params, story.as_of, landed, index)?.1)
+    }
+
     /// Some of the facts of a story that are about somebody.
-    fn some(story: &Story, chosen: &[Index]) -> BTreeSet<usize> {
+    fn some(story: &Story, chosen: &[Choice]) -> BTreeSet<usize> {
         let is_about_somebody = |(source, fact): &(SourceName, Fact)| {
             let mut landed = Landed::default();
             landed.note(&Timeline::default(), source, fact);
@@ -149,7 +168,7 @@ mod tests {
     }
 
     /// An alert that was filed under one incident and, as the story's last fact, under another.
-    fn move_alert(story: &mut Story, (from, to): (Index, Index)) {
+    fn move_alert(story: &mut Story, (from, to): (Choice, Choice)) {
         let incidents = story.facts.iter().filter_map(|(source, fact)| match fact {
             Fact::Incident(it) => Some((source.clone(), it.id.clone(), it.created_at)),
             _ => None,
@@ -198,7 +217,7 @@ mod tests {
         let timeline = story.timeline();
         let mut landed = Landed::default();
         landed.note(&timeline, source, last);
-        let (_, reach) = View::of_landed(&timeline, &story.params, story.as_of, &landed)?;
+        let reach = reached(&story, &timeline, &landed)?;
         let name = |it| timeline.repositories[it].name.trim_start_matches("acme/").to_owned();
         let names: BTreeSet<String> = reach.repositories.iter().map(name).collect();
         Some(names.into_iter().collect::<Vec<_>>().join(" "))
@@ -276,7 +295,7 @@ mod tests {
         let is_about = |repository: Repository| {
             let mut landed = Landed::default();
             landed.note(&timeline, &SourceName::from("git"), &Fact::Repository(repository));
-            View::of_landed(&timeline, &story.params, story.as_of, &landed).map(|it| it.1.teams)
+            reached(&story, &timeline, &landed).map(|it| it.teams)
         };
         let later = known.updated_at + Duration::hours(1);
         assert!(is_about(Repository { updated_at: later, ..known.clone() }).is_some());
@@ -288,8 +307,8 @@ mod tests {
 
         #[test]
         fn whom_something_that_landed_is_about_has_the_numbers_of_a_whole_evaluation(
-            mut story in histories(), chosen in prop::collection::vec(any::<Index>(), 1..4),
-            moved in prop::option::of(any::<(Index, Index)>()),
+            mut story in histories(), chosen in prop::collection::vec(any::<Choice>(), 1..4),
+            moved in prop::option::of(any::<(Choice, Choice)>()),
         ) {
             let mut late = some(&story, &chosen);
             if let Some(moved) = moved {
@@ -301,8 +320,8 @@ mod tests {
 
         #[test]
         fn so_it_has_in_worlds_where_everything_happens_that_a_kpi_is_made_of(
-            world in worlds(80), chosen in prop::collection::vec(any::<Index>(), 1..4),
-            moved in prop::option::of(any::<(Index, Index)>()),
+            world in worlds(80), chosen in prop::collection::vec(any::<Choice>(), 1..4),
+            moved in prop::option::of(any::<(Choice, Choice)>()),
         ) {
             let mut story = world.story();
             let mut late = some(&story, &chosen);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::dates;
+use super::index::IncidentKey;
 use crate::domain::fact::{
     Incident, IncidentAlert, IncidentEvent, IncidentEventKind, IncidentNote, IncidentStatus,
 };
@@ -75,59 +76,93 @@ impl Episode<'_> {
 
 /// Finds every episode detected before `as_of`, by detection.
 pub fn build<'a>(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Vec<Episode<'a>> {
-    build_some(timeline, params, as_of, |_| true)
-}
-
-/// The same of those incidents alone that are on a service which is asked for, or that name anything
-/// as their cause.
-pub(super) fn build_of<'a>(
-    timeline: &'a Timeline,
-    params: &'a Params,
-    as_of: Instant,
-    is_asked_for: impl Fn(usize) -> bool + Sync,
-) -> Vec<Episode<'a>> {
-    build_some(timeline, params, as_of, |known| {
-        known.services().iter().any(|it| is_asked_for(*it)) || known.names_any()
-    })
-}
-
-fn build_some<'a>(
-    timeline: &'a Timeline,
-    params: &'a Params,
-    as_of: Instant,
-    is_wanted: impl Fn(&Known<'a, '_>) -> bool + Sync,
-) -> Vec<Episode<'a>> {
-    let no_events = Shelf::default();
-    let no_alerts = Shelf::default();
-    let notes = Notes::of(timeline);
-    let services = services(params);
-    let incidents: Vec<(&(SourceName, Text), &Arc<Incident>)> = timeline.incidents.iter().collect();
+    let finder = Finder::of(timeline, params, as_of);
+    let incidents: Vec<(&IncidentKey, &Arc<Incident>)> = timeline.incidents.iter().collect();
     let chunks: Vec<_> = incidents.chunks(CHUNK).collect();
     let found = parallel::map(chunks.len(), |at| {
         let first = chunks[at][0].0;
         let mut events = beside(&timeline.incident_events, first);
         let mut alerts = beside(&timeline.incident_alerts, first);
-        let mut episodes = Vec::new();
-        for &(key, incident) in chunks[at] {
-            let known = Known {
-                source: &key.0,
-                incident,
-                services: incident.service.as_deref().and_then(|it| services.get(it)),
-                note: notes.about(incident),
-                events: events(key).unwrap_or(&no_events),
-                alerts: alerts(key).unwrap_or(&no_alerts),
-                params,
-                as_of,
-            };
-            if is_wanted(&known) {
-                episodes.extend(known.episodes());
-            }
-        }
-        episodes
+        let episodes = chunks[at].iter().flat_map(|(key, incident)| {
+            finder.known(key, incident, events(key), alerts(key)).episodes()
+        });
+        episodes.collect::<Vec<_>>()
     });
-    let mut episodes: Vec<Episode<'_>> = found.into_iter().flatten().collect();
+    in_order(found.into_iter().flatten().collect())
+}
+
+/// The same of these incidents alone.
+pub(super) fn build_of<'a, 'k>(
+    timeline: &'a Timeline,
+    params: &'a Params,
+    as_of: Instant,
+    incidents: impl Iterator<Item = &'k IncidentKey>,
+) -> Vec<Episode<'a>> {
+    let finder = Finder::of(timeline, params, as_of);
+    let known = incidents.filter_map(|key| {
+        let (key, incident) = timeline.incidents.get_key_value(key)?;
+        let events = timeline.incident_events.get(key);
+        Some(finder.known(key, incident, events, timeline.incident_alerts.get(key)))
+    });
+    in_order(known.flat_map(|it| it.episodes()).collect())
+}
+
+fn in_order(mut episodes: Vec<Episode<'_>>) -> Vec<Episode<'_>> {
     episodes.sort_by(|a, b| a.order().cmp(&b.order()));
     episodes
+}
+
+/// What an incident names as its cause, in whichever life.
+pub(super) fn named_by(
+    incident: &Incident,
+    events: Option<&Shelf<IncidentEvent>>,
+    rules: &Rules,
+) -> BTreeSet<Text> {
+    let field = field(incident, &rules.fields.caused_by).map(named_causes).unwrap_or_default();
+    let noted = events.into_iter().flat_map(Shelf::iter).flat_map(|it| it.mentions.iter().cloned());
+    field.into_iter().map(Text::from).chain(noted).collect()
+}
+
+/// What all incidents have in common.
+struct Finder<'a> {
+    notes: Notes<'a>,
+    services: HashMap<&'a str, Vec<usize>>,
+    no_events: Shelf<IncidentEvent>,
+    no_alerts: Shelf<IncidentAlert>,
+    params: &'a Params,
+    as_of: Instant,
+}
+
+impl<'a> Finder<'a> {
+    fn of(timeline: &'a Timeline, params: &'a Params, as_of: Instant) -> Self {
+        Self {
+            notes: Notes::of(timeline),
+            services: services(params),
+            no_events: Shelf::default(),
+            no_alerts: Shelf::default(),
+            params,
+            as_of,
+        }
+    }
+
+    fn known<'e>(
+        &'e self,
+        key: &'a IncidentKey,
+        incident: &'a Incident,
+        events: Option<&'e Shelf<IncidentEvent>>,
+        alerts: Option<&'e Shelf<IncidentAlert>>,
+    ) -> Known<'a, 'e> {
+        Known {
+            source: &key.0,
+            incident,
+            services: incident.service.as_deref().and_then(|it| self.services.get(it)),
+            note: self.notes.about(incident),
+            events: events.unwrap_or(&self.no_events),
+            alerts: alerts.unwrap_or(&self.no_alerts),
+            params: self.params,
+            as_of: self.as_of,
+        }
+    }
 }
 
 /// How many incidents are looked at in one go.
@@ -144,7 +179,7 @@ fn beside<'a, K: Ord, T>(facts: &'a BTreeMap<K, T>, first: &K) -> impl FnMut(&K)
 }
 
 /// The catalogue's services by incident service, ascending.
-fn services(params: &Params) -> HashMap<&str, Vec<usize>> {
+pub(super) fn services(params: &Params) -> HashMap<&str, Vec<usize>> {
     let mut services: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, service) in params.catalogue.services.iter().enumerate() {
         for of in &service.incident_services {
@@ -402,12 +437,6 @@ impl<'a> Known<'a, '_> {
         Some(holds.unwrap_or(resolved_at))
     }
 
-    /// Whether anything is named as the cause, in whichever life.
-    fn names_any(&self) -> bool {
-        self.field(&self.params.rules.fields.caused_by).is_some()
-            || self.events.iter().any(|it| !it.mentions.is_empty())
-    }
-
     /// What is named as the cause. A note belongs to the life that it was written in or after.
     fn names(&self, life: &Life, next_start: Option<Instant>, first: bool) -> BTreeSet<String> {
         let field = self.field(&self.params.rules.fields.caused_by).filter(|_| first);
@@ -419,16 +448,21 @@ impl<'a> Known<'a, '_> {
     }
 
     fn field(&self, name: &str) -> Option<&'a str> {
-        let fields = &self.incident.fields;
-        let value = fields.get(name).or_else(|| {
-            fields.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-        });
-        value.map(|it| it.trim()).filter(|it| !it.is_empty())
+        field(self.incident, name)
     }
 
     fn field_instant(&self, name: &str) -> Option<Instant> {
         self.field(name).and_then(|text| dates::instant(text, self.as_of))
     }
+}
+
+/// What a field says, unless it is empty.
+fn field<'a>(incident: &'a Incident, name: &str) -> Option<&'a str> {
+    let fields = &incident.fields;
+    let value = fields.get(name).or_else(|| {
+        fields.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    });
+    value.map(|it| it.trim()).filter(|it| !it.is_empty())
 }
 
 /// The severity that the rules give to the incident's final priority.

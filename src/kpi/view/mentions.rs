@@ -1,6 +1,8 @@
 //! What incidents name as their cause, and where that may be.
 
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Borrow;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use super::incidents::Episode;
@@ -31,53 +33,75 @@ pub(super) fn of_episodes<'a>(episodes: &'a [Episode<'_>]) -> Vec<BTreeSet<&'a s
 }
 
 /// Names of causes: of commits, in full or abbreviated, and of deployments.
-#[derive(Debug, Default)]
-pub(super) struct Mentions<'a> {
-    /// By the vendor's id the whole name.
-    deployments: HashMap<&'a str, &'a str>,
-    commits: BTreeSet<&'a str>,
+#[derive(Debug)]
+pub(super) struct Mentions<N> {
+    deployments: HashSet<N>,
+    commits: BTreeSet<N>,
     lengths: BTreeSet<usize>,
     /// What the first eight digits of the shas may be.
     digits: Vec<RangeInclusive<u32>>,
     quick: Quick,
 }
 
-impl<'a> FromIterator<&'a str> for Mentions<'a> {
-    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
+impl<N> Default for Mentions<N> {
+    fn default() -> Self {
+        Self {
+            deployments: HashSet::new(),
+            commits: BTreeSet::new(),
+            lengths: BTreeSet::new(),
+            digits: Vec::new(),
+            quick: Quick::default(),
+        }
+    }
+}
+
+impl<N: Borrow<str> + Ord + Hash> FromIterator<N> for Mentions<N> {
+    fn from_iter<I: IntoIterator<Item = N>>(names: I) -> Self {
         let mut mentions = Self::default();
         for name in names {
-            if let Some(id) = name.strip_prefix(DEPLOYMENT) {
-                mentions.deployments.insert(id, name);
-            } else {
-                mentions.commits.insert(name);
-                mentions.lengths.insert(name.len());
-                mentions.digits.extend(digits(name));
-                mentions.quick.insert(name);
-            }
+            mentions.insert(name);
         }
         mentions
     }
 }
 
-impl<'a> Mentions<'a> {
+impl<N: Borrow<str> + Ord + Hash> Mentions<N> {
+    /// Whether it was not among them before.
+    pub(super) fn insert(&mut self, name: N) -> bool {
+        let text = name.borrow();
+        if text.starts_with(DEPLOYMENT) {
+            return self.deployments.insert(name);
+        }
+        if self.commits.contains(text) {
+            return false;
+        }
+        self.lengths.insert(text.len());
+        self.digits.extend(digits(text));
+        self.quick.insert(text);
+        self.commits.insert(name)
+    }
+
     /// Whether any of them is of a commit.
     pub(super) fn any_commit(&self) -> bool {
         !self.commits.is_empty()
     }
 
     /// The name that means the deployment, run or release that its vendor calls `id`.
-    pub(super) fn deployment(&self, id: &str) -> Option<&'a str> {
-        self.deployments.get(id).copied()
+    pub(super) fn deployment(&self, id: &str) -> Option<&N> {
+        if self.deployments.is_empty() {
+            return None;
+        }
+        self.deployments.get(format!("{DEPLOYMENT}{id}").as_str())
     }
 
     /// The names that mean `commit`: its sha, or its beginning.
-    pub(super) fn commit(&self, commit: &CommitId) -> impl Iterator<Item = &'a str> {
+    pub(super) fn commit(&self, commit: &CommitId) -> impl Iterator<Item = &N> {
         // Of a million commits hardly any is named.
         let sha = self.quick.may_have(commit).then(|| commit.text());
         sha.into_iter().flat_map(move |sha| {
             let lengths = self.lengths.iter();
             let lengths = lengths.filter(move |it| **it >= ABBREVIATION.min(sha.len()));
-            lengths.filter_map(move |length| self.commits.get(sha.get(..*length)?).copied())
+            lengths.filter_map(move |length| self.commits.get(sha.get(..*length)?))
         })
     }
 
@@ -92,7 +116,7 @@ impl<'a> Mentions<'a> {
         &self,
         timeline: &Timeline,
         repository: &RepositoryId,
-    ) -> BTreeSet<&'a str> {
+    ) -> BTreeSet<&N> {
         let mut found = BTreeSet::new();
         if timeline.beginnings(repository).is_some_and(|it| self.may_be_among(it)) {
             let commits = timeline.commits_named(repository);
@@ -189,8 +213,8 @@ mod tests {
         let repository = land(&mut timeline, &"0".repeat(40));
         assert!(mentions.of_repository(&timeline, &repository).is_empty());
         land(&mut timeline, SHA);
-        assert_eq!(mentions.of_repository(&timeline, &repository), BTreeSet::from([SHA]));
+        assert_eq!(mentions.of_repository(&timeline, &repository), BTreeSet::from([&SHA]));
         land(&mut timeline, "c1");
-        assert_eq!(mentions.of_repository(&timeline, &repository), BTreeSet::from([SHA, "c1"]));
+        assert_eq!(mentions.of_repository(&timeline, &repository), BTreeSet::from([&SHA, &"c1"]));
     }
 }

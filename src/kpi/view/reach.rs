@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::incidents::Episode;
-use super::mentions::{self, Mentions};
+use super::incidents::{self, Episode};
+use super::index::{IncidentKey, Index};
 use super::ownership::Ownership;
 use crate::domain::{Fact, RepositoryId, SourceName, Text, Timeline};
-use crate::kpi::{Kpi, Need, Params, parallel};
+use crate::kpi::{Kpi, Need, Params};
 
 /// What landed since some evaluation, as far as it says whose numbers it may change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Landed {
     repositories: BTreeSet<RepositoryId>,
-    incidents: BTreeSet<(SourceName, Text)>,
+    incidents: BTreeSet<IncidentKey>,
     needs: BTreeSet<Need>,
     /// Something landed that may change anybody's numbers.
     anything: bool,
@@ -84,6 +84,16 @@ impl Landed {
         owners.map(|it| params.catalogue.services[*it].team).collect()
     }
 
+    /// The repositories of which something landed.
+    pub(super) fn repositories(&self) -> impl Iterator<Item = &RepositoryId> {
+        self.repositories.iter()
+    }
+
+    /// The incidents of which something landed.
+    pub(super) fn incidents(&self) -> impl Iterator<Item = &IncidentKey> {
+        self.incidents.iter()
+    }
+
     fn incident(&mut self, source: &SourceName, id: &Text) {
         self.incidents.insert((source.clone(), id.clone()));
     }
@@ -113,9 +123,9 @@ pub struct Reach {
     pub teams: BTreeSet<usize>,
     /// Their services.
     pub services: BTreeSet<usize>,
-    /// The positions of the episodes that are on their services, or that name as their cause
-    /// something which is known of one of their repositories.
-    pub incidents: BTreeSet<usize>,
+    /// The incidents that are on their services, or that name as their cause something which is
+    /// known of one of their repositories.
+    incidents: BTreeSet<IncidentKey>,
     /// Their repositories, and those among whose deployments it is decided whose fault these
     /// incidents were: of services that share one with theirs, and all that have anything which one
     /// of them names.
@@ -123,24 +133,25 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// Whom `landed` is about; `None` where that cannot be said, or where it is nobody.
+    /// Whom `landed` is about, which `index` has taken in; `None` where that cannot be said, or
+    /// where it is nobody.
     pub(super) fn of(
         landed: &Landed,
         timeline: &Timeline,
         params: &Params,
         ownership: &Ownership<'_>,
-        episodes: &[Episode<'_>],
+        index: &Index,
     ) -> Option<Self> {
         if landed.anything {
             return None;
         }
         let catalogue = &params.catalogue.services;
-        let is_landed = |it: &&Episode<'_>| {
-            landed.incidents.contains(&(it.source.clone(), it.incident.id.clone()))
-        };
-        let hit = episodes.iter().filter(is_landed).flat_map(|it| it.services.iter().copied());
+        let by_incident_service = incidents::services(params);
+        let on = |service: &str| by_incident_service.get(service).into_iter().flatten();
         let mut teams = landed.owners(params, ownership);
-        teams.extend(hit.map(|it| catalogue[it].team));
+        let hit =
+            landed.incidents.iter().filter_map(|it| index.service_of(it)).flat_map(|it| on(it));
+        teams.extend(hit.map(|it| catalogue[*it].team));
         if teams.is_empty() {
             return None;
         }
@@ -149,33 +160,29 @@ impl Reach {
         let known = |it: &usize| timeline.repository_named(&catalogue[*it].repository);
         let mut repositories: BTreeSet<RepositoryId> =
             services.iter().filter_map(known).map(|it| it.id.clone()).collect();
+        let mut incidents: BTreeSet<IncidentKey> =
+            repositories.iter().flat_map(|it| index.naming(it)).cloned().collect();
 
-        let named = mentions::of_episodes(episodes);
-        let all: Mentions<'_> = named.iter().flatten().copied().collect();
-        let own: Vec<&RepositoryId> = repositories.iter().collect();
-        let ours = parallel::map(own.len(), |at| all.of_repository(timeline, own[at]));
-        let ours: BTreeSet<&str> = ours.into_iter().flatten().collect();
-
-        let (mut incidents, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
-        for (at, (episode, names)) in episodes.iter().zip(&named).enumerate() {
-            let is_theirs = episode.services.iter().any(|it| services.contains(it));
-            if is_theirs {
-                let shared = episode.services.iter().filter_map(known);
-                repositories.extend(shared.map(|it| it.id.clone()));
+        let incident_services = services.iter().flat_map(|it| &catalogue[*it].incident_services);
+        for service in incident_services.collect::<BTreeSet<&String>>() {
+            let mut theirs = index.on_service(service).peekable();
+            if theirs.peek().is_some() {
+                repositories.extend(on(service).filter_map(known).map(|it| it.id.clone()));
             }
-            if is_theirs || !names.is_disjoint(&ours) {
-                incidents.insert(at);
-                elsewhere.extend(names);
-            }
+            incidents.extend(theirs.cloned());
         }
-        let elsewhere: Mentions<'_> = elsewhere.into_iter().collect();
-        let others: Vec<&RepositoryId> =
-            ownership.repositories().filter(|it| !repositories.contains(it)).collect();
-        let named = parallel::map(others.len(), |at| {
-            !elsewhere.of_repository(timeline, others[at]).is_empty()
-        });
-        let named = others.into_iter().zip(named).filter(|(_, is_named)| *is_named);
-        repositories.extend(named.map(|(it, _)| it.clone()));
+        let named = index.knowing(&incidents).into_iter();
+        repositories.extend(named.filter(|it| !ownership.repository(it).is_empty()).cloned());
         Some(Self { teams, services, incidents, repositories })
+    }
+
+    /// The incidents that concern it.
+    pub(super) fn incidents(&self) -> impl Iterator<Item = &IncidentKey> {
+        self.incidents.iter()
+    }
+
+    /// Whether an episode is of one of them.
+    pub(super) fn has(&self, episode: &Episode<'_>) -> bool {
+        self.incidents.contains(&(episode.source.clone(), episode.incident.id.clone()))
     }
 }

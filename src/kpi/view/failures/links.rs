@@ -19,17 +19,19 @@ pub(super) fn find(
     verdicts: &[Verdict],
     findings: &mut Vec<Finding>,
 ) -> Vec<Option<usize>> {
-    let concerns = |at| evidence.reach.is_none_or(|reach| reach.incidents.contains(&at));
+    let concerns = |it: &Episode<'_>| evidence.reach.is_none_or(|reach| reach.has(it));
     let mut named = mentions::of_episodes(evidence.incidents);
-    for (_, names) in named.iter_mut().enumerate().filter(|(at, _)| !concerns(*at)) {
-        names.clear();
+    for (names, episode) in named.iter_mut().zip(evidence.incidents) {
+        if !concerns(episode) {
+            names.clear();
+        }
     }
     let meant = Names::of(evidence, named.iter().flatten().copied());
     let mut linked = Vec::with_capacity(evidence.incidents.len());
-    for (at, (episode, names)) in evidence.incidents.iter().zip(&named).enumerate() {
+    for (episode, names) in evidence.incidents.iter().zip(&named) {
         let linker = Linker { evidence, episode };
         let (reason, caused_by) = match linker.named(names, &meant) {
-            _ if !episode.counts() || !concerns(at) => ("incident", Vec::new()),
+            _ if !episode.counts() || !concerns(episode) => ("incident", Vec::new()),
             Some(deployments) => ("incident", deployments),
             None => ("proximity", linker.nearby(verdicts)),
         };
@@ -77,7 +79,7 @@ impl<'a> Names<'a> {
         self.candidates.entry(name).or_default()
     }
 
-    fn find_deployments(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
+    fn find_deployments(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<&'a str>) {
         for (at, deployment) in evidence.deployments.iter().enumerate() {
             for id in deployment.members().chain(deployment.restarts.iter().copied()) {
                 if let Some(name) = wanted.deployment(id) {
@@ -88,7 +90,7 @@ impl<'a> Names<'a> {
     }
 
     /// Deployments of a named commit.
-    fn find_deployed(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
+    fn find_deployed(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<&'a str>) {
         for (at, deployment) in evidence.deployments.iter().enumerate() {
             for name in deployment.commit.iter().flat_map(|commit| wanted.commit(commit)) {
                 self.meant(name).exact.insert(at);
@@ -97,11 +99,11 @@ impl<'a> Names<'a> {
     }
 
     /// Deployments in which a named commit was new.
-    fn find_shipped(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
+    fn find_shipped(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<&'a str>) {
         let found = evidence.lineage.by_repository(|repository| {
             let graph = evidence.timeline.commits.get(repository).map(Arc::as_ref);
             let commits = graph.into_iter().flat_map(CommitGraph::iter).map(|it| &it.id);
-            let named = commits.flat_map(|it| wanted.commit(it).map(move |name| (it, name)));
+            let named = commits.flat_map(|it| wanted.commit(it).map(move |name| (it, *name)));
             named.collect::<Vec<(&CommitId, &str)>>()
         });
         for (number, line) in evidence.lineage.lines().enumerate() {
@@ -120,7 +122,7 @@ impl<'a> Names<'a> {
 
     /// Deployments that shipped the change whose branch had a named commit. After a squash the
     /// commit is in no graph.
-    fn find_squashed(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<'a>) {
+    fn find_squashed(&mut self, evidence: &Evidence<'_>, wanted: &Mentions<&'a str>) {
         for change in evidence.changes {
             let Shipping::Shipped(at) = change.shipping else {
                 continue;
@@ -131,7 +133,7 @@ impl<'a> Names<'a> {
             }
             // Hardly any is named: that is asked first.
             let commits = change.change.commits.iter();
-            let named = commits.flat_map(|it| wanted.commit(it).map(move |name| (it, name)));
+            let named = commits.flat_map(|it| wanted.commit(it).map(move |name| (it, *name)));
             for (commit, name) in named {
                 let graph = evidence.timeline.commits.get(&change.change.repository);
                 if graph.is_none_or(|graph| graph.get(commit).is_none()) {
