@@ -6,6 +6,7 @@
 mod coverage;
 mod judge;
 mod measure;
+mod parts;
 mod refresh;
 mod scope;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use coverage::{Freshness, SourceFreshness, SourceHealth};
+pub use parts::{Parts, Section};
 pub use refresh::refresh;
 pub use scope::Scope;
 
@@ -94,6 +96,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// What it is found by among those of an evaluation, and itself.
+    fn place(&self) -> ((&'static str, Scope), &Self) {
+        ((self.kpi.id, self.scope), self)
+    }
+
     /// Lets it hold what an earlier part of the same KPI and scope holds, where that says the same.
     fn share(&mut self, earlier: &Self) {
         if self.readings == earlier.readings {
@@ -178,8 +185,8 @@ pub struct Evaluation {
     pub as_of: Instant,
     /// Names of teams and services, which [`Scope`] indexes.
     pub names: Names,
-    /// The values and verdicts, by KPI and then by scope.
-    pub parts: Vec<Arc<Part>>,
+    /// The values and verdicts.
+    pub parts: Parts,
     /// The targets.
     pub goals: Vec<Goal>,
     /// Facts by kind and label.
@@ -194,18 +201,18 @@ impl Evaluation {
     /// The values, by KPI, scope and window. Undefined ones are there too, with `value: None` and
     /// their n.
     pub fn readings(&self) -> impl Iterator<Item = &Evaluated> {
-        self.parts.iter().flat_map(|part| part.readings.iter())
+        self.parts.by_kpi().into_iter().flat_map(|part| part.readings.iter())
     }
 
     /// The instant that the numbers of a KPI in a scope are of.
     pub fn as_of_part(&self, kpi: &Kpi, scope: Scope) -> Instant {
-        let part = self.parts.iter().find(|it| it.kpi.id == kpi.id && it.scope == scope);
+        let part = self.parts.of_scope(scope).find(|it| it.kpi.id == kpi.id);
         part.map_or(self.as_of, |it| it.as_of)
     }
 
     /// The verdicts, by KPI, scope and window.
     pub fn statuses(&self) -> impl Iterator<Item = &Judged> {
-        self.parts.iter().flat_map(|part| part.statuses.iter())
+        self.parts.by_kpi().into_iter().flat_map(|part| part.statuses.iter())
     }
 
     /// The target that a verdict is about: the scope's own, else that of its team, else that of the
@@ -329,7 +336,7 @@ pub fn evaluate_after(
     let view = View::build(timeline, params, as_of);
     let mut evaluation = empty(&view, freshness);
     let before: HashMap<(&str, Scope), &Part> =
-        before.iter().flat_map(|it| &it.parts).map(|it| ((it.kpi.id, it.scope), &**it)).collect();
+        before.iter().flat_map(|it| it.parts.iter()).map(|it| it.place()).collect();
     let scopes: Vec<Scope> = Scope::all(&params.catalogue)
         .filter(|scope| plan.scope.is_none_or(|only| only == *scope))
         .collect();
@@ -345,7 +352,7 @@ pub fn evaluate_after(
         let measuring = Measuring::of(&view, freshness, plan, kpi);
         parts[at] = measuring.run(&items, &scopes, &before);
     }
-    evaluation.parts = parts.into_iter().flatten().collect();
+    evaluation.parts = Parts::of(&evaluation.names, parts.into_iter().flatten());
     evaluation
 }
 
@@ -383,8 +390,8 @@ pub fn explain_in(
     let items = (kpi.assess)(view);
     let mut evaluation = empty(view, freshness);
     evaluation.goals.extend(judge::goals(kpi, params));
-    evaluation.parts =
-        Measuring::of(view, freshness, &plan, kpi).run(&items, &[scope], &HashMap::new());
+    let parts = Measuring::of(view, freshness, &plan, kpi).run(&items, &[scope], &HashMap::new());
+    evaluation.parts = Parts::of(&evaluation.names, parts);
     let items = Partition::of(&items, &params.catalogue).scope(scope);
     let cut = window.cut(as_of, &params.calendar);
     Explanation {
@@ -403,7 +410,7 @@ fn empty(view: &View<'_>, freshness: &Freshness) -> Evaluation {
     Evaluation {
         as_of: view.as_of,
         names: Names::of(view.params),
-        parts: Vec::new(),
+        parts: Parts::default(),
         goals: Vec::new(),
         facts: super::facts::count(view),
         totals: super::facts::totals(view),

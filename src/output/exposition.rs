@@ -243,7 +243,7 @@ mod tests {
     use super::super::testing::{STORY, published};
     use super::labels::MAX_LABEL;
     use super::*;
-    use crate::kpi::evaluation::FactCount;
+    use crate::kpi::evaluation::{FactCount, Part, Parts};
 
     fn text(evaluation: &Evaluation) -> String {
         String::from_utf8(render(evaluation, &Options::default()).text).unwrap()
@@ -439,12 +439,13 @@ mod tests {
     fn the_same_evaluation_is_rendered_the_same_whatever_its_order() {
         let mut evaluation = published(STORY);
         let before = text(&evaluation);
-        evaluation.parts.reverse();
-        for part in &mut evaluation.parts {
-            let part = Arc::make_mut(part);
+        let mut parts: Vec<Arc<Part>> = evaluation.parts.iter().cloned().collect();
+        parts.reverse();
+        for part in parts.iter_mut().map(Arc::make_mut) {
             Arc::make_mut(&mut part.readings).reverse();
             Arc::make_mut(&mut part.statuses).reverse();
         }
+        evaluation.parts = Parts::of(&evaluation.names, parts);
         evaluation.facts.reverse();
         assert_eq!(text(&evaluation), before);
     }

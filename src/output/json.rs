@@ -339,10 +339,13 @@ pub fn explanation(explanation: &Explanation) -> ExplanationBody<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::Value;
 
     use super::super::testing::{STORY, explained, published};
     use super::*;
+    use crate::kpi::evaluation::{Part, Parts};
 
     fn body(value: &impl Serialize) -> Value {
         serde_json::to_value(value).unwrap()
@@ -404,11 +407,12 @@ mod tests {
     #[test]
     fn a_kpi_without_data_has_a_status_and_no_value() {
         let mut evaluated = published(STORY);
-        for part in evaluated.parts.iter_mut().map(std::sync::Arc::make_mut) {
-            part.readings = [].into();
-            let statuses = std::sync::Arc::make_mut(&mut part.statuses).iter_mut();
-            statuses.for_each(|it| it.state = kpi::State::NoData);
-        }
+        let parts = evaluated.parts.iter().map(|part| {
+            let mut statuses = part.statuses.to_vec();
+            statuses.iter_mut().for_each(|it| it.state = kpi::State::NoData);
+            Arc::new(Part { readings: [].into(), statuses: statuses.into(), ..Part::clone(part) })
+        });
+        evaluated.parts = Parts::of(&evaluated.names, parts);
         let body = body(&evaluation(&evaluated));
         let all = readings(&body, "incident_frequency", "org", "quarter");
         assert_eq!(all.len(), 1);

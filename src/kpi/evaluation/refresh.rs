@@ -1,7 +1,6 @@
 //! Evaluates again only what something that landed is about.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use super::measure::Measuring;
 use super::scope::Partition;
@@ -27,10 +26,8 @@ pub fn refresh(
     let teams = reach.teams.iter().copied().map(Scope::Team);
     let services = reach.services.iter().copied().map(Scope::Service);
     let scopes: Vec<Scope> = teams.chain(services).collect();
-    let measured = BTreeSet::from_iter(&scopes);
-    let earlier = before.parts.iter().filter(|it| measured.contains(&it.scope));
-    let earlier: HashMap<(&str, Scope), &Part> =
-        earlier.map(|it| ((it.kpi.id, it.scope), &**it)).collect();
+    let earlier = scopes.iter().flat_map(|it| before.parts.of_scope(*it));
+    let earlier: HashMap<(&str, Scope), &Part> = earlier.map(|it| it.place()).collect();
 
     let kpis: Vec<&'static Kpi> =
         plan.kpis.iter().copied().filter(|kpi| landed.concerns(kpi)).collect();
@@ -49,19 +46,15 @@ pub fn refresh(
         let (measuring, partition) = &measurings[kpi];
         measuring.one(scope, partition, &earlier)
     });
-    let mut parts: BTreeMap<(&str, Scope), Arc<Part>> =
-        parts.into_iter().map(|part| ((part.kpi.id, part.scope), part)).collect();
     let mut evaluation = before.clone();
-    for part in &mut evaluation.parts {
-        if let Some(newer) = parts.remove(&(part.kpi.id, part.scope)) {
-            *part = newer;
-        }
-    }
+    evaluation.parts.replace(parts);
     Some(evaluation)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use chrono::Duration;
     use proptest::prelude::*;
     use proptest::sample::Index as Choice;
@@ -187,7 +180,7 @@ mod tests {
 
     /// What an evaluation says about a scope, a number or verdict a line.
     fn said(evaluation: &Evaluation, scope: Scope) -> Vec<String> {
-        let parts = || evaluation.parts.iter().filter(|part| part.scope == scope);
+        let parts = || evaluation.parts.of_scope(scope);
         let readings = parts().flat_map(|part| part.readings.iter()).map(|it| format!("{it:?}"));
         let statuses = parts().flat_map(|part| part.statuses.iter()).map(|it| format!("{it:?}"));
         readings.chain(statuses).collect()

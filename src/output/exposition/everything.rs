@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::testing::told;
 use super::{Options, render};
-use crate::kpi::evaluation::{self, Evaluated, Evaluation, Freshness, Plan};
+use crate::kpi::evaluation::{self, Evaluated, Evaluation, Freshness, Part, Parts, Plan};
 use crate::kpi::params::SourceParams;
 use crate::kpi::testing::Story;
 use crate::kpi::{self, Need, Stat, Window};
@@ -182,8 +182,9 @@ fn define(evaluation: &mut Evaluation) {
         known.numerator |= it.reading.numerator.is_some();
         known.excluded.extend(it.reading.excluded.iter().map(|(reason, _)| reason));
     }
-    let parts = evaluation.parts.iter_mut().map(Arc::make_mut);
-    for it in parts.flat_map(|part| Arc::make_mut(&mut part.readings)) {
+    let mut parts: Vec<Arc<Part>> = evaluation.parts.iter().cloned().collect();
+    let readings = parts.iter_mut().map(|it| &mut Arc::make_mut(it).readings);
+    for it in readings.flat_map(Arc::make_mut) {
         let known = &known[&of(it)];
         let reading = &mut it.reading;
         reading.value = Some(1.0);
@@ -195,6 +196,7 @@ fn define(evaluation: &mut Evaluation) {
         reading.excluded = known.excluded.iter().map(|reason| (*reason, 1)).collect();
         it.previous_ratio = known.previous.then_some(1.0);
     }
+    evaluation.parts = Parts::of(&evaluation.names, parts);
 }
 
 /// A series: its metric and its labels.

@@ -1,6 +1,6 @@
 //! A rendered evaluation in pieces, so that the next one renders only what is different.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::draft::Draft;
 use super::labels::clean;
 use super::{FAMILIES, Options};
-use crate::kpi::evaluation::{Evaluation, Part, Scope};
+use crate::kpi::evaluation::{Evaluation, Part, Section};
 use crate::kpi::parallel;
 use crate::kpi::statistics::count;
 
@@ -23,12 +23,13 @@ pub struct Block {
     pub(super) dropped: u64,
 }
 
-/// An evaluation as text: for every family its HELP and TYPE and then a block for every group of
-/// scopes. Groups that are as in the rendering before share its blocks.
+/// An evaluation as text: for every family its HELP and TYPE and then a block for every section of
+/// its parts. Sections that are as in the evaluation before share its blocks.
 #[derive(Debug, Default)]
 pub struct Rendering {
     families: Vec<FamilyText>,
-    groups: Vec<Group>,
+    /// By section the blocks of all families; after them those of what is in no section.
+    sections: Vec<Vec<Arc<Block>>>,
 }
 
 #[derive(Debug)]
@@ -38,18 +39,6 @@ struct FamilyText {
     dropped: u64,
 }
 
-/// What the blocks of a group were made from, and the blocks by family.
-#[derive(Debug)]
-struct Group {
-    parts: Vec<Arc<Part>>,
-    blocks: Vec<Arc<Block>>,
-}
-
-/// How many teams, or at most services of one team, make a group: few enough that one that changed costs little, enough
-/// that compressing each on its own costs little.
-const TEAMS: usize = 2;
-const SERVICES: usize = 32;
-
 impl Rendering {
     /// Renders `evaluation`. What is in `before`, rendered with the same options, is not rendered
     /// again.
@@ -58,45 +47,22 @@ impl Rendering {
         options: &Options,
         before: Option<(&Evaluation, &Self)>,
     ) -> Self {
-        let places = Places::of(evaluation);
-        let mut parts: Vec<Vec<Arc<Part>>> = vec![Vec::new(); places.count];
-        for part in &evaluation.parts {
-            parts[places.of_scope(part.scope)].push(Arc::clone(part));
-        }
         let before = before.filter(|(earlier, _)| earlier.names == evaluation.names);
-        let groups = parallel::map(parts.len(), |at| {
-            let parts = &parts[at];
-            let known = before.and_then(|(earlier, it)| {
-                let group = it.groups.get(at)?;
-                let same = is_same(&group.parts, parts)
-                    && (at != places.of_kpis() || earlier.goals == evaluation.goals)
-                    && (at != places.of_facts() || earlier.facts == evaluation.facts);
-                same.then_some(group)
-            });
-            let blocks = match known {
-                Some(group) => group.blocks.clone(),
-                None => {
-                    let mut draft = Draft::new(evaluation, options.complete);
-                    parts.iter().for_each(|part| draft.part(part));
-                    if at == places.of_kpis() {
-                        draft.kpis();
-                    }
-                    if at == places.of_facts() {
-                        draft.facts();
-                    }
-                    draft.settle().into_iter().map(Arc::new).collect()
-                }
-            };
-            Group { parts: parts.clone(), blocks }
+        let drafter = Drafter { evaluation, options, before };
+        let apart = drafter.sections();
+        // What is in no section comes last.
+        let sections = parallel::map(apart.len() + 1, |at| match apart.get(at) {
+            Some(section) => drafter.section(at, section),
+            None => drafter.facts(at),
         });
         let families = FAMILIES.iter().enumerate().map(|(at, exposed)| {
             let name = exposed.name().into_owned();
-            let blocks = groups.iter().map(|group| Arc::clone(&group.blocks[at]));
+            let blocks = sections.iter().map(|own| Arc::clone(&own[at]));
             let help = exposed.help(options);
             let before = before.and_then(|(_, it)| it.families.get(at));
             FamilyText::new(name, &help, blocks.collect(), options.max_series, before)
         });
-        Self { families: families.collect(), groups }
+        Self { families: families.collect(), sections }
     }
 
     /// The blocks of all families in their order.
@@ -161,66 +127,85 @@ impl Block {
     }
 }
 
-fn is_same(before: &[Arc<Part>], after: &[Arc<Part>]) -> bool {
+/// Makes the blocks of the sections of an evaluation.
+struct Drafter<'e> {
+    evaluation: &'e Evaluation,
+    options: &'e Options,
+    /// The evaluation before, of the same names, and what was made of it.
+    before: Option<(&'e Evaluation, &'e Rendering)>,
+}
+
+impl Drafter<'_> {
+    /// The sections that are made into blocks on their own. Names that become equal when they are
+    /// cleaned must meet in one to be seen: then there is only one.
+    fn sections(&self) -> Vec<Vec<&Arc<Section>>> {
+        let sections = self.evaluation.parts.sections();
+        if self.has_equal_names() {
+            vec![sections.iter().collect()]
+        } else {
+            sections.iter().map(|it| vec![it]).collect()
+        }
+    }
+
+    fn has_equal_names(&self) -> bool {
+        let names = &self.evaluation.names;
+        let mut seen = HashSet::new();
+        let teams = names.teams.iter().map(|team| (clean(team.into()), "".into()));
+        let services = names.services.iter();
+        let services = services
+            .map(|(name, team)| (clean(names.teams[*team].as_str().into()), clean(name.into())));
+        !teams.chain(services).all(|name| seen.insert(name))
+    }
+
+    /// The blocks of what is `at` this place among the sections. With the first comes what there is
+    /// once for every KPI.
+    fn section(&self, at: usize, sections: &[&Arc<Section>]) -> Vec<Arc<Block>> {
+        let known = self.known(at).filter(|(earlier, _)| {
+            let same = match sections {
+                [section] => {
+                    earlier.parts.sections().get(at).is_some_and(|it| is_same(it, section))
+                }
+                _ => false,
+            };
+            same && (at > 0 || earlier.goals == self.evaluation.goals)
+        });
+        if let Some((_, blocks)) = known {
+            return blocks.to_vec();
+        }
+        self.draft(|draft| {
+            sections.iter().flat_map(|it| it.iter()).for_each(|part| draft.part(part));
+            if at == 0 {
+                draft.kpis();
+            }
+        })
+    }
+
+    /// The blocks of the counts of facts, after all sections.
+    fn facts(&self, at: usize) -> Vec<Arc<Block>> {
+        let known = self.known(at).filter(|(earlier, _)| earlier.facts == self.evaluation.facts);
+        known.map_or_else(|| self.draft(Draft::facts), |(_, blocks)| blocks.to_vec())
+    }
+
+    /// What was made before at this place.
+    fn known(&self, at: usize) -> Option<(&Evaluation, &[Arc<Block>])> {
+        let (earlier, rendering) = self.before?;
+        Some((earlier, rendering.sections.get(at)?))
+    }
+
+    fn draft<'a>(&'a self, fill: impl FnOnce(&mut Draft<'a>)) -> Vec<Arc<Block>> {
+        let mut draft = Draft::new(self.evaluation, self.options.complete);
+        fill(&mut draft);
+        draft.settle().into_iter().map(Arc::new).collect()
+    }
+}
+
+fn is_same(before: &Arc<Section>, after: &Arc<Section>) -> bool {
     let says_the_same = |(a, b): (&Arc<Part>, &Arc<Part>)| {
         a.kpi.id == b.kpi.id
             && a.scope == b.scope
             && Arc::ptr_eq(&a.readings, &b.readings)
             && Arc::ptr_eq(&a.statuses, &b.statuses)
     };
-    before.len() == after.len() && before.iter().zip(after).all(says_the_same)
-}
-
-/// Which group a scope is in.
-struct Places {
-    /// How many teams have a group; of the others nothing can be told apart.
-    teams: usize,
-    /// The group of each service: it is with others of its team, since what lands is about a team.
-    services: Vec<usize>,
-    count: usize,
-}
-
-impl Places {
-    /// Names that become equal when they are cleaned must meet in one group to be seen.
-    fn of(evaluation: &Evaluation) -> Self {
-        let names = &evaluation.names;
-        let mut seen = HashSet::new();
-        let teams = names.teams.iter().map(|team| (clean(team.into()), "".into()));
-        let services = names.services.iter();
-        let services = services
-            .map(|(name, team)| (clean(names.teams[*team].as_str().into()), clean(name.into())));
-        if !teams.chain(services).all(|name| seen.insert(name)) {
-            return Self { teams: 0, services: Vec::new(), count: 2 };
-        }
-        let mut next = 1 + names.teams.len().div_ceil(TEAMS);
-        let mut latest: HashMap<usize, (usize, usize)> = HashMap::new();
-        let services = names.services.iter().map(|(_, team)| {
-            let (group, members) = latest.entry(*team).or_insert((0, SERVICES));
-            if *members == SERVICES {
-                (*group, *members) = (next, 0);
-                next += 1;
-            }
-            *members += 1;
-            *group
-        });
-        let services = services.collect();
-        Self { teams: names.teams.len(), services, count: next + 1 }
-    }
-
-    /// The organisation, with what there is once for every KPI.
-    fn of_kpis(&self) -> usize {
-        0
-    }
-
-    fn of_facts(&self) -> usize {
-        self.count - 1
-    }
-
-    fn of_scope(&self, scope: Scope) -> usize {
-        match scope {
-            Scope::Team(team) if self.teams > 0 => 1 + team / TEAMS,
-            Scope::Service(service) => self.services.get(service).copied().unwrap_or(0),
-            Scope::Org | Scope::Team(_) => 0,
-        }
-    }
+    Arc::ptr_eq(before, after)
+        || (before.len() == after.len() && before.iter().zip(after.iter()).all(says_the_same))
 }
