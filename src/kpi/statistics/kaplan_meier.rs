@@ -22,10 +22,28 @@ pub struct Step {
     pub events: u64,
     /// Estimated share that takes longer than `time`.
     pub survival: f64,
-    /// Lower 95 % limit of `survival`: Greenwood's variance on the log(-log) scale.
-    pub lower: f64,
-    /// Upper 95 % limit of `survival`.
-    pub upper: f64,
+    /// Greenwood's sum: the variance of `survival` by its square.
+    pub variance: f64,
+}
+
+impl Step {
+    /// The lower 95 % limit of `survival`, on the log(-log) scale, which keeps it within `[0, 1]`.
+    pub fn lower(&self) -> f64 {
+        self.limit(-1.0)
+    }
+
+    /// The upper 95 % limit of `survival`.
+    pub fn upper(&self) -> f64 {
+        self.limit(1.0)
+    }
+
+    fn limit(&self, side: f64) -> f64 {
+        if self.survival <= 0.0 {
+            return 0.0;
+        }
+        let spread = Z * self.variance.sqrt() / self.survival.ln();
+        self.survival.powf((side * spread).exp())
+    }
 }
 
 /// A fitted survival curve.
@@ -52,9 +70,8 @@ impl KaplanMeier {
                 let (n, d) = (real(at_risk), real(events));
                 survival *= 1.0 - d / n;
                 variance += d / (n * (n - d));
-                let (lower, upper) = limits(survival, variance);
                 let time = same_time[0].duration;
-                steps.push(Step { time, at_risk, events, survival, lower, upper });
+                steps.push(Step { time, at_risk, events, survival, variance });
             }
             at_risk -= count(same_time.len());
         }
@@ -85,20 +102,11 @@ impl KaplanMeier {
 
     /// The 95 % interval of the median: where the limits of the curve pass one half.
     pub fn median_interval(&self) -> Bounds {
-        let first = |limit: fn(&Step) -> f64| {
-            self.steps.iter().find(|step| limit(step) <= 0.5).map(|step| step.time)
-        };
-        Bounds { lower: first(|step| step.lower), upper: first(|step| step.upper) }
+        let lower = self.steps.iter().find(|step| step.lower() <= 0.5);
+        // The upper limit is never below the curve, so most need not be asked for.
+        let upper = self.steps.iter().find(|step| step.survival <= HALF && step.upper() <= 0.5);
+        Bounds { lower: lower.map(|step| step.time), upper: upper.map(|step| step.time) }
     }
-}
-
-/// The limits of a survival estimate on the log(-log) scale, which keeps them within `[0, 1]`.
-fn limits(survival: f64, variance: f64) -> (f64, f64) {
-    if survival <= 0.0 {
-        return (0.0, 0.0);
-    }
-    let spread = Z * variance.sqrt() / survival.ln();
-    (survival.powf((-spread).exp()), survival.powf(spread.exp()))
 }
 
 #[cfg(test)]
@@ -156,8 +164,8 @@ mod tests {
                 assert_eq!((ours.at_risk, ours.events), (theirs.at_risk, theirs.events), "{what}");
                 assert_close(&what, ours.time, theirs.t, file.tolerance);
                 assert_close(&what, ours.survival, theirs.survival, file.tolerance);
-                assert_close(&what, ours.lower, theirs.low, file.tolerance);
-                assert_close(&what, ours.upper, theirs.high, file.tolerance);
+                assert_close(&what, ours.lower(), theirs.low, file.tolerance);
+                assert_close(&what, ours.upper(), theirs.high, file.tolerance);
             }
             let interval = curve.median_interval();
             assert_same(&case.name, curve.median(), case.median_mid, file.tolerance);
@@ -188,8 +196,8 @@ mod tests {
                 .collect();
             let curve = KaplanMeier::fit(subjects.clone());
             for step in curve.steps() {
-                prop_assert!(0.0 <= step.lower && step.lower <= step.survival);
-                prop_assert!(step.survival <= step.upper && step.upper <= 1.0);
+                prop_assert!(0.0 <= step.lower() && step.lower() <= step.survival);
+                prop_assert!(step.survival <= step.upper() && step.upper() <= 1.0);
             }
             prop_assert!(curve.steps().is_sorted_by(|a, b| a.survival > b.survival));
             let interval = curve.median_interval();

@@ -2,7 +2,7 @@
 
 use statrs::function::beta::beta_reg;
 
-use super::{Bounds, TAIL, count, real};
+use super::{Bounds, TAIL, Z, count, real};
 
 /// A sample in ascending order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,8 +68,11 @@ impl Ranks {
     /// `P(B <= s - 1) >= 0.975`, where `B` is binomial (n, q): David and Nagaraja, Order Statistics.
     fn of(q: f64, n: u64) -> Self {
         let below = |rank: u64| binomial_cdf(rank - 1, n, q);
-        let first_above = partition(n, |rank| below(rank) <= TAIL);
-        let upper = partition(n, |rank| below(rank) < 1.0 - TAIL);
+        // Where they are as far as the normal distribution says: next to the truth, so that few
+        // probabilities are asked for. There are tens of thousands of intervals.
+        let (mean, spread) = (real(n) * q, Z * (real(n) * q * (1.0 - q)).sqrt());
+        let first_above = partition(n, mean - spread, |rank| below(rank) <= TAIL);
+        let upper = partition(n, mean + spread, |rank| below(rank) < 1.0 - TAIL);
         Self {
             lower: (first_above > 1).then(|| first_above - 1),
             upper: (upper <= n).then_some(upper),
@@ -77,17 +80,26 @@ impl Ranks {
     }
 }
 
-/// The first rank of `1..=n` for which `holds` is false, else `n + 1`. `holds` must be true first
-/// and false after.
-fn partition(n: u64, holds: impl Fn(u64) -> bool) -> u64 {
-    let (mut low, mut high) = (1, n + 1);
+/// The first rank of `1..=n` for which `holds` is false, else `n + 1`; looked for from `guess` on in
+/// growing steps. `holds` must be true first and false after.
+fn partition(n: u64, guess: f64, holds: impl Fn(u64) -> bool) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "what is no rank is no good guess, and nothing worse"
+    )]
+    let mut guess = guess.round() as u64;
+    let (mut low, mut high, mut step) = (1, n + 1, 1);
     while low < high {
-        let middle = low + (high - low) / 2;
-        if holds(middle) {
-            low = middle + 1;
+        let rank = if (low..high).contains(&guess) { guess } else { low + (high - low) / 2 };
+        if holds(rank) {
+            low = rank + 1;
+            guess = rank + step;
         } else {
-            high = middle;
+            high = rank;
+            guess = rank.saturating_sub(step);
         }
+        step *= 2;
     }
     low
 }
@@ -215,6 +227,16 @@ mod tests {
             let bounds = sample.quantile_interval(high);
             prop_assert!(bounds.lower.is_none_or(|lower| lower <= value));
             prop_assert!(bounds.upper.is_none_or(|upper| value <= upper));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_rank_that_is_refused_is_found_whatever_is_guessed(
+            n in 0..2000_u64, refused in 1..2001_u64, guess in -10.0..3000.0_f64,
+        ) {
+            let refused = refused.min(n + 1);
+            prop_assert_eq!(partition(n, guess, |rank| rank < refused), refused);
         }
     }
 }
