@@ -168,7 +168,7 @@ pub struct Goal {
 }
 
 /// Facts counted for people who write their own queries.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FactCount {
     /// The family's full name.
     pub family: &'static str,
@@ -184,13 +184,13 @@ pub struct Evaluation {
     /// Nothing at or after it is known.
     pub as_of: Instant,
     /// Names of teams and services, which [`Scope`] indexes.
-    pub names: Names,
+    pub names: Arc<Names>,
     /// The values and verdicts.
     pub parts: Parts,
     /// The targets.
     pub goals: Vec<Goal>,
     /// Facts by kind and label.
-    pub facts: Vec<FactCount>,
+    pub facts: Arc<Vec<FactCount>>,
     /// The same by family alone, each counted once however many services it belongs to.
     pub totals: Vec<(&'static str, u64)>,
     /// How fresh each source is.
@@ -409,10 +409,10 @@ pub fn explain_in(
 fn empty(view: &View<'_>, freshness: &Freshness) -> Evaluation {
     Evaluation {
         as_of: view.as_of,
-        names: Names::of(view.params),
+        names: Names::of(view.params).into(),
         parts: Parts::default(),
         goals: Vec::new(),
-        facts: super::facts::count(view),
+        facts: super::facts::count(view).into(),
         totals: super::facts::totals(view),
         sources: coverage::health(view.params, freshness, view.as_of),
     }

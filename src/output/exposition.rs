@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn a_name_cannot_break_out_of_its_label() {
         let mut evaluation = published(STORY);
-        evaluation.names.teams[1] = "blue\"} 1\nevil{x=\"y\u{7}\0".to_owned();
+        Arc::make_mut(&mut evaluation.names).teams[1] = "blue\"} 1\nevil{x=\"y\u{7}\0".to_owned();
         let text = text(&evaluation);
         assert!(text.lines().all(|line| !line.starts_with("evil")), "no injected series");
         assert!(text.contains(r#"team="blue\"} 1evil{x=\"y""#), "control characters are gone");
@@ -407,7 +407,11 @@ mod tests {
         let long = |end: &str| format!("{}{end}", "x".repeat(MAX_LABEL));
         for (number, end) in (1..).zip(["a", "b"]) {
             let labels = vec![("repository", long(end)), ("outcome", "accepted".to_owned())];
-            evaluation.facts.push(FactCount { family: "engkpi_decisions", labels, count: number });
+            Arc::make_mut(&mut evaluation.facts).push(FactCount {
+                family: "engkpi_decisions",
+                labels,
+                count: number,
+            });
         }
         let rendered = render(&evaluation, &Options::default());
         assert_eq!(rendered.dropped, [("engkpi_decisions".to_owned(), 1)]);
@@ -446,7 +450,7 @@ mod tests {
             Arc::make_mut(&mut part.statuses).reverse();
         }
         evaluation.parts = Parts::of(&evaluation.names, parts);
-        evaluation.facts.reverse();
+        Arc::make_mut(&mut evaluation.facts).reverse();
         assert_eq!(text(&evaluation), before);
     }
 

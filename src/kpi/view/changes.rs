@@ -48,9 +48,12 @@ pub enum Shipping {
 
 /// Whether `actor` is a bot: by the vendor's word or by the configured list (kpis.md 1.7).
 pub fn is_bot(actor: &Actor, rules: &Rules) -> bool {
-    let bare = |login: &str| login.trim_end_matches("[bot]").to_ascii_lowercase();
+    fn bare(login: &str) -> &str {
+        login.trim_end_matches("[bot]")
+    }
     let login = bare(&actor.login);
-    actor.bot || actor.login.ends_with("[bot]") || rules.bots.iter().any(|it| bare(it) == login)
+    let is_it = |bot: &String| bare(bot).eq_ignore_ascii_case(login);
+    actor.bot || actor.login.ends_with("[bot]") || rules.bots.iter().any(is_it)
 }
 
 fn is_hotfix(change: &Change, rules: &Rules) -> bool {

@@ -96,7 +96,7 @@ impl<'a> Draft<'a> {
 
     /// Adds the counts of facts.
     pub(super) fn facts(&mut self) {
-        for fact in &self.evaluation.facts {
+        for fact in self.evaluation.facts.iter() {
             let mut labels = Labels::default();
             for (name, value) in &fact.labels {
                 labels.push(name, value.as_str());
