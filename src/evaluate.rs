@@ -157,8 +157,8 @@ impl Evaluator {
         self.with_timeline(evaluate, convert::identity).await
     }
 
-    /// Evaluates again only those that `landed` is about, and hands back `index`, or a new one, with
-    /// what landed in it; `None` where it cannot be said whom it is about.
+    /// Evaluates again only those that `landed` is about; `None` where it cannot be said whom that
+    /// is. Hands back `index`, or a new one, with what landed in it.
     ///
     /// # Errors
     /// As [`Self::evaluate`].
@@ -168,14 +168,14 @@ impl Evaluator {
         (landed, index): (Landed, Option<Index>),
         plan: Plan,
         as_of: Instant,
-    ) -> anyhow::Result<Option<(Evaluation, Index)>> {
+    ) -> anyhow::Result<(Option<Evaluation>, Index)> {
         let freshness = self.freshness();
         let refresh = move |timeline: &Timeline, params: &Params| {
             let facts = (timeline, params);
             let mut index = index.unwrap_or_else(|| Index::of(timeline, &params.rules));
             let news = (&landed, &mut index);
-            let refreshed = evaluation::refresh(&before, news, facts, &freshness, &plan, as_of)?;
-            Some((refreshed, index))
+            let refreshed = evaluation::refresh(&before, news, facts, &freshness, &plan, as_of);
+            (refreshed, index)
         };
         self.with_timeline(refresh, convert::identity).await
     }
@@ -409,7 +409,7 @@ impl Loop {
         }))
     }
 
-    /// An index outlives only what it has taken in.
+    /// An index that has not taken everything in, because something failed, is let go.
     async fn landed(&mut self, index: &mut Option<Index>) -> anyhow::Result<()> {
         let known = index.take();
         let landed = self.evaluator.load().await?;
@@ -419,10 +419,11 @@ impl Loop {
         let as_of = self.clock.now();
         let news = (landed, known);
         let refreshed = self.evaluator.refresh(before, news, self.settings.plan(), as_of);
-        if let Some((evaluation, known)) = refreshed.await? {
+        let (evaluation, known) = refreshed.await?;
+        if let Some(evaluation) = evaluation {
             self.published.send_replace(Some(Arc::new(evaluation)));
-            *index = Some(known);
         }
+        *index = Some(known);
         Ok(())
     }
 

@@ -40,8 +40,12 @@ impl Index {
         index
     }
 
-    /// Takes in what `landed` in `timeline` since; that must say what it is about.
+    /// Takes in what `landed` in `timeline` since.
     pub(super) fn update(&mut self, timeline: &Timeline, rules: &Rules, landed: &Landed) {
+        if landed.may_be_anything() {
+            *self = Self::of(timeline, rules);
+            return;
+        }
         // Before the incidents: what they name newly is looked for in all repositories.
         for repository in landed.repositories() {
             self.forget_repository(repository);

@@ -65,6 +65,11 @@ impl Landed {
         self.anything = true;
     }
 
+    /// Whether something is among it that may change anybody's numbers.
+    pub(super) fn may_be_anything(&self) -> bool {
+        self.anything
+    }
+
     /// Whether anything that landed is about `need`.
     pub(super) fn is_about(&self, need: Need) -> bool {
         self.needs.contains(&need)
