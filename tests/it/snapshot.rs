@@ -352,8 +352,8 @@ async fn a_kill_leaves_a_whole_revision_or_none_and_the_next_run_goes_on() {
         let _ = fs::remove_dir_all(site.path("snapshots"));
         let mut run = site.command(&["--as-of", "2026-11-22"]);
         let mut child = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // Most of them near the end, which is where it writes.
-        std::thread::sleep(took * (60 + 2 * step) / 100);
+        // From its very start to after its end, and most often near the end, which is where it writes.
+        std::thread::sleep(took * if step < 4 { 10 * step } else { 28 + 4 * step } / 100);
         child.kill().unwrap();
         if child.wait().unwrap().success() {
             ended += 1
