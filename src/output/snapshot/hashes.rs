@@ -34,13 +34,15 @@ pub(super) fn inputs(
 }
 
 fn input(view: &View<'_>, freshness: &Freshness, kpi: &'static Kpi, windows: &[Window]) -> String {
-    let mut lines = BTreeSet::new();
+    // Their hashes in order: there may be hundreds of thousands.
+    let mut sums = BTreeSet::new();
     for window in windows {
         let explanation = explain_in(view, freshness, (kpi, Scope::Org, *window));
         let items = shown::items(&explanation).into_iter();
-        lines.extend(items.map(|it| json(&Input::of(&it.item, &view.params.catalogue))));
+        let items = items.map(|it| json(&Input::of(&it.item, &view.params.catalogue)));
+        sums.extend(items.map(|it| Sha256::digest(it)));
     }
-    of(&lines.into_iter().collect::<Vec<_>>().join("\n"))
+    of(&sums.into_iter().flatten().collect::<Vec<u8>>())
 }
 
 /// An item without what people call it.
@@ -85,6 +87,6 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("names are texts, and maps have names or numbers as keys")
 }
 
-fn of(text: &str) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(text)))
+fn of(content: impl AsRef<[u8]>) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(content)))
 }

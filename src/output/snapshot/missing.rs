@@ -28,7 +28,7 @@ pub(super) fn of(
             let why = match state {
                 State::NoData => no_data(kpi, number, params, sources, start),
                 State::Stale => stale(kpi, params, sources),
-                State::Insufficient => too_few(number),
+                State::Insufficient => too_few(kpi, number),
                 State::NoTarget => no_target(kpi, number, params),
                 _ => return None,
             };
@@ -108,12 +108,17 @@ fn no_target(kpi: &Kpi, number: &Number, params: &Params) -> String {
     }
 }
 
-fn too_few(number: &Number) -> String {
-    match number.n {
+fn too_few(kpi: &Kpi, number: &Number) -> String {
+    let share = number.coverage.unwrap_or_default();
+    match (number.n, kpi.min_coverage) {
         _ if number.excluded.contains_key(SUPPRESSED) => {
             format!("of fewer than {SMALLEST_CELL} people nothing is shown")
         }
-        None | Some(0) => "there is nothing to measure".to_owned(),
-        Some(n) => format!("too few for a verdict (n = {n})"),
+        (_, Some(least)) if number.coverage.is_some() && share < least => {
+            let (share, least) = (human::share(share), human::share(least));
+            format!("only {share} of what it is about is known, and a verdict needs {least}")
+        }
+        (None | Some(0), _) => "there is nothing to measure".to_owned(),
+        (Some(n), _) => format!("too few for a verdict (n = {n})"),
     }
 }

@@ -98,6 +98,23 @@ fn what_is_there_is_compared_with_what_was_there_a_quarter_ago() {
 }
 
 #[test]
+fn why_there_is_no_verdict_is_said() {
+    let why = |also: &str| {
+        let snapshot = of(&with(also));
+        let missing = snapshot.missing.iter().find(|it| it.kpi == "incident_recurrence");
+        missing.map(|it| it.why.clone()).expect("too little is known")
+    };
+    let named = |incident: &str| format!("03-10T10:00 field {incident} root_cause dns");
+    assert_eq!(
+        why(&named("i2")),
+        "only 33.3 % of what it is about is known, and a verdict needs 60 %"
+    );
+    let all = ["i2", "i3", "i4"].map(named).join("\n");
+    assert_eq!(why(&all), "too few for a verdict (n = 3)");
+    assert_eq!(why(""), "only 0 % of what it is about is known, and a verdict needs 60 %");
+}
+
+#[test]
 fn every_kpi_has_a_line_for_the_organisation_and_each_team() {
     let snapshot = of(QUARTER);
     for kpi in kpi::ALL {
