@@ -52,6 +52,8 @@ pub fn refresh(
 }
 
 #[cfg(test)]
+mod landings;
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
@@ -71,16 +73,16 @@ mod tests {
     use crate::kpi::{Need, Window};
 
     /// The facts of a story of which some land late.
-    struct Late {
-        story: Story,
-        freshness: Freshness,
+    pub(super) struct Late {
+        pub(super) story: Story,
+        pub(super) freshness: Freshness,
         /// The positions of those that do.
         late: BTreeSet<usize>,
     }
 
     impl Late {
         /// One source saw all of the story.
-        fn of(mut story: Story, late: BTreeSet<usize>) -> Self {
+        pub(super) fn of(mut story: Story, late: BTreeSet<usize>) -> Self {
             let name = SourceName::from("all");
             story.params.sources = vec![SourceParams {
                 name: name.clone(),
@@ -137,27 +139,25 @@ mod tests {
     }
 
     /// Whom `landed` is about, by an index of everything in `timeline`.
-    fn reached(story: &Story, timeline: &Timeline, landed: &Landed) -> Option<Reach> {
+    pub(super) fn reached(story: &Story, timeline: &Timeline, landed: &Landed) -> Option<Reach> {
         let index = &mut Index::of(timeline, &story.params.rules);
         Some(View::of_landed(timeline, &story.params, story.as_of, landed, index)?.1)
     }
 
     /// Some of the facts of a story that are about somebody.
     fn some(story: &Story, chosen: &[Choice]) -> BTreeSet<usize> {
-        let is_about_somebody = |(source, fact): &(SourceName, Fact)| {
-            let mut landed = Landed::default();
-            landed.note(&Timeline::default(), source, fact);
-            landed != anything()
-        };
-        let facts = story.facts.iter().enumerate().filter(|(_, fact)| is_about_somebody(fact));
+        let facts = story.facts.iter().enumerate().filter(|(_, fact)| !is_anything(fact));
         let facts: Vec<usize> = facts.map(|(at, _)| at).collect();
         chosen.iter().filter(|_| !facts.is_empty()).map(|it| *it.get(&facts)).collect()
     }
 
-    fn anything() -> Landed {
+    /// Whether a fact that was not known before may change anybody's numbers.
+    pub(super) fn is_anything((source, fact): &(SourceName, Fact)) -> bool {
         let mut landed = Landed::default();
-        landed.note_anything();
-        landed
+        landed.note(&Timeline::default(), source, fact);
+        let mut anything = Landed::default();
+        anything.note_anything();
+        landed == anything
     }
 
     /// An alert that was filed under one incident and, as the story's last fact, under another.
@@ -179,7 +179,7 @@ mod tests {
     }
 
     /// What an evaluation says about a scope, a number or verdict a line.
-    fn said(evaluation: &Evaluation, scope: Scope) -> Vec<String> {
+    pub(super) fn said(evaluation: &Evaluation, scope: Scope) -> Vec<String> {
         let parts = || evaluation.parts.of_scope(scope);
         let readings = parts().flat_map(|part| part.readings.iter()).map(|it| format!("{it:?}"));
         let statuses = parts().flat_map(|part| part.statuses.iter()).map(|it| format!("{it:?}"));
