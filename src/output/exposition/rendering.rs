@@ -209,3 +209,68 @@ fn is_same(before: &Arc<Section>, after: &Arc<Section>) -> bool {
     Arc::ptr_eq(before, after)
         || (before.len() == after.len() && before.iter().zip(after.iter()).all(says_the_same))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index as Choice;
+
+    use super::*;
+    use crate::domain::fact::Repository;
+    use crate::domain::{Fact, SourceName};
+    use crate::kpi::Window;
+    use crate::kpi::evaluation::{self, Plan};
+    use crate::kpi::testing::worlds::worlds;
+    use crate::kpi::view::index::Index;
+    use crate::kpi::view::reach::Landed;
+
+    fn told(rendering: &Rendering) -> String {
+        String::from_utf8(rendering.texts().flatten().copied().collect()).expect("text")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8))]
+
+        #[test]
+        fn with_one_from_before_a_rendering_says_what_it_says_without(
+            world in worlds(40), known in any::<Choice>(), landed in any::<Choice>(),
+            equal_names in any::<bool>(), max_series in prop_oneof![Just(usize::MAX), 1..40_usize],
+        ) {
+            let windows = vec![Window::parse("7d").expect("a window"), Window::Month];
+            let plan = Plan { windows: windows.clone(), history: false, ..Plan::published(windows, false) };
+            let (story, freshness, as_of) = (world.story(), world.freshness(), world.as_of);
+            let params = &story.params;
+            let earlier = world.until(known.index(world.len() + 1)).timeline();
+            let timeline = story.timeline();
+            let before = evaluation::evaluate(&earlier, params, &freshness, &plan, as_of);
+            let facts = (&timeline, params);
+
+            let repositories: Vec<Repository> = timeline.repositories.values().cloned().collect();
+            let pushed = Fact::Repository(landed.get(&repositories).clone());
+            let mut landed = Landed::default();
+            landed.note(&timeline, &SourceName::from("github"), &pushed);
+            let news = (&landed, &mut Index::of(&timeline, &params.rules));
+            let refreshed = evaluation::refresh(&before, news, facts, &freshness, &plan, as_of);
+            let last = refreshed.as_ref().unwrap_or(&before);
+            let whole = evaluation::evaluate_after(Some(last), facts, &freshness, &plan, as_of);
+
+            let mut evaluations: Vec<Evaluation> =
+                [Some(before), refreshed, Some(whole)].into_iter().flatten().collect();
+            for names in evaluations.iter_mut().map(|it| Arc::make_mut(&mut it.names)) {
+                if equal_names {
+                    names.teams[1] = names.teams[0].clone();
+                }
+            }
+            let options = Options { max_series, ..Options::complete() };
+            let mut known: Option<(&Evaluation, Rendering)> = None;
+            for evaluation in &evaluations {
+                let before = known.as_ref().map(|(earlier, it)| (*earlier, it));
+                let rendering = Rendering::of(evaluation, &options, before);
+                let anew = Rendering::of(evaluation, &options, None);
+                prop_assert_eq!(told(&rendering), told(&anew));
+                prop_assert!(rendering.dropped().eq(anew.dropped()));
+                known = Some((evaluation, rendering));
+            }
+        }
+    }
+}
