@@ -14,12 +14,12 @@ use crate::kpi::{self, Item, ItemId, Kpi, Outcome, Params, View, Window};
 
 /// The hash of everything configured that a number depends on.
 pub(super) fn configuration(params: &Params) -> String {
-    of(&json(params))
+    of(json(params))
 }
 
 /// The hash of the hashes by KPI.
 pub(super) fn all(inputs: &BTreeMap<String, String>) -> String {
-    of(&json(inputs))
+    of(json(inputs))
 }
 
 /// By KPI the hash of the items that `engkpi explain` lists for the organisation in these windows, in
@@ -40,9 +40,9 @@ fn input(view: &View<'_>, freshness: &Freshness, kpi: &'static Kpi, windows: &[W
         let explanation = explain_in(view, freshness, (kpi, Scope::Org, *window));
         let items = shown::items(&explanation).into_iter();
         let items = items.map(|it| json(&Input::of(&it.item, &view.params.catalogue)));
-        sums.extend(items.map(|it| Sha256::digest(it)));
+        sums.extend(items.map(Sha256::digest));
     }
-    of(&sums.into_iter().flatten().collect::<Vec<u8>>())
+    of(sums.into_iter().flatten().collect::<Vec<u8>>())
 }
 
 /// An item without what people call it.
