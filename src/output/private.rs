@@ -132,14 +132,14 @@ fn nobody_is_named_in(count: usize, size: usize) {
     let (mut marks, mut series, mut readings) = (0, 0, 0);
     for number in 0..count {
         let world = worlds.new_tree(&mut runner).expect("a world").current();
-        let (text, files, marked) = exposed(&world);
+        let (text, mut files, marked) = exposed(&world);
+        files.iter_mut().for_each(|(_, text)| *text = without_hashes(text));
         marks += marked;
         series += text.lines().filter(|it| !it.starts_with('#')).count();
         for forbidden in [CANARY, COMMIT, "example.org"] {
             let shown = text.lines().find(|it| it.contains(forbidden));
             assert_eq!(shown, None, "/metrics of world {number} shows it: {world:#?}");
             for (name, text) in &files {
-                let text = without_hashes(text);
                 let shown = text.lines().find(|it| it.contains(forbidden));
                 assert_eq!(shown, None, "{name} of world {number} shows it: {world:#?}");
             }
@@ -153,7 +153,7 @@ fn nobody_is_named_in(count: usize, size: usize) {
 
 #[test]
 fn no_person_text_commit_or_id_is_in_metrics_or_snapshots() {
-    nobody_is_named_in(100, 40);
+    nobody_is_named_in(40, 40);
 }
 
 #[test]

@@ -507,7 +507,7 @@ fn of_world(world: &World, facts: Vec<(SourceName, Fact)>) -> Snapshot {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn the_order_in_which_facts_arrive_changes_no_byte(world in worlds(40), seed in any::<u64>()) {
