@@ -111,7 +111,15 @@ fn store_errors(scrape: &Scrape) -> f64 {
     scrape.value("engkpi_store_errors_total", &[]).unwrap_or_default()
 }
 
+/// Both wait most of the time, so they wait together.
 #[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_daemon_from_writing_is_told_once_and_it_goes_on_when_it_can() {
+    tokio::join!(
+        a_full_disk_is_told_once_and_the_daemon_goes_on_when_there_is_room(),
+        a_locked_database_is_told_once_and_the_daemon_goes_on_when_it_is_free(),
+    );
+}
+
 async fn a_full_disk_is_told_once_and_the_daemon_goes_on_when_there_is_room() {
     let Some(disk) = SmallDisk::mount("64m") else { return };
     let site = Site::new(Duration::ZERO).await;
@@ -139,7 +147,6 @@ async fn a_full_disk_is_told_once_and_the_daemon_goes_on_when_there_is_room() {
     daemon.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
 async fn a_locked_database_is_told_once_and_the_daemon_goes_on_when_it_is_free() {
     let site = Site::new(Duration::ZERO).await;
     let mut daemon = Daemon::start(&site);
