@@ -1,7 +1,9 @@
 //! Which incidents are on a service, what they name as their cause, and who knows what they name:
 //! looked up once and kept from one landing to the next, since hardly any of it changes.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 
 use super::incidents;
 use super::mentions::Mentions;
@@ -16,20 +18,14 @@ pub type IncidentKey = (SourceName, Text);
 /// What incidents have to do with services and repositories, as far as a timeline says.
 #[derive(Debug, Default)]
 pub struct Index {
-    /// The incidents on each incident service.
-    on_service: HashMap<Text, BTreeSet<IncidentKey>>,
-    /// The incident service that each is on.
-    service_of: HashMap<IncidentKey, Text>,
-    /// The incidents that name something as their cause, in whichever life.
-    naming: HashMap<Text, BTreeSet<IncidentKey>>,
-    /// What each of them names.
-    names_of: HashMap<IncidentKey, BTreeSet<Text>>,
+    /// The incident service that each incident is on.
+    on: Relation<IncidentKey, Text>,
+    /// What incidents name as their cause, in whichever life.
+    named: Relation<IncidentKey, Text>,
     /// Everything that was ever named.
     mentions: Mentions<Text>,
     /// The names that mean something which is known of a repository, be it deployed or not.
-    known_of: HashMap<RepositoryId, BTreeSet<Text>>,
-    /// The same by name.
-    knowing: HashMap<Text, BTreeSet<RepositoryId>>,
+    known: Relation<RepositoryId, Text>,
 }
 
 impl Index {
@@ -48,10 +44,10 @@ impl Index {
         }
         // Before the incidents: what they name newly is looked for in all repositories.
         for repository in landed.repositories() {
-            self.forget_repository(repository);
-            let known = self.mentions.of_repository(timeline, repository);
-            let known = known.into_iter().cloned().collect();
-            self.know(repository, known);
+            self.known.forget(repository);
+            for name in self.mentions.of_repository(timeline, repository) {
+                self.known.add(repository, name);
+            }
         }
         self.read_incidents(timeline, rules, landed.incidents());
     }
@@ -64,21 +60,17 @@ impl Index {
     ) {
         let mut new = BTreeSet::new();
         for key in incidents {
-            self.forget_incident(key);
+            self.on.forget(key);
+            self.named.forget(key);
             let Some(incident) = timeline.incidents.get(key) else { continue };
             if let Some(service) = &incident.service {
-                self.on_service.entry(service.clone()).or_default().insert(key.clone());
-                self.service_of.insert(key.clone(), service.clone());
+                self.on.add(key, service);
             }
-            let names = incidents::named_by(incident, timeline.incident_events.get(key), rules);
-            for name in &names {
-                self.naming.entry(name.clone()).or_default().insert(key.clone());
+            for name in incidents::named_by(incident, timeline.incident_events.get(key), rules) {
+                self.named.add(key, &name);
                 if self.mentions.insert(name.clone()) {
-                    new.insert(name.clone());
+                    new.insert(name);
                 }
-            }
-            if !names.is_empty() {
-                self.names_of.insert(key.clone(), names);
             }
         }
         if new.is_empty() {
@@ -86,59 +78,70 @@ impl Index {
         }
         let new: Mentions<Text> = new.into_iter().collect();
         let repositories: Vec<&RepositoryId> = timeline.repositories.keys().collect();
-        let known = parallel::map(repositories.len(), |at| {
-            let known = new.of_repository(timeline, repositories[at]);
-            known.into_iter().cloned().collect::<BTreeSet<Text>>()
-        });
-        for (repository, known) in repositories.into_iter().zip(known) {
-            self.know(repository, known);
-        }
-    }
-
-    fn forget_incident(&mut self, key: &IncidentKey) {
-        if let Some(service) = self.service_of.remove(key) {
-            self.on_service.entry(service).or_default().remove(key);
-        }
-        for name in self.names_of.remove(key).into_iter().flatten() {
-            self.naming.entry(name).or_default().remove(key);
-        }
-    }
-
-    fn know(&mut self, repository: &RepositoryId, names: BTreeSet<Text>) {
-        for name in &names {
-            self.knowing.entry(name.clone()).or_default().insert(repository.clone());
-        }
-        if !names.is_empty() {
-            self.known_of.entry(repository.clone()).or_default().extend(names);
-        }
-    }
-
-    fn forget_repository(&mut self, repository: &RepositoryId) {
-        for name in self.known_of.remove(repository).into_iter().flatten() {
-            self.knowing.entry(name).or_default().remove(repository);
+        let known =
+            parallel::map(repositories.len(), |at| new.of_repository(timeline, repositories[at]));
+        for (repository, names) in repositories.into_iter().zip(known) {
+            for name in names {
+                self.known.add(repository, name);
+            }
         }
     }
 
     /// The incident service that an incident is on.
     pub(super) fn service_of(&self, incident: &IncidentKey) -> Option<&Text> {
-        self.service_of.get(incident)
+        self.on.of(incident).next()
     }
 
     /// The incidents on an incident service.
     pub(super) fn on_service(&self, service: &str) -> impl Iterator<Item = &IncidentKey> {
-        self.on_service.get(service).into_iter().flatten()
+        self.on.by(service)
     }
 
     /// The incidents that name anything which is known of a repository.
     pub(super) fn naming(&self, repository: &RepositoryId) -> impl Iterator<Item = &IncidentKey> {
-        let known = self.known_of.get(repository).into_iter().flatten();
-        known.filter_map(|name| self.naming.get(name)).flatten()
+        self.known.of(repository).flat_map(|name| self.named.by(name))
     }
 
     /// The repositories that know anything which one of `incidents` names.
     pub(super) fn knowing(&self, incidents: &BTreeSet<IncidentKey>) -> HashSet<&RepositoryId> {
-        let named = incidents.iter().filter_map(|it| self.names_of.get(it)).flatten();
-        let named: HashSet<&Text> = named.collect();
-        named.into_iter().filter_map(|name| self.knowing.get(name)).flatten().collect()
+        let named: HashSet<&Text> = incidents.iter().flat_map(|it| self.named.of(it)).collect();
+        named.into_iter().flat_map(|name| self.known.by(name)).collect()
+    }
+}
+
+/// Which have to do with which names, to be looked up from either side.
+#[derive(Debug)]
+struct Relation<K, N> {
+    of: HashMap<K, BTreeSet<N>>,
+    by: HashMap<N, BTreeSet<K>>,
+}
+
+impl<K, N> Default for Relation<K, N> {
+    fn default() -> Self {
+        Self { of: HashMap::new(), by: HashMap::new() }
+    }
+}
+
+impl<K: Clone + Hash + Ord, N: Clone + Hash + Ord> Relation<K, N> {
+    fn add(&mut self, key: &K, name: &N) {
+        self.of.entry(key.clone()).or_default().insert(name.clone());
+        self.by.entry(name.clone()).or_default().insert(key.clone());
+    }
+
+    fn forget(&mut self, key: &K) {
+        for name in self.of.remove(key).into_iter().flatten() {
+            self.by.entry(name).or_default().remove(key);
+        }
+    }
+
+    fn of(&self, key: &K) -> impl Iterator<Item = &N> {
+        self.of.get(key).into_iter().flatten()
+    }
+
+    fn by<Q: Hash + Eq + ?Sized>(&self, name: &Q) -> impl Iterator<Item = &K> + use<'_, Q, K, N>
+    where
+        N: Borrow<Q>,
+    {
+        self.by.get(name).into_iter().flatten()
     }
 }

@@ -1,8 +1,7 @@
 //! What incidents name as their cause, and where that may be.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::hash::Hash;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 
 use super::incidents::Episode;
@@ -35,7 +34,8 @@ pub(super) fn of_episodes<'a>(episodes: &'a [Episode<'_>]) -> Vec<BTreeSet<&'a s
 /// Names of causes: of commits, in full or abbreviated, and of deployments.
 #[derive(Debug)]
 pub(super) struct Mentions<N> {
-    deployments: HashSet<N>,
+    /// By the vendor's id the whole name.
+    deployments: HashMap<String, N>,
     commits: BTreeSet<N>,
     lengths: BTreeSet<usize>,
     /// What the first eight digits of the shas may be.
@@ -46,7 +46,7 @@ pub(super) struct Mentions<N> {
 impl<N> Default for Mentions<N> {
     fn default() -> Self {
         Self {
-            deployments: HashSet::new(),
+            deployments: HashMap::new(),
             commits: BTreeSet::new(),
             lengths: BTreeSet::new(),
             digits: Vec::new(),
@@ -55,7 +55,7 @@ impl<N> Default for Mentions<N> {
     }
 }
 
-impl<N: Borrow<str> + Ord + Hash> FromIterator<N> for Mentions<N> {
+impl<N: Borrow<str> + Ord> FromIterator<N> for Mentions<N> {
     fn from_iter<I: IntoIterator<Item = N>>(names: I) -> Self {
         let mut mentions = Self::default();
         for name in names {
@@ -65,12 +65,12 @@ impl<N: Borrow<str> + Ord + Hash> FromIterator<N> for Mentions<N> {
     }
 }
 
-impl<N: Borrow<str> + Ord + Hash> Mentions<N> {
+impl<N: Borrow<str> + Ord> Mentions<N> {
     /// Whether it was not among them before.
     pub(super) fn insert(&mut self, name: N) -> bool {
         let text = name.borrow();
-        if text.starts_with(DEPLOYMENT) {
-            return self.deployments.insert(name);
+        if let Some(id) = text.strip_prefix(DEPLOYMENT) {
+            return self.deployments.insert(id.to_owned(), name).is_none();
         }
         if self.commits.contains(text) {
             return false;
@@ -88,10 +88,7 @@ impl<N: Borrow<str> + Ord + Hash> Mentions<N> {
 
     /// The name that means the deployment, run or release that its vendor calls `id`.
     pub(super) fn deployment(&self, id: &str) -> Option<&N> {
-        if self.deployments.is_empty() {
-            return None;
-        }
-        self.deployments.get(format!("{DEPLOYMENT}{id}").as_str())
+        self.deployments.get(id)
     }
 
     /// The names that mean `commit`: its sha, or its beginning.
