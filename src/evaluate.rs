@@ -149,12 +149,11 @@ impl Evaluator {
         plan: Plan,
         as_of: Instant,
     ) -> anyhow::Result<Evaluation> {
-        let freshness = self.freshness();
-        let evaluate = move |timeline: &Timeline, params: &Params| {
+        self.read(move |timeline, params, freshness| {
             let facts = (timeline, params);
-            evaluation::evaluate_after(before.as_deref(), facts, &freshness, &plan, as_of)
-        };
-        self.with_timeline(evaluate, convert::identity).await
+            evaluation::evaluate_after(before.as_deref(), facts, freshness, &plan, as_of)
+        })
+        .await
     }
 
     /// Evaluates again only those that `landed` is about; `None` where it cannot be said whom that
@@ -169,15 +168,14 @@ impl Evaluator {
         plan: Plan,
         as_of: Instant,
     ) -> anyhow::Result<(Option<Evaluation>, Index)> {
-        let freshness = self.freshness();
-        let refresh = move |timeline: &Timeline, params: &Params| {
+        self.read(move |timeline, params, freshness| {
             let facts = (timeline, params);
             let mut index = index.unwrap_or_else(|| Index::of(timeline, &params.rules));
             let news = (&landed, &mut index);
-            let refreshed = evaluation::refresh(&before, news, facts, &freshness, &plan, as_of);
+            let refreshed = evaluation::refresh(&before, news, facts, freshness, &plan, as_of);
             (refreshed, index)
-        };
-        self.with_timeline(refresh, convert::identity).await
+        })
+        .await
     }
 
     /// What the next [`Self::refresh`] would look up first.
@@ -185,8 +183,7 @@ impl Evaluator {
     /// # Errors
     /// As [`Self::evaluate`].
     async fn index(&self) -> anyhow::Result<Index> {
-        let index = |timeline: &Timeline, params: &Params| Index::of(timeline, &params.rules);
-        self.with_timeline(index, convert::identity).await
+        self.read(|timeline, params, _| Index::of(timeline, &params.rules)).await
     }
 
     /// Evaluates one number and hands the items behind it to `then`, which runs away from the async
