@@ -39,7 +39,7 @@ pub(super) fn kpi(id: &str) -> Result<&'static Kpi, String> {
 /// A quarter of the calendar.
 pub(super) fn quarter(text: &str) -> Result<Period, String> {
     let named = text.strip_prefix("quarter:").unwrap_or(text);
-    Period::parse_quarter(named).ok_or_else(|| "write it like 2026-Q3".to_owned())
+    Period::quarter(named).ok_or_else(|| "write it like 2026-Q3".to_owned())
 }
 
 /// The width to lay a table out for: that of the terminal, if stdout is one.

@@ -37,6 +37,11 @@ impl State {
         Self::Stale,
     ];
 
+    /// The state of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == name)
+    }
+
     /// The value of the `state` label.
     pub fn as_str(self) -> &'static str {
         match self {

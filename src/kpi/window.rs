@@ -269,11 +269,6 @@ pub struct Period {
 }
 
 impl Period {
-    /// Reads a quarter such as `2026-Q3` or `2026Q3`.
-    pub fn parse_quarter(text: &str) -> Option<Self> {
-        Self::quarter(text)
-    }
-
     /// The last quarter that is over at `at`.
     pub fn last_quarter(at: Instant, calendar: &Calendar) -> Self {
         Self::containing(at, Unit::Quarter, calendar).before(1)
@@ -296,7 +291,8 @@ impl Period {
         Self::of_year(Unit::Month, year, month)
     }
 
-    fn quarter(name: &str) -> Option<Self> {
+    /// The quarter of this name, such as `2026-Q3` or `2026Q3`.
+    pub fn quarter(name: &str) -> Option<Self> {
         let (year, quarter) = name.split_once('Q')?;
         Self::of_year(Unit::Quarter, year.strip_suffix('-').unwrap_or(year), quarter)
     }

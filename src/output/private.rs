@@ -109,7 +109,7 @@ fn snapshot(story: &Story, timeline: &Timeline) -> Vec<(&'static str, String)> {
     let now = instant("2026-06-01T00:00");
     let fresh = SourceFreshness { last_success: now, data_through: now };
     let freshness = story.params.sources.iter().map(|it| (it.name.clone(), fresh)).collect();
-    let asked = Asked { quarter: Period::parse_quarter("2026-Q1").expect("a quarter"), now };
+    let asked = Asked { quarter: Period::quarter("2026-Q1").expect("a quarter"), now };
     let taken = snapshot::take(timeline, &story.params, &freshness, asked);
     if !story.facts.len().is_multiple_of(4) {
         return taken.files();

@@ -23,8 +23,7 @@ pub(super) fn of(
     of_org
         .filter_map(|number| {
             let kpi = kpi::find(&number.kpi)?;
-            let state =
-                State::ALL.into_iter().find(|it| number.status.as_deref() == Some(it.as_str()))?;
+            let state = State::named(number.status.as_deref()?)?;
             let why = match state {
                 State::NoData => no_data(kpi, number, params, sources, start),
                 State::Stale => stale(kpi, params, sources),

@@ -192,8 +192,7 @@ fn which<'a>(
 impl Row {
     fn of(number: &Number) -> Option<Self> {
         let (kpi, family) = known(&number.kpi, &number.family)?;
-        let state = number.status.as_deref();
-        let state = State::ALL.into_iter().find(|it| state == Some(it.as_str()))?;
+        let state = State::named(number.status.as_deref()?)?;
         let mut reading = Reading::new(family.name, number.value, number.n.unwrap_or(0));
         (reading.lower, reading.upper, reading.beyond) =
             (number.lower, number.upper, number.beyond);
@@ -227,7 +226,7 @@ impl Row {
 
 impl<'a> Gap<'a> {
     fn of(missing: &'a Missing) -> Self {
-        let state = State::ALL.into_iter().find(|it| it.as_str() == missing.status);
+        let state = State::named(&missing.status);
         let labels = which(None, &missing.labels).join(", ");
         let of = if labels.is_empty() { labels } else { format!(" ({labels})") };
         Self {

@@ -33,7 +33,7 @@ as_of 06-01T00:00";
 const LATE: &str = "03-20T10:00 incident i5 P1 on PWEB\n03-20T11:00 resolve i5";
 
 fn quarter(name: &str) -> Period {
-    Period::parse_quarter(name).expect("a quarter")
+    Period::quarter(name).expect("a quarter")
 }
 
 /// The snapshot of the first quarter of 2026 that is taken at `now`.
